@@ -1,0 +1,132 @@
+"""The catalogue: every input file with its fate, and what the scan found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from padflow.durable import read_json, write_json
+from padflow.errors import PadflowError
+
+Status = Literal["used", "superseded", "set_aside"]
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One input file.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the archive's source folder.
+    day : str
+        UTC day in its name, YYYY-MM-DD.
+    version : str
+        As in its name.
+    size_bytes, mtime_ns : int
+        A file is looked at again only when these change.
+    status : {"used", "superseded", "set_aside"}
+    reason, message : str, optional
+        Why it is not used.
+    records : int
+        In the file.
+    rows : int
+        Of its own day, once each, with a valid time.
+    edge_ns : tuple of int
+        Times (ns since 1970) of its rows close to the midnights of its day.
+    stray_ns : tuple of int
+        Times of records it holds beyond these midnights, once each; whether they are needed depends on the
+        files of the days they belong to.
+    notes : dict of str to int
+        Counts of what was left out or looked odd.
+    axes : str
+        Name of its pitch angles and energies in `Catalog.axes`.
+    """
+
+    path: str
+    spacecraft: str
+    day: str
+    version: str
+    size_bytes: int
+    mtime_ns: int
+    status: Status = "used"
+    reason: str | None = None
+    message: str | None = None
+    records: int = 0
+    rows: int = 0
+    edge_ns: tuple[int, ...] = ()
+    stray_ns: tuple[int, ...] = ()
+    notes: dict[str, int] = field(default_factory=dict)
+    axes: str = ""
+
+    def set_aside(self, reason: str, message: str) -> FileEntry:
+        """Return the entry as one that gives nothing."""
+        return replace(
+            self, status="set_aside", reason=reason, message=message, rows=0, edge_ns=(), stray_ns=()
+        )
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All files of an archive, ordered by spacecraft, day and path.
+
+    Parameters
+    ----------
+    source : str
+        Folder the paths are relative to.
+    instrument : str
+        Digest of the instrument's definition.
+    files : tuple of FileEntry
+    axes : dict of str to dict
+        ``pitch_angle`` (deg) and ``energy`` (MeV) lists by name.
+    """
+
+    source: str
+    instrument: str
+    files: tuple[FileEntry, ...]
+    axes: dict[str, dict[str, list[float]]]
+
+    def used(self) -> list[FileEntry]:
+        """Return the files that give records."""
+        return [entry for entry in self.files if entry.status == "used"]
+
+    def set_aside(self) -> list[FileEntry]:
+        """Return the files that were found bad."""
+        return [entry for entry in self.files if entry.status == "set_aside"]
+
+    def archive_axes(self) -> dict[str, list[float]]:
+        """Return the one set of axes that all used files share."""
+        names = {entry.axes for entry in self.used()}
+        if len(names) != 1:
+            raise PadflowError(f"The catalogue's files have {len(names)} sets of axes; expected one.")
+        return self.axes[names.pop()]
+
+    def with_bad(self, bad: Iterable[tuple[str, str, str]]) -> Catalog:
+        """Return a catalogue in which some files, given as (path, reason, message), are set aside."""
+        found = {path: (reason, message) for path, reason, message in bad}
+        files = tuple(e.set_aside(*found[e.path]) if e.path in found else e for e in self.files)
+        return replace(self, files=files)
+
+    def save(self, path: Path) -> None:
+        """Write ``catalog.json`` durably."""
+        write_json(path, {"format": FORMAT} | asdict(self))
+
+    @staticmethod
+    def load(path: Path) -> Catalog | None:
+        """Read ``catalog.json``; None where there is none, or it is of another format and the scan must run anew."""
+        values: Any = read_json(path)
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            return None
+        return Catalog(
+            values["source"],
+            values["instrument"],
+            tuple(_entry(file) for file in values["files"]),
+            values["axes"],
+        )
+
+
+def _entry(values: dict[str, Any]) -> FileEntry:
+    return FileEntry(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,321 @@
+"""The skeleton of a CDF file, checked before a reader trusts it.
+
+cdflib follows the counts and offsets it finds: one flipped bit can make it loop 2^31 times or ask for
+gigabytes. So every chain that will be followed is walked here first, with each count, size and type checked,
+in time and memory bounded by the size of the file.
+Structure: CDF Internal Format Description (NASA/GSFC, version 3.8).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable, gunzip
+from padflow.errors import BadFile
+
+MAX_VARIABLE_BYTES = 4 * 2**30
+MAX_COMPRESSION_RATIO = 1100  # deflate reaches 1032
+MAX_SPARSE_RECORDS = 200_000  # a day has 86,400 seconds, and cdflib loops over them
+
+_MAGIC = {
+    b"\xcd\xf3\x00\x01": "q",
+    b"\xcd\xf2\x60\x02": "i",
+}  # CDF 3 has 8-byte offsets and sizes, CDF 2.6 and 2.7 4
+_PLAIN, _COMPRESSED = b"\x00\x00\xff\xff", b"\xcc\xcc\x00\x01"
+_CDR, _GDR, _RVDR, _ADR, _AGREDR, _VXR, _VVR, _ZVDR, _AZEDR, _CCR, _CPR, _CVVR = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    13,
+)
+_GZIP = 5
+_MAX_DIMENSIONS = 10  # CDF_MAX_DIMS
+_BIG_ENDIAN, _LITTLE_ENDIAN = (1, 2, 5, 7, 9, 11, 12), (4, 6, 13, 16)
+# Attributes whose entries are checked, because they will be asked for; the others are never opened.
+ATTRIBUTES = ("FILLVAL", "UNITS", "Logical_source", "Data_version")
+
+
+@contextmanager
+def plain_file(path: Path) -> Iterator[Path]:
+    """Yield the path itself or, for a file compressed as a whole, that of a plain copy, deleted afterwards.
+
+    Raises
+    ------
+    BadFile
+        ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, or ``unreadable`` for what cannot be unpacked.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise BadFile("empty", f"{path} is empty; download it again")
+    with path.open("rb") as file:
+        magic, packing = file.read(4), file.read(4)
+        if len(packing) < 4 and any(known.startswith(magic) for known in _MAGIC):
+            raise BadFile("truncated", f"{path} holds only {size} bytes; download it again")
+        if magic not in _MAGIC or packing not in (_PLAIN, _COMPRESSED):
+            raise BadFile(
+                "not_cdf",
+                f"{path} is no CDF file of version 2.6 or later; it begins with {magic + packing!r}",
+            )
+        if packing == _PLAIN:
+            yield path
+            return
+        content = _unpack(_Walker(path, file, size, _MAGIC[magic]))
+    with tempfile.NamedTemporaryFile(suffix=".cdf") as copy:
+        copy.write(magic + _PLAIN + content)
+        copy.flush()
+        del content
+        yield Path(copy.name)
+
+
+def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
+    """Check a file's structure and return it.
+
+    Parameters
+    ----------
+    path : Path
+        File without whole-file compression.
+    needed : collection of str
+        Names of the variables whose values will be read: their blocks are checked too. Absent ones are
+        skipped.
+    shown : Path
+        The path for messages.
+
+    Raises
+    ------
+    BadFile
+        ``truncated`` if the file is shorter than it says, ``absurd_size`` if a needed variable claims more
+        than the file can hold, ``unreadable`` for any other contradiction.
+    """
+    wanted = {name.lower() for name in needed}
+    variables: dict[str, Variable] = {}
+    with path.open("rb") as file:
+        walker = _Walker(shown, file, path.stat().st_size, _MAGIC[file.read(4)])
+        header = walker.global_header()
+        walker.check_attributes(header.first_attribute, header.attributes)
+        for first, count, kind in ((header.first_z, header.z, _ZVDR), (header.first_r, header.r, _RVDR)):
+            offset = first
+            for _ in range(count):
+                variable, index, offset = walker.variable(offset, kind, header.r_dims)
+                key = variable.name.strip().lower()
+                if key in wanted and key not in variables:
+                    variable = replace(variable, blocks=walker.blocks(variable, *index))
+                variables.setdefault(key, variable)
+    return Layout(variables, header.byte_order, header.row_major)
+
+
+@dataclass(frozen=True)
+class _Header:
+    first_r: int
+    first_z: int
+    first_attribute: int
+    r: int
+    z: int
+    attributes: int
+    r_dims: tuple[int, ...]
+    byte_order: str
+    row_major: bool
+
+
+@functools.cache
+def _struct(layout: str, offset_code: str) -> struct.Struct:
+    return struct.Struct(">" + layout.replace("o", offset_code))
+
+
+class _Walker:
+    """Reads internal records, each checked for place, size and type; none is visited twice."""
+
+    def __init__(self, path: Path, file: BinaryIO, size: int, offset_code: str):
+        self.path, self.file, self.size, self.o = path, file, size, offset_code
+        self.header = struct.Struct(f">{offset_code}i")
+        self.visited: set[int] = set()
+        self.reason_beyond_end = "truncated"  # until the file is known to be as long as it says
+
+    def fail(self, text: str, reason: str = "unreadable") -> NoReturn:
+        raise BadFile(reason, f"{self.path} is damaged: {text}; download it again")
+
+    def record(self, offset: int, layout: str, *kinds: int, whole: bool = False) -> tuple:
+        """Return (size, kind, *fields of ``layout``, rest); ``o``: an offset; rest: read if ``whole``."""
+        if not 8 <= offset <= self.size - self.header.size:
+            self.fail(f"something is said to be at byte {offset} of {self.size}", self.reason_beyond_end)
+        if offset in self.visited:
+            self.fail(f"the record at byte {offset} is referred to twice")
+        self.visited.add(offset)
+        self.file.seek(offset)
+        size, kind = self.header.unpack(self.file.read(self.header.size))
+        fields = _struct(layout, self.o)
+        if kind not in kinds or size < self.header.size + fields.size:
+            self.fail(
+                f"byte {offset} holds a record of kind {kind} and size {size} where kind {kinds[0]} belongs"
+            )
+        if offset + size > self.size:
+            self.fail(
+                f"a record at byte {offset} ends beyond the file's {self.size} bytes", self.reason_beyond_end
+            )
+        values = fields.unpack(self.file.read(fields.size))
+        rest = self.file.read(size - self.header.size - fields.size) if whole else b""
+        return size, kind, *values, rest
+
+    def global_header(self) -> _Header:
+        _, _, gdr_offset, _, _, encoding, flags, _ = self.record(8, "oiiii", _CDR)
+        gdr = self.record(gdr_offset, "ooooiiiiioiii", _GDR, whole=True)
+        first_r, first_z, first_attribute, eof, r, attributes, _, r_rank, z = gdr[2:11]
+        if eof > self.size:
+            self.fail(f"it should have {eof} bytes and has {self.size}", "truncated")
+        self.reason_beyond_end = "unreadable"
+        rest = gdr[-1]
+        if min(r, z, attributes) < 0 or not 0 <= r_rank <= _MAX_DIMENSIONS or len(rest) < 4 * r_rank:
+            self.fail("its numbers of variables, attributes or dimensions are impossible")
+        if encoding not in _BIG_ENDIAN + _LITTLE_ENDIAN:
+            self.fail(f"its encoding is number {encoding}, which cannot be read")
+        order = ">" if encoding in _BIG_ENDIAN else "<"
+        r_dims = struct.unpack_from(f">{r_rank}i", rest)
+        return _Header(first_r, first_z, first_attribute, r, z, attributes, r_dims, order, bool(flags & 1))
+
+    def check_attributes(self, offset: int, count: int) -> None:
+        name_bytes = 256 if self.o == "q" else 64
+        wanted = {name.lower() for name in ATTRIBUTES}
+        for _ in range(count):
+            fields = self.record(offset, f"ooiiiiioiii{name_bytes}s", _ADR)
+            offset, first_g, _, _, g_entries, _, _, first_z, z_entries, _, _, name = fields[2:14]
+            if name.replace(b"\x00", b"").decode("ascii").strip().lower() in wanted:
+                self.check_entries(first_g, g_entries, _AGREDR)
+                self.check_entries(first_z, z_entries, _AZEDR)
+
+    def check_entries(self, offset: int, count: int, kind: int) -> None:
+        for _ in range(count):
+            size, _, offset, _, data_type, _, elements, _ = self.record(offset, "oiiii", kind)
+            room = size - (self.header.size + struct.calcsize(">" + self.o) + 32)
+            if data_type not in TYPE_BYTES or not 0 <= elements * TYPE_BYTES[data_type] <= room:
+                self.fail("an attribute is larger than its place or of unknown type")
+
+    def variable(
+        self, offset: int, kind: int, r_dims: tuple[int, ...]
+    ) -> tuple[Variable, tuple[int, int], int]:
+        """Return the variable, its (first index, number of elements), and the offset of the following one."""
+        name_bytes = 256 if self.o == "q" else 64
+        fields = self.record(offset, f"oiiooiiiiiiioi{name_bytes}s", kind, whole=True)
+        following, data_type, last_record, first_index, _, flags, sparse = fields[2:9]
+        elements, packing, name, rest = fields[12], fields[14], fields[16], fields[17]
+        if kind == _ZVDR:
+            (rank,) = struct.unpack_from(">i", rest) if len(rest) >= 4 else (-1,)
+            if not 0 <= rank <= _MAX_DIMENSIONS or len(rest) < 4 + 8 * rank:
+                self.fail("a variable's number of dimensions is impossible")
+            sizes = struct.unpack_from(f">{rank}i", rest, 4)
+            varies = struct.unpack_from(f">{rank}i", rest, 4 + 4 * rank)
+        else:
+            if len(rest) < 4 * len(r_dims):
+                self.fail("a variable's dimensions are missing")
+            sizes, varies = r_dims, struct.unpack_from(f">{len(r_dims)}i", rest)
+        dims = tuple(size for size, vary in zip(sizes, varies, strict=True) if vary)
+        record_varying = bool(flags & 1)
+        if (
+            last_record < -1
+            or any(size < 1 for size in dims)
+            or data_type not in TYPE_BYTES
+            or sparse not in (0, 1, 2)
+        ):
+            self.fail("a variable's type, number of records or dimensions is impossible")
+        text = name.replace(b"\x00", b"").decode("ascii")
+        variable = Variable(text, data_type, dims, last_record + 1, record_varying, sparse != 0)
+        if flags & 4:
+            self._check_packing(packing)
+        return variable, (first_index, elements), following
+
+    def _check_packing(self, offset: int) -> None:
+        self.visited.discard(offset)  # variables may share one description of their compression
+        if self.record(offset, "iii", _CPR)[2] != _GZIP:
+            self.fail("it is packed in another way than gzip, which cannot be read")
+
+    def blocks(self, variable: Variable, first_index: int, elements: int) -> tuple[Block, ...]:
+        """Check that the blocks of a variable hold the records it declares, before room is made for them."""
+        record_bytes = math.prod(variable.dims) * TYPE_BYTES[variable.data_type] * elements
+        declared = variable.records * record_bytes
+        if declared > min(MAX_VARIABLE_BYTES, MAX_COMPRESSION_RATIO * self.size):
+            self.fail(f"{variable.name} claims {declared} bytes in a file of {self.size}", "absurd_size")
+        if variable.sparse and variable.records > MAX_SPARSE_RECORDS:
+            self.fail(f"{variable.name} claims {variable.records} records, not all written", "absurd_size")
+        if elements != 1 or (not variable.record_varying and variable.records > 1):
+            self.fail(f"{variable.name} has an impossible number of elements or records")
+        blocks = []
+        upto = 0  # records accounted for
+        for first, last, offset in self._entries(first_index) if variable.records else ():
+            if first > last or first < upto or (first > upto and not variable.sparse):
+                self.fail(f"records of {variable.name} are missing or doubled in its index")
+            if upto < variable.records:  # else: room set aside for records never written
+                expected = (last - first + 1) * record_bytes
+                where = self._block(variable, offset, expected, is_last=last + 1 >= variable.records)
+                blocks.append(Block(first, last - first + 1, *where))
+                upto = last + 1
+        if upto < variable.records and not variable.sparse:
+            self.fail(f"{variable.name} has an index of {upto} records for {variable.records}")
+        return tuple(blocks)
+
+    def _block(
+        self, variable: Variable, offset: int, expected: int, *, is_last: bool
+    ) -> tuple[int, int, int]:
+        """Return where a block's bytes begin, their packed size or 0, and the size of the values."""
+        size, kind, _ = self.record(offset, "", _VVR, _CVVR)
+        start, packed = offset + self.header.size, 0
+        held = size - self.header.size
+        if kind == _CVVR:
+            self.visited.discard(offset)
+            _, _, _, packed, _ = self.record(offset, "io", _CVVR)
+            start += 4 + struct.calcsize(">" + self.o)
+            if not 18 <= packed <= offset + size - start:  # a gzip header and trailer take 18 bytes
+                self.fail(f"a block of {variable.name} is larger than its place")
+            self.file.seek(start + packed - 4)
+            (held,) = struct.unpack("<I", self.file.read(4))  # gzip ends with the size of its content
+            if held > MAX_COMPRESSION_RATIO * packed:
+                self.fail(f"a block of {variable.name} claims {held} bytes from {packed}", "absurd_size")
+        if held != expected and not (is_last and held > expected):
+            self.fail(f"a block of {variable.name} holds {held} bytes where {expected} belong")
+        return start, packed, held
+
+    def _entries(self, offset: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (first record, last record, offset) of a variable's blocks, through all levels."""
+        while offset:
+            _, _, following, room, used, rest = self.record(offset, "oii", _VXR, whole=True)
+            width = struct.calcsize(">" + self.o)
+            if not 0 <= used <= room or room * (8 + width) > len(rest):
+                self.fail("an index of a variable is larger than its place")
+            firsts = struct.unpack_from(f">{used}i", rest)
+            lasts = struct.unpack_from(f">{used}i", rest, 4 * room)
+            offsets = struct.unpack_from(f">{used}{self.o}", rest, 8 * room)
+            for first, last, below in zip(firsts, lasts, offsets, strict=True):
+                if self._kind(below) == _VXR:
+                    yield from self._entries(below)
+                else:
+                    yield first, last, below
+            offset = following
+
+    def _kind(self, offset: int) -> int:
+        if not 8 <= offset <= self.size - self.header.size:
+            self.fail(f"a block is said to be at byte {offset} of {self.size}")
+        self.file.seek(offset)
+        return self.header.unpack(self.file.read(self.header.size))[1]
+
+
+def _unpack(walker: _Walker) -> bytes:
+    """Return the content of a file compressed as a whole, without the 8 bytes of magic."""
+    *_, packing, size, _, packed = walker.record(8, "ooi", _CCR, whole=True)
+    if not 0 < size <= min(MAX_VARIABLE_BYTES, MAX_COMPRESSION_RATIO * walker.size):
+        walker.fail(f"it claims {size} bytes from {walker.size}", "absurd_size")
+    if walker.record(packing, "iii", _CPR)[2] != _GZIP:
+        walker.fail("it is packed in another way than gzip, which cannot be read")
+    return gunzip(packed, size)

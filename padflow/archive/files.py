@@ -1,0 +1,164 @@
+"""The files of a mission: names, days and versions; nothing here opens one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from padflow.errors import ConfigError
+from padflow.instruments import INSTRUMENTS, Instrument
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file whose name says that it belongs to an instrument.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is, beginning with the folder that was searched.
+    spacecraft : str
+        In lower case, such as ``rbspa``.
+    day : date
+        The UTC day in its name.
+    version : tuple of int
+        Such as ``(5, 10, 0)``; empty if the name carries none.
+    size_bytes, mtime_ns : int
+        Size and time of last change, which tell an unchanged file from a mended one.
+    """
+
+    path: Path
+    spacecraft: str
+    day: date
+    version: tuple[int, ...]
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A file that is not read because another one of its spacecraft and day is; ``reason`` says why."""
+
+    file: FoundFile
+    by: FoundFile
+    reason: str
+
+
+def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
+    """Find an instrument's files in a folder, at any depth.
+
+    Names are matched without regard to case. Symbolic links inside the folder are not followed, so that the
+    search stays inside it and ends. Empty files are found too.
+
+    Returns
+    -------
+    list of FoundFile
+        Ordered by spacecraft, day, version and path.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is missing or cannot be read, or no file in it has a matching name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder; give the folder that holds the CDF files, at any depth")
+    found = []
+    others: list[str] = []
+    links = 0
+    for entry in _walk(folder):
+        if entry.is_symlink():
+            links += 1
+        elif (match := _match(instrument, entry.name)) is not None:
+            status = entry.stat(follow_symlinks=False)
+            found.append(FoundFile(Path(entry.path), *match, status.st_size, status.st_mtime_ns))
+        elif entry.name.lower().endswith(".cdf"):
+            others.append(entry.name)
+    if not found:
+        raise ConfigError(_nothing_found(folder, instrument, sorted(others), links))
+    return sorted(found, key=lambda file: (file.spacecraft, file.day, file.version, file.path.as_posix()))
+
+
+def newest_versions(files: Iterable[FoundFile]) -> tuple[list[FoundFile], list[Superseded]]:
+    """Choose one file for each spacecraft and day: the highest version, numbers compared as numbers.
+
+    If the same version is there more than once, the larger file is chosen (the smaller may be an interrupted
+    download), then the first by path.
+
+    Returns
+    -------
+    chosen : list of FoundFile
+        Ordered by spacecraft and day.
+    superseded : list of Superseded
+        All the others.
+    """
+    by_day: dict[tuple[str, date], list[FoundFile]] = defaultdict(list)
+    for file in files:
+        by_day[file.spacecraft, file.day].append(file)
+    chosen, superseded = [], []
+    for key in sorted(by_day):
+        same_day = sorted(by_day[key], key=lambda file: (-file.size_bytes, file.path.as_posix()))
+        best = max(same_day, key=lambda file: file.version)  # the first of equals
+        chosen.append(best)
+        superseded += [Superseded(file, best, _why(file, best)) for file in same_day if file is not best]
+    return chosen, superseded
+
+
+def _why(file: FoundFile, best: FoundFile) -> str:
+    if file.version < best.version:
+        return f"version {_dotted(file.version)} is older than {_dotted(best.version)} in {best.path}"
+    return f"version {_dotted(file.version)} is also in {best.path}, which is read instead"
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version)) or "(none)"
+
+
+def _walk(folder: Path | str) -> Iterator[os.DirEntry]:
+    """Yield files and symbolic links, and descend into folders that are not links."""
+    try:
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        # Going on would drop files silently.
+        raise ConfigError(f"folder {folder} cannot be read: {error.strerror}") from None
+    for entry in ordered:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
+            yield entry
+
+
+def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...]] | None:
+    match = re.fullmatch(instrument.file_pattern, name, flags=re.IGNORECASE | re.ASCII)
+    if match is None:
+        return None
+    groups = match.groupdict()
+    try:
+        day = datetime.strptime(groups["date"], "%Y%m%d").date()
+        version = tuple(int(part) for part in (groups.get("version") or "").split(".") if part)
+    except ValueError:  # eight digits that are no date
+        return None
+    return groups["spacecraft"].lower(), day, version
+
+
+def _nothing_found(folder: Path, instrument: Instrument, others: list[str], links: int) -> str:
+    text = f"no file in {folder} has a name of instrument {instrument.name!r} ({instrument.file_pattern}). "
+    if not others:
+        text += "There is no .cdf file at any depth"
+    else:
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        text += f"{len(others)} other .cdf file(s) were seen: {shown}"
+        fitting = [
+            name for name, known in INSTRUMENTS.items() if any(_match(known, other) for other in others)
+        ]
+        if fitting:
+            text += f"; set the instrument to {' or '.join(fitting)} to read some of them"
+    if links:
+        text += f". {links} symbolic link(s) were not followed"
+    return text + "."

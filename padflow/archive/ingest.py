@@ -1,0 +1,158 @@
+"""From CDF files to parts of the archive: read the days of a part, order them, write it whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from padflow.archive.catalog import Catalog
+from padflow.archive.cdf import read_records
+from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
+from padflow.archive.scan import own_rows
+from padflow.errors import BadFile, PadflowError
+from padflow.instruments import Instrument
+from padflow.records import Records
+from padflow.store import archive_specs, prepare_group, write_part
+
+
+@dataclass(frozen=True)
+class IngestPart:
+    """Writes one part of the archive; called on a worker with the part's span.
+
+    Parameters
+    ----------
+    source : str
+        Folder of the CDF files.
+    instrument : Instrument
+    store : str
+        ``archive.zarr``.
+    shape : tuple of int
+        Pitch angles and energies.
+    rows_per_part : int
+    """
+
+    source: str
+    instrument: Instrument
+    store: str
+    shape: tuple[int, int]
+    rows_per_part: int
+
+    def __call__(self, span: PartSpan) -> dict[str, Any]:
+        """Read and write the part; return ``{"files": ..., "cleaned": ...}`` or ``{"bad": ...}``.
+
+        Files that turn out bad only now are returned as (path, reason, message), and nothing is written.
+        """
+        pieces, bad = [], []
+        cleaned: Counter[str] = Counter()
+        for day, first, end in span.pieces:
+            try:
+                records, notes = self._read_day(day, span.group)
+            except _BadSource as error:
+                bad.append(error.as_tuple())
+                continue
+            if len(records) != day.rows:
+                raise PadflowError(
+                    f"{day.sources[0].path} gave {day.rows} records when it was scanned and {len(records)} now: it "
+                    "changed in between. Run the command again."
+                )
+            pieces.append(records.take(slice(first, end)))
+            if first == 0:  # else the part before counts this day
+                cleaned.update(notes)
+        if bad:
+            return {"bad": bad}
+        records = Records.concatenate(pieces)
+        if not (np.diff(records.time.astype(np.int64)) > 0).all():
+            raise PadflowError(
+                f"Part {span.index} of {span.group} is not in time order; this is an error in padflow."
+            )
+        values = {"time": records.time.astype(np.int64), "flux": records.flux, **records.ephemeris}
+        files = write_part(
+            Path(self.store),
+            span.group,
+            span.index,
+            specs=archive_specs(*self.shape, ephemeris=self.instrument.ephemeris),
+            values=values,
+            rows_per_part=self.rows_per_part,
+        )
+        return {"files": files, "cleaned": dict(cleaned)}
+
+    def _read_day(self, day: Day, spacecraft: str) -> tuple[Records, dict[str, int]]:
+        pieces, notes = [], Counter()
+        for source in day.sources:
+            try:
+                records, found = read_records(
+                    Path(self.source) / source.path, self.instrument, spacecraft=spacecraft
+                )
+            except BadFile as error:
+                raise _BadSource(source.path, error) from error
+            pieces.append(records.take(_rows_of(source, records.time, day.day)))
+            if source.strays_ns is None:
+                notes.update(found)
+        joined = Records.concatenate(pieces)
+        if len(pieces) > 1:
+            joined = joined.take(np.argsort(joined.time, kind="stable"))
+        return joined, notes
+
+
+class _BadSource(Exception):
+    """A file that could be inspected and not be read."""
+
+    def __init__(self, path: str, error: BadFile):
+        super().__init__(path)
+        self._path, self._error = path, error
+
+    def as_tuple(self) -> tuple[str, str, str]:
+        return self._path, self._error.reason, self._error.message
+
+
+def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:
+    if source.strays_ns is None:
+        return own_rows(times, day)
+    wanted = np.asarray(source.strays_ns, np.int64)
+    ns = times.astype(np.int64)
+    order = np.argsort(ns, kind="stable")
+    place = np.searchsorted(ns[order], wanted)  # the first of equal times
+    found = place < len(ns)
+    return order[place[found]][ns[order[place[found]]] == wanted[found]]
+
+
+def prepare_archive(
+    store: Path, plan: GroupPlan, *, catalog: Catalog, instrument: Instrument, version: str
+) -> None:
+    """Make or resize one spacecraft's group of the archive, with attributes that say where all comes from."""
+    axes = catalog.archive_axes()
+    pitch_angle, energy = np.array(axes["pitch_angle"]), np.array(axes["energy"])
+    used = [entry for entry in catalog.used() if entry.spacecraft == plan.group]
+    prepare_group(
+        store,
+        plan.group,
+        specs=archive_specs(len(pitch_angle), len(energy), ephemeris=instrument.ephemeris),
+        rows=plan.rows,
+        rows_per_part=plan.rows_per_part,
+        axes={
+            "pitch_angle": (pitch_angle, {"units": "degree", "long_name": "pitch angle"}),
+            "energy": (energy, {"units": "MeV", "long_name": "electron energy"}),
+            "counts_per_flux": (
+                instrument.counts_per_flux(energy),
+                {
+                    "dimension": "energy",
+                    "units": "cm2 s sr MeV",
+                    "long_name": "counts that unit flux gives in one pitch-angle bin of one record",
+                },
+            ),
+        },
+        attributes={
+            "Conventions": "CF-1.11",
+            "title": f"{instrument.title}, {plan.group}",
+            "instrument": instrument.name,
+            "instrument_definition": instrument.model_dump_json(),
+            "spacecraft": plan.group,
+            "source": f"{len(used)} CDF files, {used[0].path} to {used[-1].path}; catalog.json names each",
+            "flux_variable": instrument.flux,
+            "padflow_version": version,
+        },
+    )

@@ -1,0 +1,234 @@
+"""From a catalogue of files to days, and from days to aligned parts of equal numbers of rows.
+
+Days are the unit of content: a day's records are those of its own file, sorted and once each, and those that
+the files of the neighbouring days hold beyond midnight and its own file lacks. Parts are the unit of writing:
+rows [i n, (i + 1) n) of the whole sequence of days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from padflow.archive.catalog import Catalog, FileEntry
+from padflow.errors import PadflowError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that gives rows to a day: all of its own day's, or only the `strays` of another."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    strays_ns: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Day:
+    """The records of one UTC day of one spacecraft."""
+
+    day: str
+    rows: int
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class PartSpan:
+    """One part of one group: its rows, and which rows of which days they are."""
+
+    group: str
+    index: int
+    start: int
+    stop: int
+    pieces: tuple[tuple[Day, int, int], ...]
+
+    def key(self, *context: str) -> str:
+        """Return a digest of everything that decides the part's bytes."""
+        content = [list(context), self.group, self.start, self.stop]
+        for day, first, end in self.pieces:
+            sources = [[s.path, s.size_bytes, s.mtime_ns, s.strays_ns] for s in day.sources]
+            content.append([day.day, first, end, sources])
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """The days and rows of one spacecraft."""
+
+    group: str
+    days: tuple[Day, ...]
+    rows_per_part: int
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return sum(day.rows for day in self.days)
+
+    def parts(self) -> Iterator[PartSpan]:
+        """Yield the parts in order."""
+        ends = list(accumulate(day.rows for day in self.days))
+        for index, start in enumerate(range(0, self.rows, self.rows_per_part)):
+            stop = min(self.rows, start + self.rows_per_part)
+            pieces = []
+            place = bisect_right(ends, start)
+            while place < len(ends) and ends[place] - self.days[place].rows < stop:
+                first = ends[place] - self.days[place].rows
+                pieces.append(
+                    (self.days[place], max(start - first, 0), min(stop - first, self.days[place].rows))
+                )
+                place += 1
+            yield PartSpan(self.group, index, start, stop, tuple(pieces))
+
+
+def plan_groups(catalog: Catalog, *, rows_per_part: int) -> list[GroupPlan]:
+    """Plan the parts of every spacecraft in a catalogue, in the order of their names."""
+    groups = []
+    for spacecraft in sorted({entry.spacecraft for entry in catalog.used()}):
+        entries = [entry for entry in catalog.used() if entry.spacecraft == spacecraft]
+        groups.append(GroupPlan(spacecraft, tuple(_days(entries)), rows_per_part))
+    return groups
+
+
+def _days(entries: list[FileEntry]) -> Iterator[Day]:
+    own = {entry.day: entry for entry in entries if entry.rows}
+    strays: dict[str, list[Source]] = {}
+    taken = {day: set(entry.edge_ns) for day, entry in own.items()}
+    for entry in entries:
+        by_day: dict[str, list[int]] = {}
+        for time in entry.stray_ns:
+            day = str(np.datetime64(time, "ns").astype("datetime64[D]"))
+            if time not in taken.setdefault(day, set()):
+                taken[day].add(time)
+                by_day.setdefault(day, []).append(time)
+        for day, times in by_day.items():
+            source = Source(entry.path, entry.size_bytes, entry.mtime_ns, tuple(times))
+            strays.setdefault(day, []).append(source)
+    for day in sorted(own.keys() | strays.keys()):
+        sources = strays.get(day, [])
+        rows = sum(len(source.strays_ns or ()) for source in sources)
+        if day in own:
+            entry = own[day]
+            sources = [Source(entry.path, entry.size_bytes, entry.mtime_ns), *sources]
+            rows += entry.rows
+        yield Day(day, rows, tuple(sources))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run will need, before any of it begins.
+
+    Parameters
+    ----------
+    records, files, parts, tasks : int
+    archive_bytes, results_bytes : int
+        Upper bounds on disk: what the arrays take without compression.
+    part_bytes : int
+        One part's flux in memory.
+    worker_bytes : int
+        Peak memory of a worker process.
+    driver_bytes : int
+        Peak memory of the driver, which holds the rows that are trained on.
+    """
+
+    records: int
+    files: int
+    parts: int
+    tasks: int
+    archive_bytes: int
+    results_bytes: int
+    part_bytes: int
+    worker_bytes: int
+    driver_bytes: int
+
+
+WORKER_BASE_BYTES = 320 << 20
+"""A worker that has imported what the passes need, before any data; measured (see scripts/bench)."""
+DRIVER_BASE_BYTES = 900 << 20
+"""The driver with TensorFlow loaded and the scheduler running; measured likewise."""
+PART_COPIES = 6
+"""Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
+PASSES = 5
+"""Passes over parts in a run: ingest, moments, scores, labels, summary."""
+
+
+def estimate(
+    groups: list[GroupPlan], *, bins: int, ephemeris_values: int, components: int, train_rows: int
+) -> Budget:
+    """Estimate what a run over the planned groups takes.
+
+    Parameters
+    ----------
+    bins : int
+        Pitch angles times energies of a record.
+    ephemeris_values : int
+        float32 values beside the flux of a record.
+    components : int
+        Length of a score.
+    train_rows : int
+        Rows of features that training holds in memory.
+    """
+    records = sum(group.rows for group in groups)
+    parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
+    largest = max((min(group.rows, group.rows_per_part) for group in groups), default=0)
+    part_bytes = largest * bins * 4
+    return Budget(
+        records=records,
+        files=sum(len({s.path for day in group.days for s in day.sources}) for group in groups),
+        parts=parts,
+        tasks=parts * PASSES,
+        archive_bytes=records * (4 * (bins + ephemeris_values) + 8),
+        results_bytes=records * (8 + 2 + 1 + 4 * (components + 3)),
+        part_bytes=part_bytes,
+        worker_bytes=WORKER_BASE_BYTES + PART_COPIES * part_bytes,
+        driver_bytes=DRIVER_BASE_BYTES + 3 * train_rows * bins * 4,
+    )
+
+
+def check_budget(
+    budget: Budget,
+    *,
+    memory_limit: int,
+    free_disk_bytes: int,
+    stored_bytes: int,
+    workdir: Path,
+    compression: float,
+) -> None:
+    """Refuse a run that cannot fit.
+
+    Parameters
+    ----------
+    stored_bytes : int
+        What the run directory holds already.
+    compression : float
+        How many times smaller the archive is expected to be on disk.
+
+    Raises
+    ------
+    PadflowError
+        Names what does not fit, the need and what to change.
+    """
+    if not budget.records:
+        raise PadflowError(
+            "No file holds a record that can be used; catalog.json names each file and its reason."
+        )
+    usable = int(0.9 * memory_limit)
+    if budget.worker_bytes > usable:
+        raise PadflowError(
+            f"A worker would need {budget.worker_bytes / 2**30:.2f} GiB, which is more than 90 % of "
+            f"cluster.memory_limit ({memory_limit / 2**30:.2f} GiB). Raise it, or lower archive.rows_per_part "
+            f"(one part's flux takes {budget.part_bytes / 2**20:.0f} MiB)."
+        )
+    needed = int(budget.archive_bytes / compression) + budget.results_bytes - stored_bytes
+    if needed > free_disk_bytes:
+        raise PadflowError(
+            f"The run needs about {needed / 2**30:.2f} GiB more on disk, but {workdir} has {free_disk_bytes / 2**30:.2f} "
+            "GiB free. Free some, choose another --workdir, or a shorter archive.start to archive.end."
+        )

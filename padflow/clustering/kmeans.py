@@ -1,0 +1,302 @@
+"""k-means over all records: an adapter to dask-ml, and the assignment of records to centres."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dask
+import dask.array as da
+import numpy as np
+from sklearn.cluster import kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin_min
+
+from padflow.errors import ConfigError, PadflowError
+from padflow.pca import Moments
+
+BLOCK_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
+SCALABLE_ROUNDS = 5  # Bahmani et al. 2012 (10.14778/2180912.2180915): 5 rounds of 2 k candidates are enough
+
+
+@dataclass(frozen=True)
+class KMeansFit:
+    """Centres of k-means, numbered from the largest cluster (0) to the smallest.
+
+    Parameters
+    ----------
+    centres : ndarray of float64, shape (k, components)
+        Cluster centres; clusters of equal size are ordered by their coordinates.
+    n_iter : int
+        Passes over the records, as scikit-learn counts them; ``max_iter`` if it stopped there.
+    inertia : float
+        Sum over all records of the squared distance to the nearest centre.
+    sizes : ndarray of int64, shape (k,)
+        Records nearest to each centre.
+    """
+
+    centres: np.ndarray
+    n_iter: int
+    inertia: float
+    sizes: np.ndarray
+
+
+def fit_kmeans(
+    scores: da.Array,
+    k: int,
+    *,
+    init: np.ndarray | str,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    seed: int = 0,
+    init_rows: int = 20_000_000,
+) -> KMeansFit:
+    """Fit k-means to all records by dask-ml's Lloyd iterations, started and stopped as scikit-learn does.
+
+    Parameters
+    ----------
+    scores : dask array, shape (records, components)
+        Finite scores with known chunks, whole along the components. Persist them: each iteration is a pass.
+        The result depends on the chunks in the last bits, never on the workers.
+    k : int
+        Number of clusters, at least 2.
+    init : ndarray of shape (k, components), "k-means++" or "k-means||"
+        The start. ``"k-means++"`` is scikit-learn's, drawn in this process from all records up to
+        ``init_rows``: the result is then ``sklearn.cluster.KMeans(k, random_state=seed)``. ``"k-means||"`` is
+        dask-ml's, which needs no records here, and several passes.
+    max_iter : int
+        Most iterations.
+    tol : float
+        Stop when the summed squared shift of the centres is at most ``tol`` times the mean variance of the
+        components, which is scikit-learn's rule; 0 asks for labels that no longer change.
+    seed : int
+        Seed of both drawn starts.
+    init_rows : int
+        ``"k-means++"`` reads every second, third, ... record where there are more than this many (20 M
+        records of 3 components: 0.5 GB of scores and 1.6 GB more while drawing for 8 clusters).
+
+    Returns
+    -------
+    KMeansFit
+        The centres; `assign` gives the labels.
+
+    Raises
+    ------
+    ConfigError
+        If ``k`` is below 2, or ``init`` is neither known nor of the right shape.
+    PadflowError
+        If scores are not finite, or there are fewer than ``k`` distinct records.
+
+    Notes
+    -----
+    dask-ml's estimator is not used whole, but one iteration at a time, for it stops one update short, takes
+    ``tol`` as absolute, leaves an empty cluster at the origin, where it may catch records of others, and does
+    not square its inertia. A cluster that comes out empty is restarted from the record farthest from its own
+    centre, as in scikit-learn.
+    """
+    _check(scores, k, init)
+    scores = scores.rechunk({0: tuple(rows for rows in scores.chunks[0] if rows)})  # scikit-learn wants rows
+    moments = functools.reduce(Moments.merge, _compute_blocks(Moments.of, scores))
+    mean, variance = moments.mean, np.diag(moments.scatter).mean() / moments.n
+    # Distances are computed as x² - 2xc + c² there: near the origin they cancel least.
+    points = scores.astype(np.float64) - mean
+    centres = _start(
+        points,
+        k,
+        init if isinstance(init, str) else init - mean,
+        seed=seed,
+        init_rows=init_rows,
+        unit=np.sqrt(variance) or 1.0,
+    )
+    same = 1e-24 * (variance + (mean**2).max())  # a squared distance that is no more than rounding
+    for n_iter in range(1, max_iter + 1):  # noqa: B007
+        old, centres = centres, _iterate(points, centres, same)
+        if ((centres - old) ** 2).sum() <= tol * variance:
+            break
+    parts = _compute_blocks(_sizes_and_inertia, points, centres)
+    sizes = np.sum([part[0] for part in parts], axis=0)
+    if not sizes.all():
+        raise _too_few_points(k)
+    order = by_size(sizes, centres)
+    return KMeansFit(centres[order] + mean, n_iter, float(sum(part[1] for part in parts)), sizes[order])
+
+
+def _check(scores: da.Array, k: int, init: np.ndarray | str) -> None:
+    if k < 2:
+        raise ConfigError(f"kmeans.clusters is {k}, but k-means needs at least 2 clusters.")
+    if isinstance(init, str):
+        if init not in ("k-means++", "k-means||"):
+            raise ConfigError(
+                f'kmeans.init is {init!r}: expected "k-means++", "k-means||" or an array of centres.'
+            )
+    elif np.shape(init) != (k, scores.shape[1]):
+        raise ConfigError(
+            f"k-means is to start from centres of shape {np.shape(init)}, but kmeans.clusters is {k} and the"
+            f" scores have {scores.shape[1]} components: expected {(k, scores.shape[1])}."
+        )
+    if len(scores) < k:
+        raise _too_few_points(k)
+
+
+def _too_few_points(k: int) -> PadflowError:
+    return PadflowError(
+        f"k-means cannot make {k} clusters: there are too few distinct records, so that one stays empty."
+        " Lower kmeans.clusters, or check that the selection leaves records that differ."
+    )
+
+
+def _compute_blocks(function, array: da.Array, *arguments) -> tuple:
+    """Return ``function(block, *arguments)`` of each block of rows, in their order."""
+    blocks = array.to_delayed().ravel()
+    return dask.compute(*[dask.delayed(function)(block, *arguments) for block in blocks])
+
+
+def _start(
+    points: da.Array, k: int, init: np.ndarray | str, *, seed: int, init_rows: int, unit: float
+) -> np.ndarray:
+    if not isinstance(init, str):
+        return np.asarray(init, dtype=np.float64)
+    if init == "k-means++":
+        stride = -(-len(points) // init_rows)
+        return kmeans_plusplus(points[::stride].compute(), k, random_state=seed)[0]
+    from dask_ml.cluster.k_means import k_init  # loads distributed: not for those who only assign
+
+    # It makes log(cost) rounds at most: none at all where the scores' unit is large, unless they are scaled.
+    scaled = k_init(
+        points / unit, k, init, random_state=seed, max_iter=SCALABLE_ROUNDS, oversampling_factor=2 * k
+    )
+    return scaled * unit
+
+
+def _iterate(points: da.Array, centres: np.ndarray, same: float) -> np.ndarray:
+    """Return the centres after one iteration; ``same`` is the largest squared distance of equal points."""
+    from dask_ml.cluster.k_means import k_means
+
+    _, updated, _ = k_means(points, len(centres), init=centres, max_iter=1, tol=0)
+    # The mean of no records is exactly 0 there. So may be that of some: count before believing it.
+    if (updated == 0).all(axis=1).any():
+        updated = _restart_empty(points, centres, updated, same)
+    return updated
+
+
+def _restart_empty(points: da.Array, centres: np.ndarray, updated: np.ndarray, same: float) -> np.ndarray:
+    """Move each empty cluster's centre to a record far from its own centre, as scikit-learn does."""
+    parts = _compute_blocks(_counts_and_farthest, points, centres)
+    counts = np.sum([part[0] for part in parts], axis=0)
+    squared, rows, labels = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
+    sums = updated * counts[:, None]
+    empty = np.flatnonzero(counts == 0)
+    for cluster, far in zip(empty, np.argsort(-squared, kind="stable"), strict=False):
+        if squared[far] <= same:
+            raise _too_few_points(len(centres))
+        sums[labels[far]] -= rows[far]
+        counts[labels[far]] -= 1
+        sums[cluster], counts[cluster] = rows[far], 1
+    return sums / np.maximum(counts, 1)[:, None]
+
+
+def _counts_and_farthest(block: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, ...]:
+    # The same function as in dask-ml, for the same labels where a record lies on a border.
+    labels, _ = pairwise_distances_argmin_min(block, centres, metric_kwargs={"squared": True})
+    squared = ((block - centres[labels]) ** 2).sum(axis=1)
+    far = np.argsort(-squared, kind="stable")[: len(centres)]
+    return np.bincount(labels, minlength=len(centres)), squared[far], block[far], labels[far]
+
+
+def _sizes_and_inertia(block: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, float]:
+    cluster, squared, _ = nearest_two(squared_distances(block, centres), len(block))
+    return np.bincount(cluster, minlength=len(centres)), squared.sum()
+
+
+def by_size(sizes: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the order of clusters from the largest to the smallest, equal ones by their coordinates."""
+    return np.lexsort((*centres.T[::-1], -sizes))
+
+
+def squared_distances(scores: np.ndarray, centres: np.ndarray) -> Iterable[np.ndarray]:
+    """Yield the squared distance of all ``scores`` to each of ``centres``, in float64 without BLAS.
+
+    So a record's distance has the same bits whatever records stand beside it. The array yielded is reused.
+    """
+    columns = np.ascontiguousarray(scores.T, dtype=np.float64)
+    squared, difference = np.empty_like(columns[0]), np.empty_like(columns[0])
+    for centre in centres:
+        squared[:] = 0.0
+        for column, coordinate in zip(columns, centre, strict=True):
+            np.subtract(column, coordinate, out=difference)
+            np.multiply(difference, difference, out=difference)
+            np.add(squared, difference, out=squared)
+        yield squared
+
+
+def nearest_two(distances: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the nearest cluster and the two smallest of the distances to clusters.
+
+    Parameters
+    ----------
+    distances : iterable of ndarray of float64, shape (rows,)
+        Distance, squared or not, of all rows to each cluster in turn.
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    cluster : ndarray of int16
+        Nearest cluster, of equally near ones the first; -1 where no distance is finite.
+    nearest, second : ndarray of float64
+        Distances to it and to the next; ``second`` is infinite where there is one cluster.
+    """
+    cluster = np.full(rows, -1, dtype=np.int16)
+    nearest, second = np.full(rows, np.inf), np.full(rows, np.inf)
+    for number, distance in enumerate(distances):
+        np.minimum(second, np.maximum(nearest, distance), out=second)
+        cluster[distance < nearest] = number
+        np.minimum(nearest, distance, out=nearest)
+    return cluster, nearest, second
+
+
+def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return ``1 - nearest / second``: 0 on a border between clusters (and where both are 0), 1 at a centre.
+
+    It is the simplified silhouette of one record (Vendramin, Campello and Hruschka 2010, 10.1002/sam.10080).
+    """
+    apart = second > 0
+    return np.where(apart, 1.0 - nearest / np.where(apart, second, 1.0), 0.0)
+
+
+def assign(scores: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Assign each record to its nearest centre.
+
+    Parameters
+    ----------
+    scores : ndarray of float32 or float64, shape (records, components)
+        Scores; a record with one that is not finite stays unlabelled.
+    centres : ndarray, shape (k, components)
+        Centres of the clusters.
+
+    Returns
+    -------
+    cluster : ndarray of int16, shape (records,)
+        Nearest centre; -1 for a record that is not finite.
+    distance : ndarray of float32, shape (records,)
+        Euclidean distance to it, NaN where unlabelled.
+    margin : ndarray of float32, shape (records,)
+        1 - distance / distance to the second nearest centre: 0 on a border, 1 at a centre, NaN where
+        unlabelled.
+
+    Notes
+    -----
+    A record's results have the same bits whatever the number of records in the call.
+    """
+    cluster = np.empty(len(scores), dtype=np.int16)
+    distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
+    for start in range(0, len(scores), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        block = scores[rows]
+        with np.errstate(invalid="ignore"):  # infinite scores
+            cluster[rows], *two = nearest_two(squared_distances(block, centres), len(block))
+            nearest, second = np.sqrt(two)
+            unlabelled = cluster[rows] < 0
+            distance[rows] = np.where(unlabelled, np.nan, nearest)
+            margin[rows] = np.where(unlabelled, np.nan, margin_of(nearest, second))
+    return cluster, distance, margin

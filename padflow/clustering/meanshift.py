@@ -1,0 +1,157 @@
+"""Mean shift on subsamples of the scores: how many clusters there are, and where."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import MeanShift, estimate_bandwidth
+
+from padflow.clustering.kmeans import by_size
+from padflow.errors import PadflowError
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Modes of the density of scores.
+
+    Parameters
+    ----------
+    bandwidth : float
+        Radius of the flat kernel, in the scores' unit.
+    modes : ndarray of float64, shape (n_clusters, components)
+        Modes that hold at least the minimum share, from the largest to the smallest.
+    share : ndarray of float64, shape (n_clusters,)
+        Share of the sample nearest to each of them.
+    n_all : int
+        Number of modes before the minimum share, which is the papers' number of clusters.
+    """
+
+    bandwidth: float
+    modes: np.ndarray
+    share: np.ndarray
+    n_all: int
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of modes that hold at least the minimum share."""
+        return len(self.modes)
+
+
+def find_modes(
+    scores: np.ndarray,
+    *,
+    quantile: float = 0.1,
+    bandwidth_samples: int = 6000,
+    bandwidth: float | None = None,
+    min_share: float = 0.01,
+    seed: int = 0,
+) -> Modes:
+    """Find the modes of ``scores`` by scikit-learn's mean shift with binned seeds.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (records, components)
+        A subsample of the finite scores: the cost grows with its size times the number of bins, tens of
+        seconds for 0.4 M records on one core.
+    quantile, bandwidth_samples, seed
+        Of scikit-learn's ``estimate_bandwidth``: quantile of the pairwise distances, number of records it
+        draws, and seed of the draw.
+    bandwidth : float, optional
+        Use this bandwidth instead of the estimate.
+    min_share : float
+        Smallest share of the records that a mode must hold; 0 keeps all, as the papers do.
+
+    Returns
+    -------
+    Modes
+        Computed in float64, for single precision loses digits in the mean of many thousand neighbours.
+
+    Raises
+    ------
+    PadflowError
+        If the bandwidth is 0, or no mode holds the minimum share.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if bandwidth is None:
+        bandwidth = estimate_bandwidth(
+            scores, quantile=quantile, n_samples=bandwidth_samples, random_state=seed
+        )
+    if bandwidth <= 0:
+        raise PadflowError(
+            f"Mean shift has a bandwidth of {bandwidth}: too many of the {len(scores)} records have the same"
+            " scores. Drop empty records when preprocessing, raise meanshift.quantile, or set"
+            " meanshift.bandwidth."
+        )
+    shift = MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores)
+    centres = shift.cluster_centers_
+    sizes = np.bincount(shift.labels_, minlength=len(centres))
+    order = by_size(sizes, centres)
+    share = sizes[order] / len(scores)
+    kept = share >= min_share
+    if not kept.any():
+        raise PadflowError(
+            f"Mean shift found {len(centres)} modes, none with a share of {min_share} of the records (the"
+            f" largest has {share[0]:.2g}). Lower meanshift.min_share, or raise the quantile or bandwidth."
+        )
+    return Modes(float(bandwidth), centres[order][kept], share[kept], len(centres))
+
+
+@dataclass(frozen=True)
+class RepeatedModes:
+    """Modes of several subsamples, and the number of clusters most of them agree on.
+
+    Parameters
+    ----------
+    repeats : list of Modes
+        One for each subsample, in their order.
+    """
+
+    repeats: list[Modes]
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """How often each number of clusters came up, by increasing number."""
+        return dict(sorted(Counter(modes.n_clusters for modes in self.repeats).items()))
+
+    @property
+    def n_clusters(self) -> int:
+        """The most frequent number of clusters, of equally frequent ones the smallest."""
+        return max(self.counts, key=self.counts.get)
+
+    @property
+    def modes(self) -> Modes:
+        """The first repeat with that number of clusters."""
+        return next(modes for modes in self.repeats if modes.n_clusters == self.n_clusters)
+
+
+def repeat_modes(
+    samples: Iterable[np.ndarray | Callable[[], np.ndarray]],
+    *,
+    apply: Callable[[Callable, Iterable], Iterable] = map,
+    **options: float | None,
+) -> RepeatedModes:
+    """Find the modes of several subsamples, since their number is sensitive to the sample.
+
+    Parameters
+    ----------
+    samples : iterable of ndarray or callables that return one
+        Subsamples of the scores; a callable draws its own where it runs.
+    apply : callable
+        ``map`` or its like, such as ``lambda f, xs: client.gather(client.map(f, xs))``.
+    **options
+        Keywords of `find_modes`, the same for all.
+
+    Raises
+    ------
+    PadflowError
+        As `find_modes` does.
+    """
+    return RepeatedModes(list(apply(functools.partial(_modes_of, **options), samples)))
+
+
+def _modes_of(sample: np.ndarray | Callable[[], np.ndarray], **options: float | None) -> Modes:
+    return find_modes(sample() if callable(sample) else sample, **options)

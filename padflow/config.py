@@ -1,0 +1,432 @@
+"""The configuration: one frozen, typed model of the YAML file; every key is documented where it is defined.
+
+Unknown keys are errors. Sizes and times may be words (``"2GiB"``, ``"2min"``), as Dask writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from dask.utils import parse_bytes, parse_timedelta
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from padflow.errors import ConfigError
+
+BLOCK_ROWS = 1024
+"""Rows of one inner chunk of the archive, and of one block of computation (see `padflow.preprocess`)."""
+
+
+def _seconds(value: object) -> object:
+    """Read ``"2min"`` or ``"90 s"``; Dask's parser knows every unit in use but ``min``."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_timedelta(re.sub(r"mins?\s*$", "minutes", value.strip()))
+    except KeyError:
+        raise ValueError("expected seconds, or a time such as 90s, 2min or 1h") from None
+
+
+Bytes = Annotated[int, BeforeValidator(lambda v: parse_bytes(v) if isinstance(v, str) else v), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+Span = tuple[float, float]
+Share = Annotated[float, Field(gt=0, lt=1)]
+PathText = Annotated[Path, PlainSerializer(str)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, with no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ArchiveConfig(Section):
+    """Which files make the archive."""
+
+    source: PathText | None = Field(
+        None, description="Folder of CDF files, at any depth, laid out as at SPDF or flat; ~ is expanded."
+    )
+    instrument: str = Field(
+        "rept",
+        description="rept, mageis, hope, elfin-epd-hs, elfin-epd-fs, or the path of a YAML file of your own.",
+    )
+    spacecraft: tuple[str, ...] | None = Field(
+        None, description="Which spacecraft, such as rbspa or [rbspa, rbspb]; null takes all that are found."
+    )
+    start: date | None = Field(None, description="First UTC day (YYYY-MM-DD); null is the first there is.")
+    end: date | None = Field(None, description="Last UTC day, included; null is the last there is.")
+    rows_per_part: Annotated[int, Field(ge=BLOCK_ROWS, multiple_of=BLOCK_ROWS)] = Field(
+        32 * BLOCK_ROWS,
+        description=f"Records in one part, the unit of work and of writing; a multiple of {BLOCK_ROWS}. "
+        "It is never chosen from the number of workers, so results do not depend on them.",
+    )
+
+    @field_validator("spacecraft", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        names = [value] if isinstance(value, str) else value
+        if isinstance(names, list | tuple):
+            return tuple(sorted({n.lower() if isinstance(n, str) else n for n in names}))
+        return names
+
+    @field_validator("source", mode="after")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ArchiveConfig:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if self.spacecraft is not None and not self.spacecraft:
+            raise ValueError("spacecraft is an empty list; name at least one, or use null for all")
+        return self
+
+
+class PreprocessConfig(Section):
+    """From a record of flux to a row of features; part of the fitted model."""
+
+    time_range: tuple[datetime, datetime] | None = Field(
+        None, description="Use only records from the first time (included) to the second (not included), UTC."
+    )
+    l_variable: Literal["L_star", "L"] = Field("L_star", description="Which L the range below refers to.")
+    l_range: Span | None = Field(
+        None,
+        description="Use only records with lowest <= L < highest, such as [2.5, 7]. Records whose L is "
+        "missing get a reason of their own.",
+    )
+    energy_range: Span | None = Field(
+        None, description="Use only energy channels from lowest to highest, in MeV, both included."
+    )
+    min_valid_channels: Annotated[int, Field(ge=0)] = Field(
+        1, description="Fewest pitch-angle x energy bins with a value (before folding and averaging)."
+    )
+    min_flux: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Smallest peak flux of a record, cm-2 s-1 sr-1 MeV-1, after folding and averaging."
+    )
+    min_counts: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="Fewest counts of a record, summed over its bins and over the records averaged into it; "
+        "from the flux and the instrument's geometric factor, accumulation time and channel widths.",
+    )
+    fold: bool = Field(True, description="Average each pitch angle with its mirror about 90 degrees.")
+    average_seconds: Seconds = Field(
+        0.0, description="Average over a running window of this length centred on each record; 0 is off."
+    )
+    max_gap_seconds: Annotated[Seconds, Field(gt=0)] = Field(
+        60.0, description="Records further apart than this, and what lies beyond, are not averaged together."
+    )
+    normalise: Literal["max", "pa90", "energy_max", "none"] = Field(
+        "max",
+        description="Divide each record by its largest value (max), each energy by its value at 90 degrees "
+        "(pa90) or by its own largest value (energy_max), or nothing (none).",
+    )
+
+    @field_validator("l_range", "energy_range", "time_range")
+    @classmethod
+    def _ascending(cls, value: tuple | None) -> tuple | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError(f"the range must ascend, but {value[0]} is not below {value[1]}")
+        return value
+
+    @field_validator("time_range")
+    @classmethod
+    def _naive_utc(cls, value: tuple | None) -> tuple | None:
+        if value is not None and any(t.tzinfo is not None for t in value):
+            raise ValueError("times are UTC and carry no time zone; write 2013-03-17T06:00:00")
+        return value
+
+
+class TrainConfig(Section):
+    """The autoencoder and the rows it learns from."""
+
+    split: Literal["day", "row"] = Field(
+        "day",
+        description="Deal whole days, or single records (as the paper did: neighbouring spins are nearly "
+        "equal, so validation on them flatters), into training, validation and test.",
+    )
+    split_seed: int | None = Field(None, description="Seed of the split; null is the general seed.")
+    train_share: Share = Field(0.6, description="Share of the days or records to train on.")
+    validation_share: Share = Field(
+        0.2, description="Share for early stopping; what is left over is for test."
+    )
+    code_size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Width of the code; null is half the number of features."
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(200, description="Most epochs.")
+    batch_size: Annotated[int, Field(ge=1)] = Field(256, description="Rows per gradient step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(5e-4, description="Adam's step.")
+    patience: Annotated[int, Field(ge=1)] = Field(
+        5, description="Stop after this many epochs without a better validation loss."
+    )
+    restore_best: bool = Field(True, description="Keep the weights of the best epoch, not of the last.")
+    max_rows: Annotated[int, Field(ge=1)] = Field(
+        131_072, description="Most rows held in memory and seen in one epoch, drawn at random in blocks."
+    )
+    max_validation_rows: Annotated[int, Field(ge=1)] = Field(
+        32_768, description="Most rows the validation loss is computed from."
+    )
+    refresh_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.25,
+        description="Share of the rows in memory replaced after each epoch by others of the archive, where "
+        "it has more than max_rows.",
+    )
+
+    @model_validator(mode="after")
+    def _shares(self) -> TrainConfig:
+        if self.train_share + self.validation_share > 1:
+            raise ValueError("train_share and validation_share add up to more than 1")
+        return self
+
+
+class PcaConfig(Section):
+    """Principal components of the codes."""
+
+    components: Annotated[int, Field(ge=1)] = Field(3, description="Number of components kept as scores.")
+    rows: Literal["all", "test"] = Field(
+        "all",
+        description="Records that components and clusters are fitted to: all that are selected, or only those "
+        "of the test split (as the paper did). Every selected record is labelled either way.",
+    )
+
+
+class MeanShiftConfig(Section):
+    """How many classes there are."""
+
+    samples: Annotated[int, Field(ge=10)] = Field(50_000, description="Scores in one subsample.")
+    repeats: Annotated[int, Field(ge=1)] = Field(
+        5, description="Subsamples, clustered in parallel; the number of clusters found most often is taken."
+    )
+    quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
+    bandwidth_samples: Annotated[int, Field(ge=2)] = Field(
+        6000, description="Scores the estimate is made from."
+    )
+    bandwidth: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Bandwidth in units of the scores; null estimates it."
+    )
+    min_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01, description="Clusters with a smaller share of the subsample are specks and do not count."
+    )
+    seed: int | None = Field(None, description="Seed of subsamples and bandwidth; null is the general seed.")
+
+
+class KMeansConfig(Section):
+    """The classes themselves."""
+
+    clusters: Annotated[int, Field(ge=2)] | Literal["mean_shift"] = Field(
+        "mean_shift", description="Number of classes: at least 2, or mean_shift for the number found there."
+    )
+    init: Literal["modes", "k-means||", "k-means++"] = Field(
+        "modes",
+        description="First centres: the modes of mean shift (k-means|| where you set another number), "
+        "k-means||, or scikit-learn's k-means++ on at most a million scores (as the paper did).",
+    )
+    max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
+    tol: Annotated[float, Field(ge=0)] = Field(
+        1e-4, description="Stop when the centres move less, relative to the variance (as in scikit-learn)."
+    )
+    silhouette_samples: Annotated[int, Field(ge=0)] = Field(
+        10_000, description="Scores the silhouette is computed from; 0 leaves it out."
+    )
+    seed: int | None = Field(None, description="Seed of the first centres; null is the general seed.")
+
+
+class AgglomerativeConfig(Section):
+    """Ward's agglomerative clustering, the alternative to k-means."""
+
+    samples: Annotated[int, Field(ge=10)] = Field(
+        10_000, description="Scores that are clustered; memory grows with the square of it."
+    )
+
+
+class ClusterConfig(Section):
+    """Where the work runs."""
+
+    kind: Literal["local"] = Field("local", description="local: a Dask cluster on this machine.")
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Worker processes of one thread; null is one a core, as far as memory allows."
+    )
+    memory_limit: Bytes = Field("2GiB", description="Memory limit of each worker.", validate_default=True)
+
+
+class Config(Section):
+    """A run of padflow, from CDF files to classes."""
+
+    archive: ArchiveConfig = Field(default_factory=ArchiveConfig)
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    pca: PcaConfig = Field(default_factory=PcaConfig)
+    mean_shift: MeanShiftConfig = Field(default_factory=MeanShiftConfig)
+    kmeans: KMeansConfig = Field(default_factory=KMeansConfig)
+    agglomerative: AgglomerativeConfig = Field(default_factory=AgglomerativeConfig)
+    method: Literal["kmeans", "agglomerative"] = Field(
+        "kmeans", description="Which clustering gives the classes; both take kmeans.clusters as their number."
+    )
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
+    seed: int = Field(0, description="Seed of everything random that has none of its own.")
+
+    def to_yaml(self) -> str:
+        """Return the resolved configuration as YAML, every key present."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def digest(self, *sections: str) -> str:
+        """Return a short SHA-256 of some sections (all but `cluster`, which changes no result, by default)."""
+        chosen = sections or tuple(name for name in type(self).model_fields if name != "cluster")
+        values = self.model_dump(mode="json", include=set(chosen))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def seed_of(self, section: Literal["split", "mean_shift", "kmeans"]) -> int:
+        """Return the section's own seed, or the general one."""
+        own = self.train.split_seed if section == "split" else getattr(self, section).seed
+        return self.seed if own is None else own
+
+
+def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML configuration and apply ``section.key=value`` overrides.
+
+    Parameters
+    ----------
+    path : path or None
+        The YAML file; None starts from the defaults. A relative `archive.source` or instrument file is taken
+        relative to the YAML file's folder.
+    overrides : iterable of str
+        Each ``key=value`` or ``section.key=value``; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        For a missing file, malformed YAML, an unknown key or a value that does not fit; names file and key.
+    """
+    values = {} if path is None else _read_yaml(Path(path))
+    if path is not None:
+        _resolve_paths(values, Path(path).resolve().parent)
+    for text in overrides:
+        _override(values, text)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        where = "the configuration" if path is None else str(path)
+        raise ConfigError(f"{where} cannot be used: {describe_validation(error, Config)}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"There is no configuration file {path}. `padflow config` prints one.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} cannot be read: {error}.") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}; expected sections such as `archive:`.")
+    return values
+
+
+def _resolve_paths(values: dict[str, Any], base: Path) -> None:
+    archive = values.get("archive")
+    if not isinstance(archive, dict):
+        return
+    for key in ("source", "instrument"):
+        text = archive.get(key)
+        is_path = isinstance(text, str) and (key == "source" or text.lower().endswith((".yaml", ".yml")))
+        if is_path:
+            archive[key] = str(base / Path(text).expanduser())
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {text!r}: expected section.key=value, such as train.epochs=50.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text!r}: the value is not valid YAML.") from None
+    target = values
+    for name in names[:-1]:
+        target = target.setdefault(name, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {text!r}: {name} is a value, not a section.")
+    target[names[-1]] = parsed
+
+
+def describe_validation(error: ValidationError, model: type[BaseModel]) -> str:
+    """Put pydantic's findings into sentences that name the key and, for unknown ones, the keys there are."""
+    findings: dict[str, list[str]] = {}
+    for found in error.errors():
+        location = _key_of(found["loc"], model)
+        key = ".".join(location) or "the whole"
+        if found["type"] == "extra_forbidden":
+            findings[f"unknown key {key}"] = [f"known here are {', '.join(_siblings(location, model))}"]
+        else:
+            message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            findings.setdefault(f"{key} = {found['input']!r}", []).append(message)
+    return "; ".join(f"{key}: {' or '.join(says)}" for key, says in findings.items()) + "."
+
+
+def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
+    """Drop from pydantic's location what names a branch of a union and not a key."""
+    names: list[str] = []
+    fields: Any = model.model_fields
+    for part in map(str, location):
+        if fields is None or part not in fields:
+            if part.isdigit() or fields is not None:
+                names.append(part)
+            continue
+        names.append(part)
+        inner = fields[part].annotation
+        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return names
+
+
+def _siblings(location: list[str], model: type[BaseModel]) -> list[str]:
+    for name in location[:-1]:
+        field = model.model_fields.get(name)
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
+            break
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def documented_yaml(config: Config) -> str:
+    """Return the configuration as YAML with each key's description as a comment above it."""
+    lines = []
+    dumped = config.model_dump(mode="json")
+    for name, field in Config.model_fields.items():
+        value = dumped[name]
+        if isinstance(value, dict):
+            lines += [f"# {(field.annotation.__doc__ or '').strip()}", f"{name}:"]
+            for key, inner in field.annotation.model_fields.items():
+                lines += [f"  # {inner.description}", f"  {key}: {_scalar(value[key])}"]
+        else:
+            lines += [f"# {field.description}", f"{name}: {_scalar(value)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _scalar(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()

@@ -1,0 +1,378 @@
+"""From records of flux to rows of features: clean, select, fold, average, normalise, flatten.
+
+The kernels are plain NumPy. `Preprocessor` binds them to a configuration and an instrument's axes and works on
+blocks of `BLOCK_ROWS` records at fixed places of the archive, so that a row's bits depend neither on the
+size of parts nor on the number of workers. `preprocess` is the same for an xarray Dataset, lazy on Dask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import xarray as xr
+
+from padflow.config import BLOCK_ROWS, PreprocessConfig
+from padflow.errors import ConfigError
+from padflow.records import Records
+
+
+class Reason(IntEnum):
+    """Why a record has no label; stored beside it."""
+
+    NOT_PROCESSED = -1
+    SELECTED = 0
+    OUTSIDE_TIME = 1
+    L_MISSING = 2
+    OUTSIDE_L = 3
+    FEW_CHANNELS = 4
+    LOW_FLUX = 5
+    LOW_COUNTS = 6
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows that are ready for the autoencoder.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (records, features)
+        Pitch angle varies slowest, energy fastest; missing bins are 0. Defined for every record, also for
+        those that are not selected.
+    reason : ndarray of int8, shape (records,)
+        `Reason` of each record; 0 where it is selected.
+    """
+
+    rows: np.ndarray
+    reason: np.ndarray
+
+
+def fold_flux(flux: np.ndarray) -> np.ndarray:
+    """Average each pitch angle with its mirror about 90 degrees, ignoring NaN.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+
+    Returns
+    -------
+    ndarray of float32, shape (records, (pitch_angle + 1) // 2, energy)
+        From the smallest pitch angle up to 90 degrees.
+    """
+    half = (flux.shape[1] + 1) // 2
+    near, far = flux[:, :half], flux[:, ::-1][:, :half]
+    mean = (near + far) * np.float32(0.5)
+    lone = np.isnan(mean)
+    if lone.any():
+        np.copyto(mean, np.where(np.isnan(near), far, near), where=lone)
+    return mean
+
+
+def average_window(
+    values: np.ndarray,
+    time: np.ndarray,
+    *,
+    window_seconds: float,
+    max_gap_seconds: float,
+    sum_only: bool = False,
+) -> np.ndarray:
+    """Average rows over a running window centred on each, never across a gap.
+
+    Row i is averaged with every row whose time differs by at most half the window, provided that no step
+    between them is longer than `max_gap_seconds`. NaN are left out bin by bin. Each row's sum is
+    accumulated in the same order wherever the array begins, so that its bits do not depend on that.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or float64, shape (records, bins)
+    time : ndarray of datetime64[ns], shape (records,)
+        Ascending.
+    sum_only : bool
+        Return sums, with NaN as 0, in place of means.
+
+    Returns
+    -------
+    ndarray, shape (records, bins)
+        NaN where no row of the window has a value.
+    """
+    valid = ~np.isnan(values)
+    complete = bool(valid.all())
+    filled = values if complete else np.where(valid, values, 0)
+    weight = np.ones((len(values), 1), values.dtype) if complete else valid.astype(values.dtype)
+    total, count = filled.copy(), weight.copy()
+    ns = time.astype("datetime64[ns]").astype(np.int64)
+    half_ns = round(window_seconds * 1e9 / 2)
+    run = np.concatenate([[0], np.cumsum(np.diff(ns) > round(max_gap_seconds * 1e9))])[: len(ns)]
+    for step in range(1, len(ns)):
+        together = (ns[step:] - ns[:-step] <= half_ns) & (run[step:] == run[:-step])
+        if not together.any():
+            break
+        where = True if together.all() else together[:, None]
+        for source, target in ((filled, total), (weight, count)):
+            np.add(target[step:], source[:-step], out=target[step:], where=where)
+            np.add(target[:-step], source[step:], out=target[:-step], where=where)
+    if sum_only:
+        return total
+    with np.errstate(invalid="ignore"):
+        return np.divide(total, count, out=total)
+
+
+def normalise_flux(flux: np.ndarray, method: str, *, middle: int) -> np.ndarray:
+    """Scale each record; 0 where the divisor is 0 or missing, and where a bin is missing.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+    method : {"max", "pa90", "energy_max", "none"}
+        See `PreprocessConfig.normalise`.
+    middle : int
+        Index of the pitch angle at (or nearest to) 90 degrees.
+    """
+    flux = np.nan_to_num(flux, nan=0.0, posinf=0.0, neginf=0.0)
+    if method == "none":
+        return flux
+    if method == "max":
+        divisor = flux.max(axis=(1, 2), keepdims=True)
+    elif method == "energy_max":
+        divisor = flux.max(axis=1, keepdims=True)
+    else:
+        divisor = flux[:, middle : middle + 1]
+    scaled = np.divide(flux, divisor, out=np.zeros_like(flux), where=divisor > np.finfo(np.float32).tiny)
+    # A denormal divisor could still overflow a quotient; such a bin carries no information.
+    return np.nan_to_num(scaled, copy=False, posinf=0.0)
+
+
+class Preprocessor:
+    """The preprocessing of one configuration on one instrument's axes.
+
+    Parameters
+    ----------
+    config : PreprocessConfig
+    pitch_angle : ndarray, shape (pitch_angle,)
+        Degrees, ascending.
+    energy : ndarray, shape (energy,)
+        MeV.
+    counts_per_flux : ndarray, shape (energy,), optional
+        Counts that unit flux gives in one bin; needed for `min_counts`.
+
+    Raises
+    ------
+    ConfigError
+        Where the axes do not allow what the configuration asks for.
+    """
+
+    def __init__(
+        self,
+        config: PreprocessConfig,
+        pitch_angle: np.ndarray,
+        *,
+        energy: np.ndarray,
+        counts_per_flux: np.ndarray | None = None,
+    ):
+        self.config = config
+        pitch_angle, energy = np.asarray(pitch_angle, "f8"), np.asarray(energy, "f8")
+        low, high = config.energy_range or (-np.inf, np.inf)
+        self._channels = np.flatnonzero((energy >= low) & (energy <= high))
+        if not len(self._channels):
+            raise ConfigError(
+                f"preprocess.energy_range = [{low:g}, {high:g}] MeV holds no channel of the archive; its energies "
+                f"are {', '.join(f'{e:g}' for e in energy)} MeV."
+            )
+        if config.fold:
+            pitch_angle = _folded(pitch_angle)
+        self.pitch_angle = pitch_angle
+        self.energy = energy[self._channels]
+        self.features = len(self.pitch_angle) * len(self.energy)
+        self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
+        self._counts_per_flux = None
+        if config.min_counts:
+            self._counts_per_flux = self._checked_counts(counts_per_flux)
+
+    def _checked_counts(self, counts_per_flux: np.ndarray | None) -> np.ndarray:
+        chosen = None if counts_per_flux is None else np.asarray(counts_per_flux, "f8")[self._channels]
+        if chosen is None or not np.isfinite(chosen).all():
+            raise ConfigError(
+                f"preprocess.min_counts = {self.config.min_counts:g} needs counts, but the instrument gives no "
+                "geometric factor and accumulation time; add them to the instrument file, or use "
+                "preprocess.min_flux."
+            )
+        return chosen
+
+    @property
+    def ephemeris(self) -> tuple[str, ...]:
+        """Names of the ephemeris variables that a call reads."""
+        return (self.config.l_variable,) if self.config.l_range else ()
+
+    @property
+    def halo_seconds(self) -> float:
+        """How far before and after a block its rows depend on other records."""
+        return self.config.average_seconds / 2
+
+    def __call__(self, records: Records, core: slice) -> Features:
+        """Make features of the records of `core`; those around them only serve the averages."""
+        flux = records.flux[:, :, self._channels]
+        reason = self._reason_before(records.take(core), flux[core])
+        counts = self._counts(flux, records.time, core)
+        if self.config.fold:
+            flux = fold_flux(flux)
+        shape = flux.shape[1:]
+        if self.config.average_seconds:
+            flux = self._averaged(flux.reshape(len(flux), -1), records.time).reshape(-1, *shape)
+        flux = flux[core]
+        if self.config.min_flux:
+            peak = np.fmax.reduce(flux, axis=(1, 2), initial=0.0)
+            _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
+        if counts is not None:
+            _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
+        scaled = normalise_flux(flux, self.config.normalise, middle=self._middle)
+        return Features(scaled.reshape(len(scaled), self.features), reason)
+
+    def _averaged(self, rows: np.ndarray, time: np.ndarray, *, sum_only: bool = False) -> np.ndarray:
+        return average_window(
+            rows,
+            time,
+            window_seconds=self.config.average_seconds,
+            max_gap_seconds=self.config.max_gap_seconds,
+            sum_only=sum_only,
+        )
+
+    def _counts(self, flux: np.ndarray, time: np.ndarray, core: slice) -> np.ndarray | None:
+        if self._counts_per_flux is None:
+            return None
+        by_energy = np.nansum(flux, axis=1, dtype="f8")
+        counts = (by_energy * self._counts_per_flux).sum(axis=1)
+        if self.config.average_seconds:
+            counts = self._averaged(counts[:, None], time, sum_only=True)[:, 0]
+        return counts[core]
+
+    def _reason_before(self, records: Records, flux: np.ndarray) -> np.ndarray:
+        """Return the reasons that a record's own values give, before folding and averaging."""
+        config = self.config
+        reason = np.zeros(len(records), np.int8)
+        if config.time_range is not None:
+            first, end = (np.datetime64(t.replace(tzinfo=None), "ns") for t in config.time_range)
+            _set_reason(reason, (records.time < first) | (records.time >= end), Reason.OUTSIDE_TIME)
+        if config.l_range is not None:
+            l_value = records.ephemeris.get(config.l_variable)
+            if l_value is None:
+                raise ConfigError(
+                    f"preprocess.l_range needs {config.l_variable}, which this archive does not hold; use "
+                    "preprocess.l_variable=L, or leave l_range null."
+                )
+            _set_reason(reason, np.isnan(l_value), Reason.L_MISSING)
+            inside = (l_value >= config.l_range[0]) & (l_value < config.l_range[1])
+            _set_reason(reason, ~inside, Reason.OUTSIDE_L)
+        if config.min_valid_channels:
+            valid = np.isfinite(flux).sum(axis=(1, 2))
+            _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
+        return reason
+
+
+def _folded(pitch_angle: np.ndarray) -> np.ndarray:
+    if not np.allclose(pitch_angle + pitch_angle[::-1], 180, atol=0.5):
+        raise ConfigError(
+            "preprocess.fold needs pitch angles that are symmetric about 90 degrees, but the archive's are "
+            f"{', '.join(f'{a:g}' for a in pitch_angle)}; set preprocess.fold=false."
+        )
+    return pitch_angle[: (len(pitch_angle) + 1) // 2]
+
+
+def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:
+    """Give a reason to the records that fail and have none yet: the first reason stands."""
+    reason[failed & (reason == Reason.SELECTED)] = code
+
+
+def aligned_blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Cut rows [start, stop) at the multiples of `BLOCK_ROWS`."""
+    while start < stop:
+        end = min(stop, (start // BLOCK_ROWS + 1) * BLOCK_ROWS)
+        yield start, end
+        start = end
+
+
+def halo_rows(time: np.ndarray, start: int, stop: int, *, halo_seconds: float) -> tuple[int, int]:
+    """Return the first and last row (not included) within `halo_seconds` of rows [start, stop) of `time`."""
+    if not halo_seconds or start >= stop:
+        return start, stop
+    reach = np.timedelta64(round(halo_seconds * 1e9), "ns")
+    first = int(np.searchsorted(time, time[start] - reach, side="left"))
+    return first, int(np.searchsorted(time, time[stop - 1] + reach, side="right"))
+
+
+def features_by_block(
+    preprocessor: Preprocessor, records: Records, *, offset: int, start: int, stop: int
+) -> Iterator[tuple[slice, Features]]:
+    """Make features of rows [start, stop) of an archive, block by block.
+
+    Parameters
+    ----------
+    records : Records
+        Rows of the archive from `offset` on, with at least the halo around [start, stop).
+
+    Yields
+    ------
+    slice
+        Where the block lies, counted from `start`.
+    Features
+        Its features.
+    """
+    for first, end in aligned_blocks(start, stop):
+        low, high = halo_rows(
+            records.time, first - offset, end - offset, halo_seconds=preprocessor.halo_seconds
+        )
+        core = slice(first - offset - low, end - offset - low)
+        yield slice(first - start, end - start), preprocessor(records.take(slice(low, high)), core)
+
+
+def preprocessor_of(dataset: xr.Dataset, config: PreprocessConfig) -> Preprocessor:
+    """Return the preprocessor for an archive opened as a Dataset."""
+    counts = dataset.get("counts_per_flux")
+    return Preprocessor(
+        config,
+        dataset["pitch_angle"].values,
+        energy=dataset["energy"].values,
+        counts_per_flux=None if counts is None else counts.values,
+    )
+
+
+def preprocess(dataset: xr.Dataset, config: PreprocessConfig) -> xr.Dataset:
+    """Preprocess an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As `padflow.open_archive` returns it: ``flux`` (time, pitch_angle, energy) and the ephemeris.
+    config : PreprocessConfig
+        For instance ``padflow.load_config("run.yaml").preprocess``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``features`` (time, feature) float32 and ``reason`` (time) int8, see `Features`; coordinates
+        ``feature_pitch_angle`` (deg) and ``feature_energy`` (MeV).
+    """
+    from padflow.lazy import map_rows
+
+    preprocessor = preprocessor_of(dataset, config)
+
+    def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        rows = np.empty((stop - start, preprocessor.features), np.float32)
+        reason = np.empty(stop - start, np.int8)
+        for where, block in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
+            rows[where], reason[where] = block.rows, block.reason
+        return {"features": rows, "reason": reason}
+
+    out = map_rows(
+        dataset,
+        kernel,
+        outputs={"features": (("feature",), (preprocessor.features,), "f4"), "reason": ((), (), "i1")},
+        ephemeris=preprocessor.ephemeris,
+        halo_seconds=preprocessor.halo_seconds,
+    )
+    pitch_angle, energy = np.meshgrid(preprocessor.pitch_angle, preprocessor.energy, indexing="ij")
+    return out.assign_coords(
+        feature_pitch_angle=("feature", pitch_angle.ravel(), {"units": "degree"}),
+        feature_energy=("feature", energy.ravel(), {"units": "MeV"}),
+    )

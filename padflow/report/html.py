@@ -1,0 +1,213 @@
+"""The report of a run: a self-contained page, figures for a paper, tables; all from the files of the run."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from padflow.durable import write_bytes
+from padflow.report.tables import (
+    Run,
+    notes_in_words,
+    read_run,
+    records_per_second,
+    tables,
+)
+
+FILES_ON_PAGE_MAX = 200  # files set aside that the page names; all are in tables/files.csv
+METRIC_NAMES = {"calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin"}
+SPACECRAFT_NAMES = {
+    "rbspa": "Van Allen Probe A",
+    "rbspb": "Van Allen Probe B",
+    "ela": "ELFIN A",
+    "elb": "ELFIN B",
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write ``report/`` of a run directory: ``index.html``, ``figures/*.png`` and ``tables/*.csv``.
+
+    Only files of the run directory are read. The same run gives the same bytes; each file appears only when
+    whole, and the page last, after all it was made from.
+
+    Parameters
+    ----------
+    run_dir : Path
+        A finished run directory.
+
+    Returns
+    -------
+    Path
+        The page, ``run_dir/report/index.html``.
+
+    Raises
+    ------
+    PadflowError
+        If a file of the run is missing or unreadable; the text names it and the command that makes it.
+    """
+    run = read_run(Path(run_dir))
+    report = run.directory / "report"
+    figures, left_out = _write_figures(run, report / "figures")
+    for name, text in tables(run).items():
+        write_bytes(report / "tables" / name, text.encode())
+    page = report / "index.html"
+    write_bytes(page, _render(_context(run, figures, left_out)).encode())
+    return page
+
+
+def _write_figures(run: Run, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Draw one figure at a time; return what the page says of each, and why others are left out."""
+    from padflow.report.figures import NothingToDraw, builders, png
+
+    shown, left_out = [], []
+    for name, build in builders().items():
+        path = folder / f"{name}.png"
+        try:
+            drawing = build(run)
+        except NothingToDraw as why:
+            left_out.append(str(why))
+            path.unlink(missing_ok=True)  # of an earlier report of the same run
+            continue
+        content = png(drawing.figure)
+        write_bytes(path, content)
+        shown.append(
+            {
+                "name": name,
+                "title": drawing.title,
+                "caption": drawing.caption,
+                "alt": drawing.alt,
+                "source": "data:image/png;base64," + base64.b64encode(content).decode("ascii"),
+                "width": round(drawing.figure.get_figwidth() * 96),
+                "height": round(drawing.figure.get_figheight() * 96),
+            }
+        )
+    return shown, left_out
+
+
+def _render(context: dict[str, Any]) -> str:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(count=count, share=share, size=size, duration=duration)
+    template = resources.files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(template).render(context)
+
+
+def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> dict[str, Any]:
+    provenance = run.provenance
+    set_aside = [entry for entry in run.files if entry["status"] == "set_aside"]
+    status = Counter(entry["status"] for entry in run.files)
+    return {
+        "instrument": instrument_name(run.model),
+        "summary": summary_sentences(run),
+        "run": run,
+        "classes": run.classes,
+        "n_all": run.n_labelled + run.n_unlabelled,
+        "unlabelled": {reason: sum(counts.values()) for reason, counts in run.unlabelled.items()},
+        "metrics": {
+            METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()
+        },
+        "method": str(run.model.get("method") or ""),
+        "figures": figures,
+        "left_out": left_out,
+        "status": status,
+        "set_aside": set_aside[:FILES_ON_PAGE_MAX],
+        "n_set_aside": len(set_aside),
+        "notes": notes_in_words(run.files),
+        "stages": [
+            {"name": name, "per_second": records_per_second(stage), **stage}
+            for name, stage in provenance["stages"].items()
+        ],
+        "provenance": provenance,
+        "config_text": run.config_text,
+    }
+
+
+def instrument_name(model: dict[str, Any]) -> str:
+    """Return the instrument's name, whether the model gives the name alone or a description."""
+    instrument = model["instrument"]
+    return str(instrument.get("name", "") if isinstance(instrument, dict) else instrument)
+
+
+def summary_sentences(run: Run) -> list[str]:
+    """Say in words what the run found, for readers who read one paragraph only."""
+    n_all = run.n_labelled + run.n_unlabelled
+    names = [SPACECRAFT_NAMES.get(name, name) for name in run.spacecraft]
+    days = sorted(str(entry["day"]) for entry in run.files if entry["status"] == "used" and entry.get("day"))
+    when = f", {days[0]} to {days[-1]}" if days else ""
+    shapes = Counter(row.shape or "without a named shape" for row in run.classes)
+    kinds = join([f"{number} {shape}" for shape, number in shapes.most_common()])
+    sentences = [
+        f"{plural(n_all, 'record')} of {instrument_name(run.model)} on {join(names)}{when}.",
+        f"{plural(run.n_labelled, 'record')} ({share(run.n_labelled / n_all if n_all else 0)}) were sorted "
+        f"into {plural(len(run.classes), 'class', 'classes')} of pitch-angle distributions: "
+        f"{kinds or 'none'}.",
+    ]
+    if run.n_unlabelled:
+        reason, counts = next(iter(run.unlabelled.items()))
+        sentences.append(
+            f"{plural(run.n_unlabelled, 'record')} ({share(run.n_unlabelled / n_all)}) have no class, most "
+            f"often because: {reason} ({sum(counts.values()):,})."
+        )
+    else:
+        sentences.append("Every record has a class.")
+    status = Counter(entry["status"] for entry in run.files)
+    sentences.append(
+        f"{plural(status['used'], 'file')} were used." if status["used"] != 1 else "1 file was used."
+    )
+    aside = status["set_aside"]
+    if aside:
+        sentences.append(
+            f"{plural(aside, 'file')} {'was' if aside == 1 else 'were'} set aside as unusable, listed below."
+        )
+    else:
+        sentences.append("No file was set aside.")
+    return sentences
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def join(words: list[str]) -> str:
+    """Write a list as English does."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def count(value: float | None) -> str:
+    """Write a whole number with thousands apart; a dash for none."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """Write a share of one as a percentage that neither rounds a little to nothing nor almost all to all."""
+    if 0 < value < 0.001:
+        return "<0.1\u00a0%"
+    return ">99.9\u00a0%" if 0.9995 <= value < 1 else f"{100 * value:.1f}\u00a0%"
+
+
+def size(value: float | None) -> str:
+    """Write bytes in binary units."""
+    if value is None:
+        return "–"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as people say them."""
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,304 @@
+"""What a run left in its directory, read once, and the tables of its report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from padflow.errors import PadflowError
+
+# Keys without which the report would be silently poorer; everything else is optional.
+REQUIRED_KEYS = {
+    "run.json": ("padflow", "created", "stages"),
+    "catalog.json": ("files",),
+    "model/model.json": ("instrument", "clusters"),
+}
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class: its number in ``results.zarr``, its size and its shape.
+
+    Parameters
+    ----------
+    cluster : int
+        Number of the class, as in ``results.zarr``.
+    shape : str
+        Shape of the mean pitch-angle distribution, such as ``"pancake"``.
+    shapes : tuple of str
+        The same at each energy.
+    records : int
+        Records of all spacecraft in the class.
+    share : float
+        ``records`` over all labelled records, 0 to 1.
+    per_spacecraft : dict of str to int
+        Records of each spacecraft.
+    """
+
+    cluster: int
+    shape: str
+    shapes: tuple[str, ...]
+    records: int
+    share: float
+    per_spacecraft: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """Class number and shape, as figures and tables write it."""
+        return f"{self.cluster} {self.shape}".strip()
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run directory that the report is made from."""
+
+    directory: Path
+    config_text: str
+    provenance: dict[str, Any]
+    files: list[dict[str, Any]]
+    model: dict[str, Any]
+    summary: xr.Dataset
+    classes: tuple[ClassRow, ...]
+    unlabelled: dict[str, dict[str, int]]
+
+    @property
+    def spacecraft(self) -> list[str]:
+        """Names of the spacecraft that have records."""
+        return [str(name) for name in self.summary["spacecraft"].values]
+
+    @property
+    def n_labelled(self) -> int:
+        """Records that have a class."""
+        return sum(row.records for row in self.classes)
+
+    @property
+    def n_unlabelled(self) -> int:
+        """Records that have a reason instead of a class."""
+        return sum(sum(counts.values()) for counts in self.unlabelled.values())
+
+
+def read_run(directory: Path) -> Run:
+    """Read what the report needs from a run directory.
+
+    Parameters
+    ----------
+    directory : Path
+        The run directory; nothing outside it is read.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    PadflowError
+        If a file is missing or unreadable; the text names the file and the command that makes it.
+    """
+    model = _read_json(directory, "model/model.json")
+    summary = _read_summary(directory)
+    return Run(
+        directory=directory,
+        config_text=_existing(directory, "config.yaml").read_text(encoding="utf-8"),
+        provenance=_read_json(directory, "run.json"),
+        files=_read_json(directory, "catalog.json")["files"],
+        model=model,
+        summary=summary,
+        classes=_class_rows(model, summary),
+        unlabelled=_unlabelled(summary),
+    )
+
+
+def tables(run: Run) -> dict[str, str]:
+    """Return the CSV text of every table of the report by file name."""
+    return {
+        "classes.csv": _csv(*_classes_table(run)),
+        "pads.csv": _csv(*_pads_table(run.summary)),
+        "files.csv": _csv(*_files_table(run.files)),
+        "stages.csv": _csv(*_stages_table(run.provenance["stages"])),
+        "history.csv": _csv(*_history_table(history(run.model))),
+    }
+
+
+def history(model: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the training history by name, empty where nothing was trained."""
+    return dict((model.get("training") or {}).get("history") or {})
+
+
+def _existing(directory: Path, name: str) -> Path:
+    path = directory / name
+    if not path.is_file():
+        raise PadflowError(
+            f"{path} is missing: the report is made from a finished run. Make it with `padflow run CONFIG` "
+            "(which resumes where it stopped), then repeat `padflow report`."
+        )
+    return path
+
+
+def _read_json(directory: Path, name: str) -> dict[str, Any]:
+    path = _existing(directory, name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    missing = [key for key in REQUIRED_KEYS[name] if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise _unreadable(path, f"no key {', '.join(missing)}")
+    return content
+
+
+def _read_summary(directory: Path) -> xr.Dataset:
+    path = _existing(directory, "summary.nc")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+            summary = dataset.load()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if "records" not in summary:
+        raise _unreadable(path, "no variable records")
+    return summary
+
+
+def _unreadable(path: Path, why: object) -> PadflowError:
+    return PadflowError(
+        f"{path} cannot be used ({why}): it was cut short or changed by hand. "
+        "Remove it and make it again with `padflow run CONFIG`."
+    )
+
+
+def _class_rows(model: dict[str, Any], summary: xr.Dataset) -> tuple[ClassRow, ...]:
+    described = {int(entry["cluster"]): entry for entry in model["clusters"]}
+    records = summary["records"].transpose("spacecraft", "cluster")
+    n_labelled = int(records.sum())
+    rows = []
+    for cluster in summary["cluster"].values.tolist():
+        counts = records.sel(cluster=cluster).values.astype(int)
+        entry = described.get(int(cluster), {})
+        rows.append(
+            ClassRow(
+                cluster=int(cluster),
+                shape=str(entry.get("shape") or ""),
+                shapes=tuple(str(shape) for shape in entry.get("shapes") or ()),
+                records=int(counts.sum()),
+                share=float(counts.sum() / n_labelled) if n_labelled else 0.0,
+                per_spacecraft=dict(
+                    zip(map(str, summary["spacecraft"].values), counts.tolist(), strict=True)
+                ),
+            )
+        )
+    return tuple(rows)
+
+
+def _unlabelled(summary: xr.Dataset) -> dict[str, dict[str, int]]:
+    """Return counts by reason and spacecraft, for the reasons that occurred, most frequent first."""
+    if "unlabelled" not in summary:
+        return {}
+    counts = summary["unlabelled"].transpose("reason", "spacecraft")
+    meanings = _meanings(counts)
+    rows = {
+        meaning: dict(zip(map(str, counts["spacecraft"].values), row.astype(int).tolist(), strict=True))
+        for meaning, row in zip(meanings, counts.values, strict=True)
+        if row.sum() > 0
+    }
+    return dict(sorted(rows.items(), key=lambda item: -sum(item[1].values())))
+
+
+def _meanings(counts: xr.DataArray) -> list[str]:
+    """Name each reason by the CF attributes ``flag_values`` and ``flag_meanings``, or by its number."""
+    names = str(counts.attrs.get("flag_meanings", "")).split()
+    reasons = counts["reason"].values
+    values = counts.attrs.get("flag_values")
+    values = reasons[: len(names)] if values is None else np.atleast_1d(values)
+    named = dict(zip(values.tolist(), names, strict=False))
+    return [str(named.get(reason, reason)).replace("_", " ") for reason in reasons.tolist()]
+
+
+def _classes_table(run: Run) -> tuple[list[str], list[list[Any]]]:
+    energies = run.summary["energy"].values if "energy" in run.summary.coords else []
+    header = ["cluster", "shape", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
+    header += [f"shape_at_{energy:.6g}_MeV" for energy in energies]
+    rows = []
+    for row in run.classes:
+        shapes = [*row.shapes, *[""] * len(energies)][: len(energies)]
+        rows.append([row.cluster, row.shape, row.records, row.share, *row.per_spacecraft.values(), *shapes])
+    return header, rows
+
+
+def _pads_table(summary: xr.Dataset) -> tuple[list[str], list[list[Any]]]:
+    header = ["cluster", "energy_MeV", "pitch_angle_deg", "mean", "q25", "q50", "q75", "flux_mean"]
+    if "pad_mean" not in summary:
+        return header, []
+    order = ("cluster", "energy", "pitch_angle")
+    mean = summary["pad_mean"].transpose(*order)
+    missing = xr.full_like(mean, np.nan)
+    columns = [mean]
+    for quantile in (0.25, 0.5, 0.75):
+        found = summary.get("pad_quantile")
+        columns.append(missing if found is None else found.sel(quantile=quantile).transpose(*order))
+    flux = summary.get("flux_mean")
+    columns.append(missing if flux is None else flux.transpose(*order))
+    stacked = [column.values.ravel() for column in columns]
+    axes = np.meshgrid(*(summary[name].values for name in order), indexing="ij")
+    return header, list(zip(*(axis.ravel() for axis in axes), *stacked, strict=True))
+
+
+def _files_table(files: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    header = ["path", "spacecraft", "day", "version", "size_bytes", "records", "rows", "status", "reason"]
+    header += ["message", "notes"]
+    rows = []
+    for entry in files:
+        notes = "; ".join(f"{name}: {count}" for name, count in (entry.get("notes") or {}).items())
+        rows.append([*(entry.get(name) for name in header[:-1]), notes])
+    return header, rows
+
+
+def _stages_table(stages: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    header = ["stage", "seconds", "records", "records_per_second", "peak_memory_bytes"]
+    rows = []
+    for name, stage in stages.items():
+        seconds, records = stage.get("seconds"), stage.get("records")
+        rows.append([name, seconds, records, records_per_second(stage), stage.get("peak_memory_bytes")])
+    return header, rows
+
+
+def records_per_second(stage: dict[str, Any]) -> float | None:
+    """Return the speed of a stage, None where it has no time or no records."""
+    seconds, records = stage.get("seconds"), stage.get("records")
+    return records / seconds if seconds and records else None
+
+
+def _history_table(curves: dict[str, list[float]]) -> tuple[list[str], list[list[Any]]]:
+    n_epochs = max((len(values) for values in curves.values()), default=0)
+    padded = [[*values, *[None] * (n_epochs - len(values))] for values in curves.values()]
+    return ["epoch", *curves], [[i + 1, *(values[i] for values in padded)] for i in range(n_epochs)]
+
+
+def notes_in_words(files: list[dict[str, Any]]) -> dict[str, int]:
+    """Sum the notes of the files that were used: what was mended or left out inside good files."""
+    total: Counter[str] = Counter()
+    for entry in files:
+        if entry["status"] == "used":
+            total.update(entry.get("notes") or {})
+    return {name.replace("_", " "): count for name, count in total.most_common()}
+
+
+def _csv(header: list[str], rows: list[list[Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Shortest text that reads back as the same number; missing is empty."""
+    if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
+        return ""
+    return str(value) if isinstance(value, np.generic) else value

@@ -1,0 +1,281 @@
+"""Which records train, validate and test, and random rows of them for training, however long the archive.
+
+Rows are drawn as runs of neighbouring blocks at random places (a random read of single rows would decode
+a block for each), shuffled, and held in a buffer of bounded size that is renewed piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+
+from padflow.config import BLOCK_ROWS, TrainConfig
+from padflow.errors import ConfigError, PadflowError
+from padflow.preprocess import Preprocessor, Reason, features_by_block, halo_rows
+from padflow.records import Records
+
+RUN_ROWS = 4 * BLOCK_ROWS
+"""Rows read at one random place: long enough that the halo read with it costs little."""
+THIN_SHARE = 0.25
+"""Share of a run's rows that is used where the archive has plenty, so that more places are seen."""
+
+
+class Reader(Protocol):
+    """What the passes over an archive read from: `padflow.store.ArchiveReader`, or a Dataset in memory."""
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        """Return the times of rows [start, stop)."""
+
+    def read(self, start: int, stop: int, *, ephemeris: tuple[str, ...]) -> Records:
+        """Return rows [start, stop)."""
+
+
+class Subset(IntEnum):
+    """Parts of the split."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Deals records into training, validation and test.
+
+    Parameters
+    ----------
+    by : {"day", "row"}
+        Whole UTC days, the same for all spacecraft, or single records.
+    seed : int
+    train_share, validation_share : float
+    days : tuple of int
+        Where `by` is ``"day"``: the days dealt, since 1970-01-01, ascending; later days are test.
+    parts : tuple of int
+        The `Subset` of each of these days.
+    """
+
+    by: str
+    seed: int
+    train_share: float
+    validation_share: float
+    days: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
+
+    @staticmethod
+    def deal(config: TrainConfig, seed: int, *, days: np.ndarray) -> Split:
+        """Make the split of a configuration for an archive that has records on some days.
+
+        Raises
+        ------
+        ConfigError
+            Where there are too few days to deal.
+        """
+        shares = (config.train_share, config.validation_share)
+        if config.split == "row":
+            return Split("row", seed, *shares)
+        days = np.unique(days)
+        if len(days) < 2:
+            raise ConfigError(
+                f"train.split=day needs records of at least 2 days, but there are {len(days)}; use train.split=row."
+            )
+        train = min(len(days) - 1, max(1, round(shares[0] * len(days))))
+        validation = min(len(days) - train, max(1, round(shares[1] * len(days))))
+        parts = np.full(len(days), Subset.TEST)
+        order = np.random.default_rng(seed).permutation(len(days))
+        parts[order[:train]] = Subset.TRAIN
+        parts[order[train : train + validation]] = Subset.VALIDATION
+        return Split("day", seed, *shares, tuple(days.tolist()), tuple(parts.tolist()))
+
+    def parts_of(self, group: str, start: int, *, time: np.ndarray) -> np.ndarray:
+        """Return the `Subset` of each row, int8, from their times and the number of the first of them.
+
+        Single rows are dealt by a hash of seed, group and row number, so that no list of all is needed.
+        """
+        if self.by == "row":
+            share = _uniform(self.seed, group, np.arange(start, start + len(time), dtype=np.uint64))
+            edges = np.array([self.train_share, self.train_share + self.validation_share])
+            return np.searchsorted(edges, share, side="right").astype(np.int8)
+        days = np.asarray(self.days)
+        day = time.astype("datetime64[D]").astype(np.int64)
+        place = np.minimum(np.searchsorted(days, day), len(days) - 1)
+        return np.where(days[place] == day, np.asarray(self.parts)[place], Subset.TEST).astype(np.int8)
+
+
+def _uniform(seed: int, group: str, rows: np.ndarray) -> np.ndarray:
+    """Hash row numbers to [0, 1): the finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195)."""
+    offset = np.random.SeedSequence([seed & 0xFFFFFFFF, *group.encode()]).generate_state(1, np.uint64)
+    x = rows * np.uint64(0x9E3779B97F4A7C15) + offset
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype("f8") * 2.0**-53
+
+
+def days_of(readers: Mapping[str, Reader], *, rows_at_once: int = 1 << 20) -> np.ndarray:
+    """Return the UTC days, since 1970-01-01, on which there are records; reads the times only."""
+    found = [np.empty(0, np.int64)]
+    for reader in readers.values():
+        for start in range(0, reader.rows, rows_at_once):
+            time = reader.times(start, min(reader.rows, start + rows_at_once))
+            found.append(np.unique(time.astype("datetime64[D]").astype(np.int64)))
+    return np.unique(np.concatenate(found))
+
+
+def read_with_halo(
+    reader: Reader, preprocessor: Preprocessor, *, start: int, stop: int
+) -> tuple[Records, int]:
+    """Read rows [start, stop) and what their averages need; return them and the number of the first."""
+    low, high = start, stop
+    if preprocessor.halo_seconds and start < stop:
+        guess = 16
+        while True:
+            first, end = max(0, start - guess), min(reader.rows, stop + guess)
+            time = reader.times(first, end)
+            inner, outer = halo_rows(
+                time, start - first, stop - first, halo_seconds=preprocessor.halo_seconds
+            )
+            low, high = first + inner, first + outer
+            if (low > first or first == 0) and (high < end or end == reader.rows):
+                break
+            guess *= 4
+    return reader.read(low, high, ephemeris=preprocessor.ephemeris), low
+
+
+class RowSampler:
+    """Draw rows of features for training and validation at random places of an archive.
+
+    Parameters
+    ----------
+    readers : mapping of str to Reader
+        One for each spacecraft.
+    preprocessor : Preprocessor
+    split : Split
+    config : TrainConfig
+    seed : int
+    threads : int
+        Places read at the same time; does not change what is drawn.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, Reader],
+        preprocessor: Preprocessor,
+        *,
+        split: Split,
+        config: TrainConfig,
+        seed: int,
+        threads: int = 2,
+    ):
+        self._readers, self._preprocessor, self._split, self._config = readers, preprocessor, split, config
+        self._random = np.random.default_rng([seed, 1])
+        self._order = np.random.default_rng([seed, 2])  # its own: the thread that reads ahead draws from it
+        self._threads = threads
+        self._places = [
+            (group, start) for group in sorted(readers) for start in range(0, readers[group].rows, RUN_ROWS)
+        ]
+        total = sum(reader.rows for reader in readers.values())
+        wanted = config.max_rows / config.train_share + config.max_validation_rows / config.validation_share
+        self._share = THIN_SHARE if total * THIN_SHARE > wanted else 1.0
+        self._stream = self._drawn_forever()
+        self._refresher: Future | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="padflow-refresh")
+        self.train, self.validation, self._all_seen = self._fill()
+
+    def _fill(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Draw until both buffers are full or every place was seen."""
+        config = self._config
+        wanted = {Subset.TRAIN: config.max_rows, Subset.VALIDATION: config.max_validation_rows}
+        pieces: dict[Subset, list[np.ndarray]] = {part: [] for part in wanted}
+        held = dict.fromkeys(wanted, 0)
+        all_seen = True
+        for place, (rows, parts) in enumerate(self._stream):
+            for part in wanted:
+                chosen = rows[parts == part][: wanted[part] - held[part]]
+                pieces[part].append(chosen)
+                held[part] += len(chosen)
+            if place + 1 == len(self._places):
+                break
+            if all(held[part] >= wanted[part] for part in wanted):
+                all_seen = False
+                break
+        empty = np.empty((0, self._preprocessor.features), np.float32)
+        train, validation = (np.concatenate([empty, *pieces[part]]) for part in wanted)
+        for name, drawn in (("training", train), ("validation", validation)):
+            if not len(drawn):
+                raise PadflowError(
+                    f"There is no record for {name}: of {sum(r.rows for r in self._readers.values())} records "
+                    "none that the preprocess section selects falls there. Widen l_range, energy_range or "
+                    "time_range, lower min_counts, min_flux or min_valid_channels, or change train.split, "
+                    "train.train_share and train.validation_share."
+                )
+        return self._random.permutation(train), validation, all_seen and len(train) < config.max_rows
+
+    def _drawn_forever(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield selected rows and their parts, place by place, in an endless sequence of random orders."""
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="padflow-sample") as pool:
+            while True:
+                order = self._order.permutation(len(self._places))
+                seeds = self._order.integers(2**63, size=len(order))
+                ahead: list[Future] = []
+                for place, seed in zip(order, seeds, strict=True):
+                    ahead.append(pool.submit(self._draw, *self._places[place], int(seed)))
+                    if len(ahead) > self._threads:
+                        yield ahead.pop(0).result()
+                for future in ahead:
+                    yield future.result()
+
+    def _draw(self, group: str, start: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        reader = self._readers[group]
+        stop = min(reader.rows, start + RUN_ROWS)
+        records, offset = read_with_halo(reader, self._preprocessor, start=start, stop=stop)
+        parts = self._split.parts_of(group, start, time=records.time[start - offset : stop - offset])
+        keep = parts != Subset.TEST
+        if self._share < 1:
+            keep &= np.random.default_rng(seed).random(len(keep)) < self._share
+        kept = []
+        blocks = features_by_block(self._preprocessor, records, offset=offset, start=start, stop=stop)
+        for where, features in blocks:
+            keep[where] &= features.reason == Reason.SELECTED
+            kept.append(features.rows[keep[where]])
+        return np.concatenate(kept), parts[keep]
+
+    def rows_of_epoch(self, epoch: int) -> np.ndarray:
+        """Return the rows of an epoch, counted from 0; call it once an epoch, in order.
+
+        The same array while all rows fit in memory; otherwise a share of it, at random places, is replaced
+        by rows that were read while the epoch before was trained on.
+        """
+        if self._all_seen or not self._config.refresh_share:
+            return self.train
+        if epoch and self._refresher is not None:
+            fresh = self._refresher.result()
+            renewed = self.train.copy()
+            renewed[self._random.permutation(len(renewed))[: len(fresh)]] = fresh
+            self.train = renewed
+        self._refresher = self._pool.submit(self._fresh_rows)
+        return self.train
+
+    def _fresh_rows(self) -> np.ndarray:
+        wanted = max(1, round(self._config.refresh_share * len(self.train)))
+        pieces, held = [], 0
+        for _ in range(len(self._places)):
+            rows, parts = next(self._stream)
+            chosen = rows[parts == Subset.TRAIN][: wanted - held]
+            pieces.append(chosen)
+            held += len(chosen)
+            if held >= wanted:
+                break
+        return np.concatenate(pieces)
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stream.close()

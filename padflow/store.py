@@ -1,0 +1,342 @@
+"""The Zarr stores of a run: templates, aligned and durable writes of whole parts, reads.
+
+A part is a fixed number of rows: one shard of `flux`, one chunk of every other array. It is encoded in memory
+and put in place by one rename a file, so a reader sees an array's part as it was or as it will be, never a
+mixture, and never depends on what lay there before. This is the only module that writes Zarr.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.storage import MemoryStore
+
+from padflow.config import BLOCK_ROWS
+from padflow.errors import PadflowError
+from padflow.durable import sha256_of, write_bytes
+from padflow.preprocess import Reason
+from padflow.records import Records
+
+ZSTD_LEVEL = 3
+NAT = np.iinfo("i8").min
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array along time: what Zarr, CF and a reader need to know of it."""
+
+    name: str
+    dtype: str
+    fill_value: float
+    dims: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def chunks(self, rows_per_part: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of chunks and, for wide arrays that are sampled at random, of shards."""
+        part = (rows_per_part, *self.sizes)
+        return (
+            {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
+        )
+
+
+TIME = ArraySpec(
+    "time",
+    "i8",
+    NAT,
+    attributes={
+        "units": "nanoseconds since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+        "standard_name": "time",
+        "long_name": "UTC, midpoint of the record",
+    },
+)
+EPHEMERIS = {
+    "L": {"units": "1", "long_name": "McIlwain L"},
+    "L_star": {"units": "1", "long_name": "L* for particles that mirror at the equator"},
+    "MLT": {"units": "h", "long_name": "magnetic local time"},
+    "MLAT": {"units": "degree", "long_name": "magnetic latitude"},
+    "B_Calc": {"units": "nT", "long_name": "model magnetic field at the spacecraft"},
+    "B_Eq": {"units": "nT", "long_name": "model magnetic field at the magnetic equator"},
+    "Position": {"units": "km", "long_name": "position of the spacecraft, geographic Cartesian"},
+}
+
+
+def archive_specs(pitch_angles: int, energies: int, *, ephemeris: Iterable[str]) -> list[ArraySpec]:
+    """Return the arrays of an archive group."""
+    names = list(ephemeris)
+    flux = ArraySpec(
+        "flux",
+        "f4",
+        np.nan,
+        ("pitch_angle", "energy"),
+        (pitch_angles, energies),
+        {
+            "units": "cm-2 s-1 sr-1 MeV-1",
+            "long_name": "directional differential flux; NaN where missing",
+            "coordinates": " ".join(names),
+        },
+    )
+    specs = [TIME, flux]
+    for name in names:
+        dims, sizes = (("axis",), (3,)) if name == "Position" else ((), ())
+        specs.append(ArraySpec(name, "f4", np.nan, dims, sizes, EPHEMERIS.get(name, {})))
+    return specs
+
+
+def results_specs(components: int) -> list[ArraySpec]:
+    """Return the arrays of a results group."""
+    meanings = " ".join(reason.name.lower() for reason in Reason)
+    return [
+        TIME,
+        ArraySpec("cluster", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
+        ArraySpec(
+            "reason",
+            "i1",
+            int(Reason.NOT_PROCESSED),
+            attributes={
+                "long_name": "why the record has no class",
+                "flag_values": [int(reason) for reason in Reason],
+                "flag_meanings": meanings,
+            },
+        ),
+        ArraySpec(
+            "score",
+            "f4",
+            np.nan,
+            ("component",),
+            (components,),
+            {"long_name": "principal components of the record's code"},
+        ),
+        ArraySpec("distance", "f4", np.nan, attributes={"long_name": "distance of the score to its class"}),
+        ArraySpec(
+            "margin",
+            "f4",
+            np.nan,
+            attributes={"long_name": "0 on the border to the second nearest class, 1 at the class itself"},
+        ),
+        ArraySpec(
+            "reconstruction_error",
+            "f4",
+            np.nan,
+            attributes={"long_name": "mean squared difference of the record and its reconstruction"},
+        ),
+    ]
+
+
+def prepare_group(
+    store: Path,
+    group: str,
+    *,
+    specs: list[ArraySpec],
+    rows: int,
+    rows_per_part: int,
+    axes: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Make a group and its arrays, or change the number of rows and attributes of those there are.
+
+    Parameters
+    ----------
+    axes : mapping of str to (values, attributes)
+        One-dimensional float64 arrays along the dimension that their attribute ``dimension`` names, by
+        default their own name.
+
+    Raises
+    ------
+    PadflowError
+        Where the store holds arrays of another shape; they stay as they are.
+    """
+    root = zarr.open_group(store, mode="a", zarr_format=3)
+    where = root.require_group(group)
+    where.update_attributes(dict(attributes))
+    for spec in specs:
+        shape = (rows, *spec.sizes)
+        layout = spec.chunks(rows_per_part)
+        if spec.name not in where:
+            where.create_array(
+                spec.name,
+                shape=shape,
+                dtype=spec.dtype,
+                fill_value=spec.fill_value,
+                dimension_names=("time", *spec.dims),
+                attributes=dict(spec.attributes),
+                compressors=ZstdCodec(level=ZSTD_LEVEL),
+                serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
+                **layout,
+            )
+            continue
+        array = where[spec.name]
+        found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
+        if array.shape[1:] != spec.sizes or found != layout:
+            raise PadflowError(
+                f"{store}/{group}/{spec.name} has shape {array.shape} and {found}; this run needs {shape} and "
+                f"{layout}. Choose another --workdir, or the archive.rows_per_part it was made with."
+            )
+        array.update_attributes(dict(spec.attributes))
+        if array.shape != shape:
+            array.resize(shape)
+    for name, (values, axis_attributes) in axes.items():
+        plain = dict(axis_attributes)
+        dimension = plain.pop("dimension", name)
+        if name not in where:
+            where.create_array(
+                name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain
+            )
+    _consolidate(store)
+
+
+def _consolidate(store: Path) -> None:
+    # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not specify it yet.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
+        zarr.consolidate_metadata(store)
+
+
+def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> bytes:
+    """Encode the rows of one part as the bytes of its one shard or chunk.
+
+    A part that is not full, the last of a group, is filled up, so that its bytes do not depend on how
+    long the array is at the moment.
+    """
+    if values.shape[1:] != spec.sizes or not 0 < len(values) <= rows_per_part:
+        raise ValueError(
+            f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})"
+        )
+    contents: dict = {}
+    shape = (rows_per_part, *spec.sizes)
+    array = zarr.create_array(
+        MemoryStore(contents),
+        shape=shape,
+        dtype=spec.dtype,
+        fill_value=spec.fill_value,
+        compressors=ZstdCodec(level=ZSTD_LEVEL),
+        config={"write_empty_chunks": True},
+        **spec.chunks(rows_per_part),
+    )
+    whole = np.full(shape, spec.fill_value, spec.dtype)
+    whole[: len(values)] = values
+    array[...] = whole
+    key = array.metadata.encode_chunk_key((0,) * len(shape))
+    return contents[key].to_bytes()
+
+
+def write_part(
+    store: Path,
+    group: str,
+    index: int,
+    *,
+    specs: list[ArraySpec],
+    values: Mapping[str, np.ndarray],
+    rows_per_part: int,
+) -> dict[str, list]:
+    """Write part `index` of some arrays of a group, whole and durable.
+
+    Returns
+    -------
+    dict of str to [int, str]
+        Size and SHA-256 of each file, by its path relative to the store: what a receipt keeps.
+    """
+    written = {}
+    for spec in specs:
+        content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
+        relative = part_path(group, spec, index)
+        write_bytes(store / relative, content)
+        written[relative] = [len(content), sha256_of(content)]
+    return written
+
+
+def part_path(group: str, spec: ArraySpec, index: int) -> str:
+    """Return the path of a part's file, relative to the store, in Zarr's default chunk key encoding."""
+    return "/".join([group, spec.name, "c", str(index), *("0" for _ in spec.sizes)])
+
+
+class ArchiveReader:
+    """Read rows of one group of an archive; small and cheap to send to a worker.
+
+    Parameters
+    ----------
+    store : Path
+        ``archive.zarr``.
+    group : str
+        The spacecraft, such as ``rbspa``.
+    """
+
+    def __init__(self, store: Path, group: str):
+        self.store, self.group = Path(store), group
+
+    def __getstate__(self) -> tuple[Path, str]:
+        return self.store, self.group
+
+    def __setstate__(self, state: tuple[Path, str]) -> None:
+        self.store, self.group = state
+
+    @cached_property
+    def _arrays(self) -> zarr.Group:
+        return zarr.open_group(self.store, path=self.group, mode="r", use_consolidated=False)
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of records."""
+        return self._arrays["time"].shape[0]
+
+    @cached_property
+    def axes(self) -> dict[str, np.ndarray]:
+        """Arrays ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux``."""
+        return {name: self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")}
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        """Return the times of rows [start, stop) as datetime64[ns]."""
+        return self._cached("time")[start:stop].view("datetime64[ns]")
+
+    def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
+        """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
+        return self._cached(name)[start:stop] if name in self._arrays else None
+
+    def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
+        """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
+        found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
+        return Records(
+            self.times(start, stop),
+            self._cached("flux")[start:stop],
+            {name: values for name, values in found.items() if values is not None},
+        )
+
+    def _cached(self, name: str) -> zarr.Array:
+        # Opening an array parses its metadata, which costs as much as reading a block of it.
+        cache = self.__dict__.setdefault("_open", {})
+        if name not in cache:
+            cache[name] = self._arrays[name]
+        return cache[name]
+
+
+def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
+    """Open one group of a store as a Dataset, the only one where `group` is None.
+
+    Raises
+    ------
+    PadflowError
+        Where there is no store or no such group; names those there are.
+    """
+    if not (store / "zarr.json").is_file():
+        raise PadflowError(f"There is no Zarr store at {store}. `padflow run` makes it in its --workdir.")
+    names = sorted(zarr.open_group(store, mode="r", use_consolidated=False).group_keys())
+    if group is None and len(names) == 1:
+        group = names[0]
+    if group not in names:
+        raise PadflowError(
+            f"{store} holds {', '.join(names) or 'no spacecraft'}; choose one of them with spacecraft=..., not {group}."
+        )
+    if chunks is None:
+        rows = zarr.open_group(store, path=group, mode="r", use_consolidated=False)["time"].chunks[0]
+        chunks = {"time": rows}
+    return xr.open_zarr(store, group=group, consolidated=False, chunks=chunks)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from padflow.archive.clean import clean_flux, clean_place
+
+odd = st.sampled_from(
+    [-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0]
+)
+values = st.one_of(odd, st.floats(width=64))
+
+
+def one(value: float, fill: float, factor: float) -> tuple[float, str]:
+    if np.isnan(value) or value <= -9e30 or value == fill:
+        return np.nan, "fill"
+    if value * factor < 0 and np.float32(value * factor) != 0:
+        return np.nan, "negative"
+    with np.errstate(over="ignore"):
+        result = np.float32(np.float64(value) * factor)
+    return (np.nan, "nonfinite") if np.isinf(result) else (result, "good")
+
+
+@given(arrays(np.float64, array_shapes(max_dims=3), elements=values), st.sampled_from([1, 1000, 10**6]))
+def test_one_by_one(raw, factor):
+    before = raw.copy()
+    flux, notes = clean_flux(raw, np.float64(5), factor)
+    expected = [one(value, 5.0, factor) for value in raw.ravel().tolist()]
+    np.testing.assert_array_equal(flux.ravel(), [value for value, _ in expected])
+    for kind, number in notes.items():
+        assert number == sum(found == kind for _, found in expected)
+    np.testing.assert_array_equal(raw, before)
+    assert flux.dtype == np.float32
+    assert flux.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", ">f8"])
+def test_the_fill_of_either_type_is_found_in_either_type(dtype):
+    raw = np.array([-1e31, np.float32(-1e31), 2.0], dtype)
+    for fill in (np.float32(-1e31), np.float64(-1e31), None, "none", np.float64("nan")):
+        flux, notes = clean_flux(raw, fill, 1000)
+        np.testing.assert_array_equal(flux, [np.nan, np.nan, 2000])
+        assert notes["fill"] == 2
+
+
+def test_a_fill_of_another_type_than_the_values():
+    flux, notes = clean_flux(np.array([0.1, 7], np.float32), np.float64(0.1), 1)
+    assert notes["fill"] == 1
+    assert flux[1] == 7
+
+
+def test_zero_is_valid_even_if_the_file_calls_it_fill():
+    flux, notes = clean_flux(np.zeros(3), np.float64(0), 1)
+    assert (flux == 0).all()
+    assert notes["fill"] == 0
+
+
+def test_whole_numbers():
+    flux, notes = clean_flux(np.array([-2147483648, -1, 0, 5], np.int32), np.int32(-2147483648), 1000)
+    np.testing.assert_array_equal(flux, [np.nan, np.nan, 0, 5000])
+    assert (notes["fill"], notes["negative"]) == (1, 1)
+
+
+def test_places_may_be_negative():
+    found = clean_place(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), np.float64(99))
+    np.testing.assert_array_equal(found, [[np.nan, -6e4, np.nan, np.nan, np.nan, np.nan]])
+    assert found.dtype == np.float32

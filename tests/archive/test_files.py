@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import os
+import random
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from padflow.archive.files import FoundFile, find_files, newest_versions
+from padflow.errors import ConfigError
+from padflow.instruments import INSTRUMENTS, Instrument
+
+REPT = INSTRUMENTS["rept"]
+
+
+def name(day="20130317", version="5.0.0", spacecraft="rbspa") -> str:
+    return f"{spacecraft}_rel03_ect-rept-sci-l3_{day}_v{version}.cdf"
+
+
+def put(folder: Path, *names: str, content: bytes = b"x") -> None:
+    for one in names:
+        path = folder / one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def found(path="a.cdf", version=(5, 0, 0), day=date(2013, 3, 17), size=1, spacecraft="rbspa") -> FoundFile:
+    return FoundFile(Path(path), spacecraft, day, version, size, 0)
+
+
+def test_spdf_layout_flat_and_mixed_case(tmp_path):
+    deep = "rbspa/l3/ect/rept/sectors/rel03/2013/" + name()
+    put(tmp_path, deep, name("20130318").replace("l3", "L3").upper(), name("20130101", spacecraft="rbspb"))
+    put(
+        tmp_path, "notes.txt", "rbspa_rel04_ect-mageis-l3_20130317_v8.1.0.cdf", name() + ".part", "x" + name()
+    )
+    files = find_files(tmp_path, REPT)
+    assert [(file.spacecraft, file.day) for file in files] == [
+        ("rbspa", date(2013, 3, 17)),
+        ("rbspa", date(2013, 3, 18)),
+        ("rbspb", date(2013, 1, 1)),
+    ]
+    status = (tmp_path / deep).stat()
+    assert files[0] == FoundFile(
+        tmp_path / deep, "rbspa", date(2013, 3, 17), (5, 0, 0), status.st_size, status.st_mtime_ns
+    )
+
+
+def test_empty_files_are_found(tmp_path):
+    put(tmp_path, name(), content=b"")
+    assert [file.size_bytes for file in find_files(tmp_path, REPT)] == [0]
+
+
+def test_impossible_dates_are_no_match(tmp_path):
+    put(tmp_path, name(), name("20130231"), name("00000101"))
+    assert len(find_files(tmp_path, REPT)) == 1
+
+
+def test_links_are_not_followed(tmp_path):
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    put(outside, name("20130401"))
+    put(inside, name(), "deep/" + name("20130318"))
+    (inside / "deep" / "loop").symlink_to(inside)
+    (inside / "other").symlink_to(outside)
+    (inside / name("20130402")).symlink_to(outside / name("20130401"))
+    (inside / name("20130403")).symlink_to(inside / "nothing")
+    assert [file.day.day for file in find_files(inside, REPT)] == [17, 18]
+    through_link = tmp_path / "link"
+    through_link.symlink_to(inside)  # the folder itself may be one
+    assert len(find_files(through_link, REPT)) == 2
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(ConfigError, match="gone is not a folder"):
+        find_files(tmp_path / "gone", REPT)
+
+
+def test_nothing_matches_says_what_is_there(tmp_path):
+    mageis = [f"rbspa_rel04_ect-mageis-l3_2013031{day}_v8.1.0.cdf" for day in range(5)]
+    put(tmp_path, *mageis)
+    (tmp_path / "link.cdf").symlink_to(tmp_path / mageis[0])
+    with pytest.raises(ConfigError) as caught:
+        find_files(tmp_path, REPT)
+    text = str(caught.value)
+    assert "5 other .cdf file(s)" in text
+    assert mageis[0] in text
+    assert mageis[4] not in text
+    assert "set the instrument to mageis" in text
+    assert "hope" not in text
+    assert "1 symbolic link(s) were not followed" in text
+
+
+def test_no_cdf_at_all(tmp_path):
+    put(tmp_path, "readme.txt")
+    with pytest.raises(ConfigError, match=r"no \.cdf file at any depth\.$"):
+        find_files(tmp_path, REPT)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_folder_without_permission(tmp_path):
+    put(tmp_path, name(), "shut/" + name("20130318"))
+    (tmp_path / "shut").chmod(0)
+    try:
+        with pytest.raises(ConfigError, match="shut cannot be read"):
+            find_files(tmp_path, REPT)
+    finally:
+        (tmp_path / "shut").chmod(0o755)
+
+
+def test_versions_are_numbers():
+    versions = [(5, 9, 0), (5, 10, 0), (5, 3, 0), (4, 99, 99), (5, 10)]
+    files = [found(f"{version}.cdf", version) for version in versions]
+    for seed in range(5):
+        random.Random(seed).shuffle(files)
+        chosen, superseded = newest_versions(files)
+        assert [file.version for file in chosen] == [(5, 10, 0)]
+        assert {old.file.version for old in superseded} == set(versions) - {(5, 10, 0)}
+        assert all(old.by == chosen[0] for old in superseded)
+    reasons = {old.file.version: old.reason for old in superseded}
+    assert reasons[5, 9, 0] == "version 5.9.0 is older than 5.10.0 in (5, 10, 0).cdf"
+
+
+def test_same_version_twice():
+    files = [found("b.cdf", size=9), found("a.cdf", size=9), found("0.cdf", size=3)]
+    for order in (files, files[::-1]):
+        chosen, superseded = newest_versions(order)
+        assert chosen == [files[1]]
+        assert [old.file.path.name for old in superseded] == ["b.cdf", "0.cdf"]
+        assert superseded[0].reason == "version 5.0.0 is also in a.cdf, which is read instead"
+
+
+def test_days_and_spacecraft_are_separate_and_ordered():
+    files = [found(spacecraft="rbspb"), found(day=date(2013, 3, 18)), found()]
+    chosen, superseded = newest_versions(files)
+    assert chosen == files[::-1]
+    assert superseded == []
+
+
+def test_names_without_version(tmp_path):
+    fields = REPT.model_dump() | {
+        "name": "mine",
+        "file_pattern": r"(?P<spacecraft>sat\d)-(?P<date>\d{8})\.cdf",
+    }
+    put(tmp_path, "SAT7-20130317.cdf")
+    (file,) = find_files(tmp_path, Instrument(**fields))
+    assert (file.spacecraft, file.version) == ("sat7", ())
+
+
+def test_real_names(real_data):
+    assert [f.version for f in find_files(real_data, INSTRUMENTS["hope"])] == [(0, 0, 0)]
+    assert [(f.spacecraft, f.version) for f in find_files(real_data, INSTRUMENTS["elfin-epd-fs"])] == [
+        ("elb", (1,))
+    ]

@@ -1,0 +1,81 @@
+"""Modes against scikit-learn's mean shift on the same sample, and repeats."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sklearn.cluster import MeanShift, estimate_bandwidth
+
+from padflow.clustering.meanshift import Modes, RepeatedModes, find_modes, repeat_modes
+from padflow.errors import PadflowError
+
+CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
+
+
+def three_blobs(seed: int = 0, specks: int = 4) -> np.ndarray:
+    """Records of three populations of 50, 30 and 20 percent, and a few far from all."""
+    rng = np.random.default_rng(seed)
+    near = CENTRES[np.repeat([0, 1, 2], [500, 300, 200])] + 0.5 * rng.normal(size=(1000, 3))
+    return rng.permutation(
+        np.concatenate([near, np.full((specks, 3), 40.0) + 0.1 * rng.normal(size=(specks, 3))])
+    )
+
+
+def test_equal_to_scikit_learn():
+    scores = three_blobs()
+    modes = find_modes(scores, quantile=0.2, bandwidth_samples=600, min_share=0, seed=3)
+    bandwidth = estimate_bandwidth(scores, quantile=0.2, n_samples=600, random_state=3)
+    reference = MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores)
+    assert modes.bandwidth == bandwidth
+    assert modes.n_clusters == modes.n_all == len(reference.cluster_centers_)
+    share = np.bincount(reference.labels_) / len(scores)
+    order = np.argsort(-share)
+    np.testing.assert_array_equal(modes.share, share[order])
+    np.testing.assert_array_equal(modes.modes, reference.cluster_centers_[order])
+
+
+def test_minimum_share_leaves_out_specks():
+    scores = three_blobs()
+    modes = find_modes(scores, bandwidth=2.0, min_share=0.01)
+    assert (modes.n_all, modes.n_clusters) == (4, 3)
+    np.testing.assert_allclose(modes.modes, CENTRES, atol=0.15)
+    np.testing.assert_allclose(modes.share, [0.498, 0.2988, 0.1992], atol=0.001)
+    assert find_modes(scores, bandwidth=2.0, min_share=0).n_clusters == 4
+    with pytest.raises(PadflowError, match=r"meanshift\.min_share"):
+        find_modes(scores, bandwidth=2.0, min_share=0.9)
+
+
+def test_float32_is_computed_in_float64():
+    scores = three_blobs().astype(np.float32)
+    one, other = find_modes(scores), find_modes(scores.astype(np.float64))
+    assert one.modes.dtype == np.float64
+    np.testing.assert_array_equal(one.modes, other.modes)
+
+
+def test_identical_records_have_no_bandwidth():
+    with pytest.raises(PadflowError, match="bandwidth of 0"):
+        find_modes(np.ones((500, 3)))
+
+
+def test_repeats_agree_on_the_most_frequent_number():
+    samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2)]
+    repeated = repeat_modes(samples, bandwidth=2.0, min_share=0)
+    assert [modes.n_clusters for modes in repeated.repeats] == [4, 3, 4]
+    assert repeated.counts == {3: 1, 4: 2}
+    assert repeated.n_clusters == 4
+    assert repeated.modes is repeated.repeats[0]
+    with ThreadPoolExecutor(2) as pool:
+        threaded = repeat_modes(samples, apply=pool.map, bandwidth=2.0, min_share=0)
+    for one, other in zip(threaded.repeats, repeated.repeats, strict=True):
+        np.testing.assert_array_equal(one.modes, other.modes)
+
+
+def test_ties_go_to_the_smaller_number():
+    def of(k):
+        return Modes(1.0, np.zeros((k, 3)), np.full(k, 1 / k), k)
+
+    tied = RepeatedModes([of(7), of(5), of(7), of(5), of(9)])
+    assert tied.n_clusters == 5
+    assert tied.modes is tied.repeats[1]

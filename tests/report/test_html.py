@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import base64
+from html.parser import HTMLParser
+
+import pytest
+
+from padflow.errors import PadflowError
+from padflow.report.figures import builders
+from padflow.report.html import duration, join, plural, share, size, write_report
+from padflow.report.tables import read_run, tables
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, table rows and text, and fails on tags that do not close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.rows, self.text = [], [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open and {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def named(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page(full_run):
+    return Page((full_run / "report/index.html").read_text(encoding="utf-8"))
+
+
+def test_nothing_is_loaded_from_outside(page):
+    for tag, attrs in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed")
+        for name, value in attrs.items():
+            assert not name.startswith("on")
+            if name in ("src", "href", "srcset", "action", "data"):
+                assert value.startswith(("data:image/png;base64,", "#"))
+    assert "url(" not in page.text
+    assert "@import" not in page.text
+
+
+def test_every_figure_is_embedded_as_written(page, full_run):
+    images = page.named("img")
+    written = {path.read_bytes() for path in (full_run / "report/figures").iterdir()}
+    assert {base64.b64decode(image["src"].split(",", 1)[1]) for image in images} == written
+    assert len(images) == len(written) == 9
+    assert all(len(image["alt"]) > 15 and image["width"] and image["height"] for image in images)
+
+
+def test_every_table_is_written(full_run):
+    run = read_run(full_run)
+    written = {path.name: path.read_text(encoding="utf-8") for path in (full_run / "report/tables").iterdir()}
+    assert written == tables(run)
+
+
+def test_links_lead_somewhere(page):
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    assert {attrs["href"][1:] for attrs in page.named("a")} <= ids
+
+
+def test_numbers_in_the_tables_are_those_of_the_run(page, full_run):
+    run = read_run(full_run)
+    for row in run.classes:
+        expected = [str(row.cluster), row.shape, f"{row.records:,}", f"{100 * row.share:.1f}\u00a0%"]
+        assert [*expected, *(f"{n:,}" for n in row.per_spacecraft.values())] in page.rows
+    for reason, counts in run.unlabelled.items():
+        total = sum(counts.values())
+        assert [reason, f"{total:,}", f"{100 * total / 20_000:.1f}\u00a0%"] in page.rows
+    assert ["ingest", "61.5 s", "158,000", "2,569", "1.0 GiB"] in page.rows
+    assert ["label", "0 s", "0", "–", "–"] in page.rows
+    assert ["duplicate records", "15"] in page.rows
+    assert ["silhouette", "not computed"] in page.rows
+    assert ["memory", "8.0 GiB"] in page.rows
+    assert ["TF_ENABLE_ONEDNN_OPTS", "0"] in page.rows
+
+
+def test_the_summary_says_what_matters(page):
+    assert (
+        "20,000 records of REPT on Van Allen Probe A and Van Allen Probe B, 2012-09-01 to 2012-09-20."
+        in page.text
+    )
+    assert (
+        "8 classes of pitch-angle distributions: 3 pancake, 2 flattop, 2 butterfly and 1 isotropic"
+        in page.text
+    )
+    assert "1 file was set aside" in page.text
+    assert "1 superseded" in page.text
+
+
+def test_a_malicious_file_name_is_text(page, full_run):
+    raw = (full_run / "report/index.html").read_text(encoding="utf-8")
+    assert "<script" not in raw
+    assert "&lt;script&gt;alert(1)" in raw
+    assert any(row[0] == "rept/<script>alert(1)</script>.cdf" for row in page.rows)
+    assert "pattern: '<b>*.cdf</b>'" in page.text
+    assert not page.named("b")
+
+
+def test_repeating_gives_the_same_bytes_and_no_litter(small_run, monkeypatch):
+    few = {name: builders()[name] for name in ("sizes", "scores")}
+    monkeypatch.setattr("padflow.report.figures.builders", lambda: few)
+
+    def content():
+        write_report(small_run)
+        return {p: p.read_bytes() for p in (small_run / "report").rglob("*") if p.is_file()}
+
+    first = content()
+    assert content() == first
+    assert {path.suffix for path in first} == {".html", ".png", ".csv"}
+
+
+def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary, edit_json):
+    stale = small_run / "report/figures/occurrence_l_time.png"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"of an earlier report")
+    kept = ["records"]
+    edit_summary(
+        small_run, lambda summary: summary[kept].drop_vars(["energy", "pitch_angle"], errors="ignore")
+    )
+
+    def strip(model):
+        for name in ("training", "pca", "mean_shift", "metrics"):
+            model[name] = None
+
+    edit_json(small_run / "model/model.json", strip)
+    edit_json(small_run / "catalog.json", lambda catalog: catalog.update(files=[]))
+    edit_json(
+        small_run / "run.json",
+        lambda run: [run.pop(name) for name in ("host", "flags", "versions", "command", "config_hash")],
+    )
+    page = Page(write_report(small_run).read_text(encoding="utf-8"))
+    assert len(page.named("img")) == 1
+    assert not stale.exists()
+    assert "summary.nc holds no occurrence" in page.text
+    assert "model.json holds no training history" in page.text
+    assert "Every record has a class." in page.text
+    assert "No file was set aside." in page.text
+
+
+def test_no_page_without_a_finished_run(small_run):
+    (small_run / "summary.nc").unlink()
+    with pytest.raises(PadflowError, match=r"summary\.nc is missing.*padflow run CONFIG"):
+        write_report(small_run)
+    assert not (small_run / "report").exists()
+
+
+def test_words():
+    assert plural(1, "record") == "1 record"
+    assert plural(2500, "class", "classes") == "2,500 classes"
+    assert join(["a"]) == "a"
+    assert join(["a", "b", "c"]) == "a, b and c"
+    assert [share(x) for x in (0, 1e-6, 0.5, 0.99999, 1)] == [
+        "0.0\u00a0%", "<0.1\u00a0%", "50.0\u00a0%", ">99.9\u00a0%", "100.0\u00a0%",
+    ]  # fmt: skip
+    assert [size(x) for x in (None, 12, 1536, 3 * 2**40)] == ["–", "12 B", "1.5 KiB", "3.0 TiB"]
+    assert [duration(x) for x in (None, 0.25, 120, 7200)] == ["–", "0.25 s", "2.0 min", "2.0 h"]
