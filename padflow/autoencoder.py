@@ -304,12 +304,7 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
             index = order[number * batch_size : (number + 1) * batch_size]
             return number + 1, total + step(rows, index, steps_before + tf.cast(number + 1, tf.int64))
 
-        _, total = tf.while_loop(
-            lambda number, _: number < whole,
-            body,
-            (0, tf.constant(0, tf.float64)),
-            parallel_iterations=int(os.environ.get("PAR", "10")),
-        )
+        _, total = tf.while_loop(lambda number, _: number < whole, body, (0, tf.constant(0, tf.float64)))
 
         def last():
             rescale = batch_size / tf.cast(tf.size(left), tf.float32)
@@ -344,12 +339,7 @@ def _validation_function(tf: Any, weights: list) -> Callable:
             return start + VALIDATION_ROWS, total + tf.cast(tf.nn.l2_loss(decoded - block), tf.float64)
 
         count = tf.shape(rows)[0]
-        _, total = tf.while_loop(
-            lambda start, _: start < count,
-            body,
-            (0, tf.constant(0, tf.float64)),
-            parallel_iterations=int(os.environ.get("PAR", "10")),
-        )
+        _, total = tf.while_loop(lambda start, _: start < count, body, (0, tf.constant(0, tf.float64)))
         return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
 
     return tf.function(validation, autograph=False, jit_compile=False).get_concrete_function(

@@ -162,9 +162,7 @@ class TrainConfig(Section):
     )
     split_seed: int | None = Field(None, description="Seed of the split; null is the general seed.")
     train_share: Share = Field(0.6, description="Share of the days or records to train on.")
-    validation_share: Share = Field(
-        0.2, description="Share for early stopping; what is left over is for test."
-    )
+    validation_share: Share = Field(0.2, description="Share for early stopping; what is left over is for test.")
     code_size: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Width of the code; null is half the number of features."
     )
@@ -208,14 +206,12 @@ class PcaConfig(Section):
 class MeanShiftConfig(Section):
     """How many classes there are."""
 
-    samples: Annotated[int, Field(ge=10)] = Field(50_000, description="Scores in one subsample.")
+    samples: Annotated[int, Field(ge=10)] = Field(20_000, description="Scores in one subsample.")
     repeats: Annotated[int, Field(ge=1)] = Field(
         5, description="Subsamples, clustered in parallel; the number of clusters found most often is taken."
     )
     quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
-    bandwidth_samples: Annotated[int, Field(ge=2)] = Field(
-        6000, description="Scores the estimate is made from."
-    )
+    bandwidth_samples: Annotated[int, Field(ge=2)] = Field(6000, description="Scores the estimate is made from.")
     bandwidth: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Bandwidth in units of the scores; null estimates it."
     )
@@ -402,11 +398,7 @@ def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str
 def _siblings(location: list[str], model: type[BaseModel]) -> list[str]:
     for name in location[:-1]:
         field = model.model_fields.get(name)
-        if (
-            field is None
-            or not isinstance(field.annotation, type)
-            or not issubclass(field.annotation, BaseModel)
-        ):
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
             break
         model = field.annotation
     return list(model.model_fields)

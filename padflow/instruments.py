@@ -51,9 +51,7 @@ class _Frozen(BaseModel):
 class PitchAngleAxis(_Frozen):
     """Where the pitch angles of the flux's first axis are found, in degrees."""
 
-    variable: str = Field(
-        description="Variable with the pitch angles: fixed (angles) or per record (records, angles)."
-    )
+    variable: str = Field(description="Variable with the pitch angles: fixed (angles) or per record (records, angles).")
     grid: tuple[Annotated[float, Field(ge=0, le=180)], ...] | None = Field(
         None,
         description="Pitch angles in degrees onto which flux is interpolated; needed where a file's angles "
@@ -64,9 +62,7 @@ class PitchAngleAxis(_Frozen):
 class EnergyAxis(_Frozen):
     """Where the energies of the flux's second axis are found."""
 
-    variable: str = Field(
-        description="Variable with the energies: fixed (energies) or per record (records, energies)."
-    )
+    variable: str = Field(description="Variable with the energies: fixed (energies) or per record (records, energies).")
     units: EnergyUnit = Field(description="Unit of that variable: MeV, keV or eV.")
     grid: tuple[PositiveFloat, ...] | None = Field(
         None,
@@ -87,13 +83,9 @@ class Instrument(_Frozen):
         description="Regular expression for whole file names, matched without case, with the groups "
         "spacecraft, date (YYYYMMDD) and, if names carry one, version (numbers with dots).",
     )
-    time: str = Field(
-        description="Time variable: CDF_EPOCH, CDF_EPOCH16 or CDF_TIME_TT2000; the file tells which."
-    )
+    time: str = Field(description="Time variable: CDF_EPOCH, CDF_EPOCH16 or CDF_TIME_TT2000; the file tells which.")
     flux: str = Field(description="Flux variable, (records, pitch angles, energies).")
-    flux_per: EnergyUnit = Field(
-        description="Flux is per cm2, s, sr and this unit of energy: MeV, keV or eV."
-    )
+    flux_per: EnergyUnit = Field(description="Flux is per cm2, s, sr and this unit of energy: MeV, keV or eV.")
     pitch_angle: PitchAngleAxis = Field(description="The pitch angles.")
     energy: EnergyAxis = Field(description="The energies.")
     ephemeris: dict[Literal["L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position"], str] = Field(
@@ -188,9 +180,7 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
         return Instrument.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_one_problem(detail) for detail in error.errors())
-        raise ConfigError(
-            f"instrument file {path}: {problems}. Keys: {', '.join(Instrument.model_fields)}"
-        ) from None
+        raise ConfigError(f"instrument file {path}: {problems}. Keys: {', '.join(Instrument.model_fields)}") from None
 
 
 def _one_problem(detail: dict) -> str:

@@ -91,6 +91,6 @@ def _spans(flux: np.ndarray | da.Array, rows: int) -> list[tuple[int, int]]:
         ends = np.cumsum(flux.chunks[0])
         edges = sorted({min(rows, -(-int(end) // BLOCK_ROWS) * BLOCK_ROWS) for end in ends})
     else:
-        edges = list(range(32 * BLOCK_ROWS, rows, 32 * BLOCK_ROWS)) + [rows]
+        edges = [*range(32 * BLOCK_ROWS, rows, 32 * BLOCK_ROWS), rows]
     starts = [0, *edges[:-1]]
     return [(a, b) for a, b in zip(starts, edges, strict=True) if a < b]

@@ -83,9 +83,7 @@ class Moments:
             If the numbers of features differ.
         """
         if len(self.mean) != len(other.mean):
-            raise ValueError(
-                f"moments of {len(self.mean)} and of {len(other.mean)} features cannot be merged"
-            )
+            raise ValueError(f"moments of {len(self.mean)} and of {len(other.mean)} features cannot be merged")
         if self.n == 0 or other.n == 0:
             return other if self.n == 0 else self
         n = self.n + other.n
@@ -133,14 +131,10 @@ def _decompose(moments: Moments, n_components: int | None) -> _Decomposition:
         )
     with _one_blas_thread():
         variance, axes = linalg.eigh(moments.scatter / (n - 1))
-    variance = np.maximum(
-        variance[::-1][:rank], 0.0
-    )  # rounding can leave -1e-18 for a feature that is constant
+    variance = np.maximum(variance[::-1][:rank], 0.0)  # rounding can leave -1e-18 for a feature that is constant
     _, components = svd_flip(None, axes.T[::-1][:n_components].copy(), u_based_decision=False)
     rest = variance[n_components:]
-    return _Decomposition(
-        components, variance[:n_components], variance.sum(), rest.mean() if rest.size else 0.0
-    )
+    return _Decomposition(components, variance[:n_components], variance.sum(), rest.mean() if rest.size else 0.0)
 
 
 class IncrementalPCA(TransformerMixin, BaseEstimator):

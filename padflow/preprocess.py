@@ -319,9 +319,7 @@ def features_by_block(
         Its features.
     """
     for first, end in aligned_blocks(start, stop):
-        low, high = halo_rows(
-            records.time, first - offset, end - offset, halo_seconds=preprocessor.halo_seconds
-        )
+        low, high = halo_rows(records.time, first - offset, end - offset, halo_seconds=preprocessor.halo_seconds)
         core = slice(first - offset - low, end - offset - low)
         yield slice(first - start, end - start), preprocessor(records.take(slice(low, high)), core)
 

@@ -101,7 +101,7 @@ class Split:
         Single rows are dealt by a hash of seed, group and row number, so that no list of all is needed.
         """
         if self.by == "row":
-            share = _uniform(self.seed, group, np.arange(start, start + len(time), dtype=np.uint64))
+            share = uniform_hash(self.seed, group, np.arange(start, start + len(time), dtype=np.uint64))
             edges = np.array([self.train_share, self.train_share + self.validation_share])
             return np.searchsorted(edges, share, side="right").astype(np.int8)
         days = np.asarray(self.days)
@@ -110,7 +110,7 @@ class Split:
         return np.where(days[place] == day, np.asarray(self.parts)[place], Subset.TEST).astype(np.int8)
 
 
-def _uniform(seed: int, group: str, rows: np.ndarray) -> np.ndarray:
+def uniform_hash(seed: int, group: str, rows: np.ndarray) -> np.ndarray:
     """Hash row numbers to [0, 1): the finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195)."""
     offset = np.random.SeedSequence([seed & 0xFFFFFFFF, *group.encode()]).generate_state(1, np.uint64)
     x = rows * np.uint64(0x9E3779B97F4A7C15) + offset
@@ -129,9 +129,7 @@ def days_of(readers: Mapping[str, Reader], *, rows_at_once: int = 1 << 20) -> np
     return np.unique(np.concatenate(found))
 
 
-def read_with_halo(
-    reader: Reader, preprocessor: Preprocessor, *, start: int, stop: int
-) -> tuple[Records, int]:
+def read_with_halo(reader: Reader, preprocessor: Preprocessor, *, start: int, stop: int) -> tuple[Records, int]:
     """Read rows [start, stop) and what their averages need; return them and the number of the first."""
     low, high = start, stop
     if preprocessor.halo_seconds and start < stop:
@@ -139,9 +137,7 @@ def read_with_halo(
         while True:
             first, end = max(0, start - guess), min(reader.rows, stop + guess)
             time = reader.times(first, end)
-            inner, outer = halo_rows(
-                time, start - first, stop - first, halo_seconds=preprocessor.halo_seconds
-            )
+            inner, outer = halo_rows(time, start - first, stop - first, halo_seconds=preprocessor.halo_seconds)
             low, high = first + inner, first + outer
             if (low > first or first == 0) and (high < end or end == reader.rows):
                 break

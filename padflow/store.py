@@ -21,8 +21,8 @@ from zarr.codecs import BytesCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
 from padflow.config import BLOCK_ROWS
-from padflow.errors import PadflowError
 from padflow.durable import sha256_of, write_bytes
+from padflow.errors import PadflowError
 from padflow.preprocess import Reason
 from padflow.records import Records
 
@@ -44,9 +44,7 @@ class ArraySpec:
     def chunks(self, rows_per_part: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of chunks and, for wide arrays that are sampled at random, of shards."""
         part = (rows_per_part, *self.sizes)
-        return (
-            {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
-        )
+        return {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
 
 
 TIME = ArraySpec(
@@ -189,14 +187,12 @@ def prepare_group(
         plain = dict(axis_attributes)
         dimension = plain.pop("dimension", name)
         if name not in where:
-            where.create_array(
-                name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain
-            )
+            where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
     _consolidate(store)
 
 
 def _consolidate(store: Path) -> None:
-    # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not specify it yet.
+    # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not have it yet.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(store)
@@ -209,9 +205,7 @@ def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> b
     long the array is at the moment.
     """
     if values.shape[1:] != spec.sizes or not 0 < len(values) <= rows_per_part:
-        raise ValueError(
-            f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})"
-        )
+        raise ValueError(f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})")
     contents: dict = {}
     shape = (rows_per_part, *spec.sizes)
     array = zarr.create_array(
@@ -319,6 +313,25 @@ class ArchiveReader:
         return cache[name]
 
 
+class ResultsReader:
+    """Read rows of the arrays of one group of a results store.
+
+    Parameters
+    ----------
+    store : Path
+        ``results.zarr``.
+    group : str
+        The spacecraft.
+    """
+
+    def __init__(self, store: Path, group: str):
+        self._arrays = zarr.open_group(store, path=group, mode="r", use_consolidated=False)
+
+    def read(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return rows [start, stop) of an array."""
+        return self._arrays[name][start:stop]
+
+
 def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
     """Open one group of a store as a Dataset, the only one where `group` is None.
 
@@ -340,3 +353,11 @@ def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None)
         rows = zarr.open_group(store, path=group, mode="r", use_consolidated=False)["time"].chunks[0]
         chunks = {"time": rows}
     return xr.open_zarr(store, group=group, consolidated=False, chunks=chunks)
+
+
+def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:
+    """Update the attributes of an array or group of a store."""
+    node = zarr.open_group(store, mode="r+", use_consolidated=False)[path]
+    if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
+        node.update_attributes(dict(attributes))
+        _consolidate(store)

@@ -103,9 +103,7 @@ def test_gradients_match_automatic_differentiation(frameworks):
     tf, _ = frameworks
     rng = np.random.default_rng(5)
     rows = tf.constant(rng.random((37, 9)), tf.float32)
-    weights = [
-        tf.Variable(tf.constant(rng.normal(0, 1, shape), tf.float32)) for shape in ((9, 5), 5, (5, 9), 9)
-    ]
+    weights = [tf.Variable(tf.constant(rng.normal(0, 1, shape), tf.float32)) for shape in ((9, 5), 5, (5, 9), 9)]
     with tf.GradientTape() as tape:
         code = tf.nn.relu(rows @ weights[0] + weights[1])
         expected_loss = tf.reduce_sum(tf.square(tf.sigmoid(code @ weights[2] + weights[3]) - rows)) / 2
@@ -115,9 +113,7 @@ def test_gradients_match_automatic_differentiation(frameworks):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "row_count", [144, 145, 7]
-)  # whole batches only, a last one of one row, less than a batch
+@pytest.mark.parametrize("row_count", [144, 145, 7])  # whole batches only, a last one of one row, less than a batch
 def test_steps_match_keras_adam(frameworks, noise, row_count):
     tf, keras = frameworks
     rows = noise[:row_count]

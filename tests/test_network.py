@@ -23,18 +23,12 @@ def random_network(features: int = 7, code: int = 4, seed: int = 0, size: float 
 def reference(net: Network, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Code, decoded record and error, value by value, in float64."""
     w1, b1, w2, b2 = (array.astype("f8") for array in net.to_arrays().values())
-    code = np.array(
-        [[max(0.0, sum(row * w1[:, j]) + b1[j]) for j in range(len(b1))] for row in x.astype("f8")]
-    )
-    decoded = np.array(
-        [[1 / (1 + np.exp(-(sum(h * w2[:, j]) + b2[j]))) for j in range(len(b2))] for h in code]
-    )
+    code = np.array([[max(0.0, sum(row * w1[:, j]) + b1[j]) for j in range(len(b1))] for row in x.astype("f8")])
+    decoded = np.array([[1 / (1 + np.exp(-(sum(h * w2[:, j]) + b2[j]))) for j in range(len(b2))] for h in code])
     return code, decoded, ((decoded - x) ** 2).mean(axis=1)
 
 
-@given(
-    rows=st.integers(1, 9), seed=st.integers(0, 2**32 - 1), features=st.integers(1, 9), code=st.integers(1, 5)
-)
+@given(rows=st.integers(1, 9), seed=st.integers(0, 2**32 - 1), features=st.integers(1, 9), code=st.integers(1, 5))
 def test_matches_float64_reference(rows, seed, features, code):
     net = random_network(features, code, seed)
     x = np.random.default_rng(seed).random((rows, features), dtype=np.float32)

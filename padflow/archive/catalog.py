@@ -64,9 +64,7 @@ class FileEntry:
 
     def set_aside(self, reason: str, message: str) -> FileEntry:
         """Return the entry as one that gives nothing."""
-        return replace(
-            self, status="set_aside", reason=reason, message=message, rows=0, edge_ns=(), stray_ns=()
-        )
+        return replace(self, status="set_aside", reason=reason, message=message, rows=0, edge_ns=(), stray_ns=())
 
 
 @dataclass(frozen=True)

@@ -188,9 +188,7 @@ class _File:
             "energy": instrument.energy.variable,
         }
         self.names = {role: name.replace("{spacecraft}", spacecraft) for role, name in roles.items()}
-        self.places = {
-            k: name.replace("{spacecraft}", spacecraft) for k, name in instrument.ephemeris.items()
-        }
+        self.places = {k: name.replace("{spacecraft}", spacecraft) for k, name in instrument.ephemeris.items()}
         self.layout = read_layout(plain, [*self.names.values(), *self.places.values()], shown=path)
         self.plain = plain
         self.check_shapes()
@@ -211,11 +209,7 @@ class _File:
             if variable.dims == () and variable.records == size:  # an axis written as one value per record
                 continue
             longest = max(variable.dims, default=1)
-            if (
-                math.prod(variable.dims) != size
-                or longest != size
-                or variable.records not in (1, self.records)
-            ):
+            if math.prod(variable.dims) != size or longest != size or variable.records not in (1, self.records):
                 self.misshapen(variable, f"({size}) or ({self.records}, {size})")
 
     def variable(self, role: str, types: tuple[int, ...]) -> Variable:
@@ -225,14 +219,11 @@ class _File:
             shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
             raise BadFile(
                 "missing_variable",
-                f"{self.path} has no variable {name!r} ({role} of instrument {self.instrument.name}); "
-                f"it has {shown}",
+                f"{self.path} has no variable {name!r} ({role} of instrument {self.instrument.name}); it has {shown}",
             )
         variable = self.layout.variables[name.lower()]
         if variable.data_type not in types:
-            raise BadFile(
-                "wrong_type", f"{name} in {self.path} has CDF type {variable.data_type}, not one of {types}"
-            )
+            raise BadFile("wrong_type", f"{name} in {self.path} has CDF type {variable.data_type}, not one of {types}")
         return variable
 
     def misshapen(self, variable: Variable, expected: str) -> None:
@@ -245,9 +236,7 @@ class _File:
         expected = {"flux": self.instrument.flux_per, "energy": self.instrument.energy.units}
         for role, unit in expected.items():
             stated = self.attribute("UNITS", self.names[role])
-            plain = re.sub(
-                r"![A-Za-z]", " ", stated if isinstance(stated, str) else ""
-            )  # IDL's font commands
+            plain = re.sub(r"![A-Za-z]", " ", stated if isinstance(stated, str) else "")  # IDL's font commands
             found = {match.lower() for match in re.findall(r"(?i)(?<![a-z])([GMk]?eV)(?![a-z])", plain)}
             if len(found) == 1 and found != {unit.lower()}:
                 raise BadFile(
@@ -318,9 +307,7 @@ class _File:
         limits = (0, 180) if role == "pitch_angle" else (0, np.inf)
         inside = (values >= limits[0]) & (values <= limits[1])
         if len(values) == 0 or not inside.all() or (np.diff(values) <= 0).any():
-            text = (
-                f"{self.names[role]} in {self.path} is no axis of different values within {limits}: {values}"
-            )
+            text = f"{self.names[role]} in {self.path} is no axis of different values within {limits}: {values}"
             raise BadFile("bad_axis", text)
 
     def flux(self, first_record: int = 0) -> tuple[np.ndarray, dict[str, int]]:
@@ -376,7 +363,5 @@ def _records_outside(file: _File, times: np.ndarray, day: date) -> int:
         raise BadFile("no_valid_time", f"{file.path} holds no valid time in {file.names['time']}")
     if not inside.any():
         first, last = times[valid].min(), times[valid].max()
-        raise BadFile(
-            "wrong_day", f"{file.path} is named for {day} but its records are from {first} to {last}"
-        )
+        raise BadFile("wrong_day", f"{file.path} is named for {day} but its records are from {first} to {last}")
     return int(np.count_nonzero(valid & ~inside))

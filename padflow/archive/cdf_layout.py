@@ -160,13 +160,9 @@ class _Walker:
         size, kind = self.header.unpack(self.file.read(self.header.size))
         fields = _struct(layout, self.o)
         if kind not in kinds or size < self.header.size + fields.size:
-            self.fail(
-                f"byte {offset} holds a record of kind {kind} and size {size} where kind {kinds[0]} belongs"
-            )
+            self.fail(f"byte {offset} holds a record of kind {kind} and size {size} where kind {kinds[0]} belongs")
         if offset + size > self.size:
-            self.fail(
-                f"a record at byte {offset} ends beyond the file's {self.size} bytes", self.reason_beyond_end
-            )
+            self.fail(f"a record at byte {offset} ends beyond the file's {self.size} bytes", self.reason_beyond_end)
         values = fields.unpack(self.file.read(fields.size))
         rest = self.file.read(size - self.header.size - fields.size) if whole else b""
         return size, kind, *values, rest
@@ -204,9 +200,7 @@ class _Walker:
             if data_type not in TYPE_BYTES or not 0 <= elements * TYPE_BYTES[data_type] <= room:
                 self.fail("an attribute is larger than its place or of unknown type")
 
-    def variable(
-        self, offset: int, kind: int, r_dims: tuple[int, ...]
-    ) -> tuple[Variable, tuple[int, int], int]:
+    def variable(self, offset: int, kind: int, r_dims: tuple[int, ...]) -> tuple[Variable, tuple[int, int], int]:
         """Return the variable, its (first index, number of elements), and the offset of the following one."""
         name_bytes = 256 if self.o == "q" else 64
         fields = self.record(offset, f"oiiooiiiiiiioi{name_bytes}s", kind, whole=True)
@@ -224,12 +218,7 @@ class _Walker:
             sizes, varies = r_dims, struct.unpack_from(f">{len(r_dims)}i", rest)
         dims = tuple(size for size, vary in zip(sizes, varies, strict=True) if vary)
         record_varying = bool(flags & 1)
-        if (
-            last_record < -1
-            or any(size < 1 for size in dims)
-            or data_type not in TYPE_BYTES
-            or sparse not in (0, 1, 2)
-        ):
+        if last_record < -1 or any(size < 1 for size in dims) or data_type not in TYPE_BYTES or sparse not in (0, 1, 2):
             self.fail("a variable's type, number of records or dimensions is impossible")
         text = name.replace(b"\x00", b"").decode("ascii")
         variable = Variable(text, data_type, dims, last_record + 1, record_varying, sparse != 0)
@@ -266,9 +255,7 @@ class _Walker:
             self.fail(f"{variable.name} has an index of {upto} records for {variable.records}")
         return tuple(blocks)
 
-    def _block(
-        self, variable: Variable, offset: int, expected: int, *, is_last: bool
-    ) -> tuple[int, int, int]:
+    def _block(self, variable: Variable, offset: int, expected: int, *, is_last: bool) -> tuple[int, int, int]:
         """Return where a block's bytes begin, their packed size or 0, and the size of the values."""
         size, kind, _ = self.record(offset, "", _VVR, _CVVR)
         start, packed = offset + self.header.size, 0

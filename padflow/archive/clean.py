@@ -29,9 +29,7 @@ def clean_flux(raw: np.ndarray, fill_value: object, factor: float) -> tuple[np.n
     """
     with np.errstate(over="ignore", invalid="ignore"):
         missing = is_fill(raw, fill_value)
-        scaled = (
-            raw if factor == 1 else raw * raw.dtype.type(factor) if raw.dtype.kind == "f" else raw * factor
-        )
+        scaled = raw if factor == 1 else raw * raw.dtype.type(factor) if raw.dtype.kind == "f" else raw * factor
         flux = np.array(scaled, dtype=np.float32, order="C")
         np.copyto(flux, np.nan, where=missing)
         number_fill = np.count_nonzero(missing)
@@ -61,11 +59,6 @@ def clean_place(raw: np.ndarray, fill_value: object) -> np.ndarray:
 def is_fill(raw: np.ndarray, fill_value: object) -> np.ndarray:
     """Mark fills in the stored type, where they are still exact."""
     missing = ~(raw > LARGEST_FILL)  # true for NaN, too
-    if (
-        isinstance(fill_value, np.number)
-        and np.isfinite(fill_value)
-        and fill_value > LARGEST_FILL
-        and fill_value != 0
-    ):
+    if isinstance(fill_value, np.number) and np.isfinite(fill_value) and fill_value > LARGEST_FILL and fill_value != 0:
         missing |= raw == (raw.dtype.type(fill_value) if raw.dtype.kind == "f" else fill_value)
     return missing

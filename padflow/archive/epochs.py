@@ -15,9 +15,7 @@ import numpy as np
 EARLIEST = np.datetime64("1972-01-01", "ns")
 LATEST = np.datetime64("2200-01-01", "ns")
 
-_FIRST_SECOND, _LAST_SECOND = (
-    int(limit.astype("datetime64[s]").astype(np.int64)) for limit in (EARLIEST, LATEST)
-)
+_FIRST_SECOND, _LAST_SECOND = (int(limit.astype("datetime64[s]").astype(np.int64)) for limit in (EARLIEST, LATEST))
 _YEAR_0_TO_1970_SECONDS = 62_167_219_200  # 719,528 days of the proleptic Gregorian calendar
 _J2000_NS = 946_728_000 * 10**9  # 2000-01-01T12:00:00, counted as if no second had leapt
 _TT_MINUS_TAI_NS = 32_184_000_000

@@ -154,9 +154,7 @@ def _nothing_found(folder: Path, instrument: Instrument, others: list[str], link
     else:
         shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         text += f"{len(others)} other .cdf file(s) were seen: {shown}"
-        fitting = [
-            name for name, known in INSTRUMENTS.items() if any(_match(known, other) for other in others)
-        ]
+        fitting = [name for name, known in INSTRUMENTS.items() if any(_match(known, other) for other in others)]
         if fitting:
             text += f"; set the instrument to {' or '.join(fitting)} to read some of them"
     if links:

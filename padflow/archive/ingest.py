@@ -66,9 +66,7 @@ class IngestPart:
             return {"bad": bad}
         records = Records.concatenate(pieces)
         if not (np.diff(records.time.astype(np.int64)) > 0).all():
-            raise PadflowError(
-                f"Part {span.index} of {span.group} is not in time order; this is an error in padflow."
-            )
+            raise PadflowError(f"Part {span.index} of {span.group} is not in time order; this is an error in padflow.")
         values = {"time": records.time.astype(np.int64), "flux": records.flux, **records.ephemeris}
         files = write_part(
             Path(self.store),
@@ -84,9 +82,7 @@ class IngestPart:
         pieces, notes = [], Counter()
         for source in day.sources:
             try:
-                records, found = read_records(
-                    Path(self.source) / source.path, self.instrument, spacecraft=spacecraft
-                )
+                records, found = read_records(Path(self.source) / source.path, self.instrument, spacecraft=spacecraft)
             except BadFile as error:
                 raise _BadSource(source.path, error) from error
             pieces.append(records.take(_rows_of(source, records.time, day.day)))
@@ -120,9 +116,7 @@ def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:
     return order[place[found]][ns[order[place[found]]] == wanted[found]]
 
 
-def prepare_archive(
-    store: Path, plan: GroupPlan, *, catalog: Catalog, instrument: Instrument, version: str
-) -> None:
+def prepare_archive(store: Path, plan: GroupPlan, *, catalog: Catalog, instrument: Instrument, version: str) -> None:
     """Make or resize one spacecraft's group of the archive, with attributes that say where all comes from."""
     axes = catalog.archive_axes()
     pitch_angle, energy = np.array(axes["pitch_angle"]), np.array(axes["energy"])

@@ -81,9 +81,7 @@ class GroupPlan:
             place = bisect_right(ends, start)
             while place < len(ends) and ends[place] - self.days[place].rows < stop:
                 first = ends[place] - self.days[place].rows
-                pieces.append(
-                    (self.days[place], max(start - first, 0), min(stop - first, self.days[place].rows))
-                )
+                pieces.append((self.days[place], max(start - first, 0), min(stop - first, self.days[place].rows)))
                 place += 1
             yield PartSpan(self.group, index, start, stop, tuple(pieces))
 
@@ -159,9 +157,7 @@ PASSES = 5
 """Passes over parts in a run: ingest, moments, scores, labels, summary."""
 
 
-def estimate(
-    groups: list[GroupPlan], *, bins: int, ephemeris_values: int, components: int, train_rows: int
-) -> Budget:
+def estimate(groups: list[GroupPlan], *, bins: int, ephemeris_values: int, components: int, train_rows: int) -> Budget:
     """Estimate what a run over the planned groups takes.
 
     Parameters
@@ -216,9 +212,7 @@ def check_budget(
         Names what does not fit, the need and what to change.
     """
     if not budget.records:
-        raise PadflowError(
-            "No file holds a record that can be used; catalog.json names each file and its reason."
-        )
+        raise PadflowError("No file holds a record that can be used; catalog.json names each file and its reason.")
     usable = int(0.9 * memory_limit)
     if budget.worker_bytes > usable:
         raise PadflowError(

@@ -10,9 +10,7 @@ _SAME_DEGREES = 1e-3
 _RECORDS_AT_ONCE = 256  # keeps temporary arrays within the processor's cache
 
 
-def onto_energies(
-    flux: np.ndarray, energy: np.ndarray, grid: np.ndarray
-) -> tuple[np.ndarray, dict[str, int]]:
+def onto_energies(flux: np.ndarray, energy: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Interpolate log flux in log energy, record by record; flux linearly where a neighbour is zero.
 
     Parameters
@@ -40,9 +38,7 @@ def onto_energies(
     return np.ascontiguousarray(result.transpose(0, 2, 1)), notes
 
 
-def onto_pitch_angles(
-    flux: np.ndarray, angle: np.ndarray, grid: np.ndarray
-) -> tuple[np.ndarray, dict[str, int]]:
+def onto_pitch_angles(flux: np.ndarray, angle: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Interpolate flux linearly in pitch angle, record by record.
 
     Parameters
@@ -85,9 +81,7 @@ def _interpolate(
         x = np.take_along_axis(position[block], order, axis=1)
         y = np.take_along_axis(values[block], order[:, :, None], axis=1).astype(np.float64)
         y = _mean_of_equals(x, y)
-        inside, on_point, interpolated = _between(
-            np.where(np.isnan(x), np.inf, x), y, grid, same, logarithmic
-        )
+        inside, on_point, interpolated = _between(np.where(np.isnan(x), np.inf, x), y, grid, same, logarithmic)
         interpolated[~inside] = np.nan
         result[block] = interpolated
         outside += int(np.count_nonzero(~inside)) * values.shape[2]

@@ -183,9 +183,7 @@ def _rounded(axes: dict[str, list[float]]) -> list:
     return [[float(f"{value:.3e}") for value in values] for values in axes.values()]
 
 
-def _set_aside_other_axes(
-    entries: list[FileEntry], axes: dict[str, dict[str, list[float]]]
-) -> list[FileEntry]:
+def _set_aside_other_axes(entries: list[FileEntry], axes: dict[str, dict[str, list[float]]]) -> list[FileEntry]:
     """Set aside the files whose axes are not those of the archive: the axes that most of its rows have."""
     rows: dict[str, int] = {}
     for entry in entries:
@@ -203,9 +201,7 @@ def _set_aside_other_axes(
 
 
 def _axes_message(entry: FileEntry, found: dict[str, list[float]], expected: dict[str, list[float]]) -> str:
-    differing = [
-        name for name in expected if _rounded({name: found[name]}) != _rounded({name: expected[name]})
-    ]
+    differing = [name for name in expected if _rounded({name: found[name]}) != _rounded({name: expected[name]})]
     name = differing[0]
     return (
         f"{entry.path}: its {name} axis is {found[name]}, but most of the archive has {expected[name]}; label "

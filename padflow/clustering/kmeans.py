@@ -126,9 +126,7 @@ def _check(scores: da.Array, k: int, init: np.ndarray | str) -> None:
         raise ConfigError(f"kmeans.clusters is {k}, but k-means needs at least 2 clusters.")
     if isinstance(init, str):
         if init not in ("k-means++", "k-means||"):
-            raise ConfigError(
-                f'kmeans.init is {init!r}: expected "k-means++", "k-means||" or an array of centres.'
-            )
+            raise ConfigError(f'kmeans.init is {init!r}: expected "k-means++", "k-means||" or an array of centres.')
     elif np.shape(init) != (k, scores.shape[1]):
         raise ConfigError(
             f"k-means is to start from centres of shape {np.shape(init)}, but kmeans.clusters is {k} and the"
@@ -151,9 +149,7 @@ def _compute_blocks(function, array: da.Array, *arguments) -> tuple:
     return dask.compute(*[dask.delayed(function)(block, *arguments) for block in blocks])
 
 
-def _start(
-    points: da.Array, k: int, init: np.ndarray | str, *, seed: int, init_rows: int, unit: float
-) -> np.ndarray:
+def _start(points: da.Array, k: int, init: np.ndarray | str, *, seed: int, init_rows: int, unit: float) -> np.ndarray:
     if not isinstance(init, str):
         return np.asarray(init, dtype=np.float64)
     if init == "k-means++":
@@ -162,9 +158,7 @@ def _start(
     from dask_ml.cluster.k_means import k_init  # loads distributed: not for those who only assign
 
     # It makes log(cost) rounds at most: none at all where the scores' unit is large, unless they are scaled.
-    scaled = k_init(
-        points / unit, k, init, random_state=seed, max_iter=SCALABLE_ROUNDS, oversampling_factor=2 * k
-    )
+    scaled = k_init(points / unit, k, init, random_state=seed, max_iter=SCALABLE_ROUNDS, oversampling_factor=2 * k)
     return scaled * unit
 
 

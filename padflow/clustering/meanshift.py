@@ -77,9 +77,7 @@ def find_modes(
     """
     scores = np.asarray(scores, dtype=np.float64)
     if bandwidth is None:
-        bandwidth = estimate_bandwidth(
-            scores, quantile=quantile, n_samples=bandwidth_samples, random_state=seed
-        )
+        bandwidth = estimate_bandwidth(scores, quantile=quantile, n_samples=bandwidth_samples, random_state=seed)
     if bandwidth <= 0:
         raise PadflowError(
             f"Mean shift has a bandwidth of {bandwidth}: too many of the {len(scores)} records have the same"

@@ -139,9 +139,7 @@ def davies_bouldin(statistics: ClusterStatistics) -> float:
         If the statistics hold no distances to centroids.
     """
     if statistics.distance is None:
-        raise ValueError(
-            "the Davies-Bouldin index needs statistics with distances: a second pass with centroids"
-        )
+        raise ValueError("the Davies-Bouldin index needs statistics with distances: a second pass with centroids")
     used = statistics.n > 0
     n, mean = statistics.n[used], statistics.mean[used]
     if not _defined(n):

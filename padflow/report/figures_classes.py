@@ -44,9 +44,7 @@ def sizes(run: Run) -> Drawing:
     if run.unlabelled:
         ratios = [len(run.classes) + 0.6, len(run.unlabelled) + 0.6]
         upper, lower = figure.subplots(2, 1, height_ratios=ratios)
-        rows = [
-            (reason, counts, percent(_total(counts) / _all(run))) for reason, counts in run.unlabelled.items()
-        ]
+        rows = [(reason, counts, percent(_total(counts) / _all(run))) for reason, counts in run.unlabelled.items()]
         colours = [FAINT] * len(rows)
         _bars(lower, run, rows, colours, [""] * len(rows))
         finish(lower, letter="b", title="without a class, % of all records", x="Records")
@@ -62,11 +60,7 @@ def sizes(run: Run) -> Drawing:
         "Records of each class (number and shape of its mean pitch-angle distribution); percentages are of "
         f"the {run.n_labelled:,} records that have a class"
     )
-    caption += (
-        f", and in (b) of all {_all(run):,} records, by the reason for having none."
-        if run.unlabelled
-        else "."
-    )
+    caption += f", and in (b) of all {_all(run):,} records, by the reason for having none." if run.unlabelled else "."
     if len(run.spacecraft) > 1:
         caption += f" Full colour: {run.spacecraft[0]}; paler: {', '.join(run.spacecraft[1:])}."
     alt = "Records by class: " + "; ".join(f"{row.name} {percent(row.share)}" for row in run.classes) + "."
@@ -133,9 +127,7 @@ def pads(run: Run) -> Drawing:
         values = mean.values[i].T  # (energy, pitch_angle)
         ax.axhline(1, color=FAINT, lw=0.6, ls=":")
         ax.add_collection(
-            LineCollection(
-                [np.column_stack([pitch, line]) for line in values], array=np.arange(len(energies))
-            )
+            LineCollection([np.column_stack([pitch, line]) for line in values], array=np.arange(len(energies)))
         ).set(cmap=colours, norm=norm, linewidth=1.0)
         if not np.isfinite(values).any():
             ax.text(0.5, 0.5, "too few counts", transform=ax.transAxes, ha="center", va="center").set(
@@ -186,11 +178,7 @@ def _limit(values: np.ndarray) -> tuple[float, int]:
 
 
 def _clipped_words(clipped: int, limit: float) -> str:
-    return (
-        f" {clipped:,} value{'s' * (clipped != 1)} above {limit:.2g} run out of the panels."
-        if clipped
-        else ""
-    )
+    return f" {clipped:,} value{'s' * (clipped != 1)} above {limit:.2g} run out of the panels." if clipped else ""
 
 
 def _pitch_limits(pitch: np.ndarray) -> tuple[float, float]:
@@ -271,9 +259,7 @@ class _Grid:
         ax.set_ylim(-(n_rows - 1) - 0.06, self.FILL + 0.06)
         rows = [self.FILL / 2 - i for i in range(n_rows)]
         ax.set_yticks(rows, [row.name.replace(" ", "\n", 1) for row in run.classes], parse_math=False)
-        marks = [
-            (j + self.FILL * at / self.span, at) for j in range(n_columns) for at in self._marks(n_columns)
-        ]
+        marks = [(j + self.FILL * at / self.span, at) for j in range(n_columns) for at in self._marks(n_columns)]
         ax.set_xticks([at for at, _ in marks], [str(label) for _, label in marks])
         finish(ax, x="Pitch angle (°)")
         ax.tick_params(axis="y", length=0)

@@ -62,9 +62,7 @@ def l_time(run: Run) -> Drawing:
     for i, (ax, letter) in enumerate(zip(axes, letters(n), strict=False)):
         last = i == n - 1
         values, limits, colours = (total, record_norm, _cividis()) if last else (share[i], norm, _viridis())
-        ax.pcolormesh(
-            times, l_edges, np.ma.masked_invalid(values), norm=limits, cmap=colours, rasterized=True
-        )
+        ax.pcolormesh(times, l_edges, np.ma.masked_invalid(values), norm=limits, cmap=colours, rasterized=True)
         locator = AutoDateLocator(minticks=2, maxticks=5)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -158,11 +156,7 @@ def _cividis() -> Colormap:
 def _used_range(records_by_l: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
     """Return the L edges around all cells that hold records."""
     used = np.flatnonzero(np.nan_to_num(records_by_l) > 0)
-    return (
-        (float(edges[used[0]]), float(edges[used[-1] + 1]))
-        if len(used)
-        else (float(edges[0]), float(edges[-1]))
-    )
+    return (float(edges[used[0]]), float(edges[used[-1] + 1])) if len(used) else (float(edges[0]), float(edges[-1]))
 
 
 def _fine_hours(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,18 +183,14 @@ def _dial(ax: Axes, high: float, *, name_radii: bool) -> None:
         ax.fill_between(half, 0, 1, facecolor=colour, edgecolor="black", linewidth=0.4, zorder=5)
 
 
-def _colour_bars(
-    figure: Figure, axes: list[Axes], n_rows: int, norm: Normalize, record_norm: Normalize
-) -> None:
+def _colour_bars(figure: Figure, axes: list[Axes], n_rows: int, norm: Normalize, record_norm: Normalize) -> None:
     # The bar added first stands outermost.
     bars = (
         (record_norm, _cividis(), "Records in the cell (last panel)"),
         (norm, _viridis(), "Share of the records in the cell"),
     )
     for limits, colours, label in bars:
-        bar = figure.colorbar(
-            ScalarMappable(limits, colours), ax=axes, pad=0.015, fraction=0.03, aspect=15 * n_rows
-        )
+        bar = figure.colorbar(ScalarMappable(limits, colours), ax=axes, pad=0.015, fraction=0.03, aspect=15 * n_rows)
         if limits is norm:
             bar.set_ticks(SHARE_TICKS, labels=[f"{100 * tick:.0f} %" for tick in SHARE_TICKS])
         else:

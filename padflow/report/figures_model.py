@@ -160,9 +160,7 @@ def _sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
     position = np.array([position_of.get(int(c), -1) for c in summary["sample_cluster"].values], dtype=int)
     good = np.isfinite(points).all(axis=1) & (position >= 0)
     if not good.any() or points.shape[1] < 2:
-        raise NothingToDraw(
-            "Scores: the sample in summary.nc holds no labelled record with two finite scores."
-        )
+        raise NothingToDraw("Scores: the sample in summary.nc holds no labelled record with two finite scores.")
     return points[good], position[good]
 
 
@@ -251,9 +249,7 @@ def mean_shift(run: Run) -> Drawing:
     n_kept = len(shares) if chosen is None else int(chosen)
     for colour, part in ((BLUE, slice(None, n_kept)), (FAINT, slice(n_kept, None))):
         order = np.arange(1, len(shares) + 1)[part]
-        right.vlines(
-            order, shares.min() / 2 * 100 if len(shares) else 0, 100 * shares[part], lw=1, color=colour
-        )
+        right.vlines(order, shares.min() / 2 * 100 if len(shares) else 0, 100 * shares[part], lw=1, color=colour)
         right.plot(order, 100 * shares[part], "o", ms=4, color=colour)
     if len(shares):
         right.set_yscale("log")
@@ -262,14 +258,10 @@ def mean_shift(run: Run) -> Drawing:
         right.set_xlim(0.4, len(shares) + 0.6)
     right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     finish(right, letter="b", title="modes", x="Mode, largest first", y="Share of records (%)")
-    return Drawing(
-        "mean_shift", "Number of clusters", *_mean_shift_words(found, counts, n_kept, len(shares)), figure
-    )
+    return Drawing("mean_shift", "Number of clusters", *_mean_shift_words(found, counts, n_kept, len(shares)), figure)
 
 
-def _mean_shift_words(
-    found: dict[str, Any], counts: dict[int, int], n_kept: int, n_modes: int
-) -> tuple[str, str]:
+def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], n_kept: int, n_modes: int) -> tuple[str, str]:
     repeats = sum(counts.values())
     width = found.get("bandwidth")
     caption = (
@@ -282,9 +274,5 @@ def _mean_shift_words(
         caption += f" Bandwidth: {width:.3g} in units of the scores."
     if found.get("n_all") is not None:
         caption += f" Modes found before the smallest were left out: {found['n_all']}; shown: {n_modes}."
-    alt = (
-        "Numbers of clusters found: "
-        + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items()))
-        + "."
-    )
+    alt = "Numbers of clusters found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
     return caption, alt

@@ -90,9 +90,7 @@ def _write_figures(run: Run, folder: Path) -> tuple[list[dict[str, Any]], list[s
 
 
 def _render(context: dict[str, Any]) -> str:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(count=count, share=share, size=size, duration=duration)
     template = resources.files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(context)
@@ -109,9 +107,7 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
         "classes": run.classes,
         "n_all": run.n_labelled + run.n_unlabelled,
         "unlabelled": {reason: sum(counts.values()) for reason, counts in run.unlabelled.items()},
-        "metrics": {
-            METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()
-        },
+        "metrics": {METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()},
         "method": str(run.model.get("method") or ""),
         "figures": figures,
         "left_out": left_out,
@@ -157,9 +153,7 @@ def summary_sentences(run: Run) -> list[str]:
     else:
         sentences.append("Every record has a class.")
     status = Counter(entry["status"] for entry in run.files)
-    sentences.append(
-        f"{plural(status['used'], 'file')} were used." if status["used"] != 1 else "1 file was used."
-    )
+    sentences.append(f"{plural(status['used'], 'file')} were used." if status["used"] != 1 else "1 file was used.")
     aside = status["set_aside"]
     if aside:
         sentences.append(

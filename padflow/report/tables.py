@@ -188,9 +188,7 @@ def _class_rows(model: dict[str, Any], summary: xr.Dataset) -> tuple[ClassRow, .
                 shapes=tuple(str(shape) for shape in entry.get("shapes") or ()),
                 records=int(counts.sum()),
                 share=float(counts.sum() / n_labelled) if n_labelled else 0.0,
-                per_spacecraft=dict(
-                    zip(map(str, summary["spacecraft"].values), counts.tolist(), strict=True)
-                ),
+                per_spacecraft=dict(zip(map(str, summary["spacecraft"].values), counts.tolist(), strict=True)),
             )
         )
     return tuple(rows)

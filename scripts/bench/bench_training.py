@@ -1,7 +1,8 @@
 """Rows a second of training the autoencoder: padflow, Keras ``fit``, and the machine's matrix products alone.
 
-The bound is a loop over nothing but the five float32 products of a training step (two forward, three backward),
-on the machine weighs on all alike; Keras runs in a process of its own, with TensorFlow's default threads.
+The bound is a loop over nothing but the five float32 products of a training step (two forward, three back), of
+the same shapes, in the same threads and the same halves of a batch. The three take turns, so that other work on
+the machine weighs on all alike; Keras runs in a process of its own, with TensorFlow's default threads.
 
     python scripts/bench/bench_training.py --json training.json
 """
@@ -53,9 +54,7 @@ def time_padflow(rows: int) -> float:
 def products(rows: int):
     tf, weights, data, _ = padflow_epoch(rows)
     w_encode, w_decode = tf.constant(weights[0].numpy()), tf.constant(weights[2].numpy())
-    parts = [
-        tf.identity(data[:size]) for size in [BATCH // autoencoder.BATCH_PARTS] * autoencoder.BATCH_PARTS
-    ]
+    parts = [tf.identity(data[:size]) for size in [BATCH // autoencoder.BATCH_PARTS] * autoencoder.BATCH_PARTS]
 
     def step(x, total):
         # Adding a zero that depends on the step before keeps TensorFlow from working it out once for all.

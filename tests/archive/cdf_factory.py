@@ -14,9 +14,7 @@ REPT_ENERGY = np.array([1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2,
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq")
 
 
-def variable(
-    data, cdf_type=REAL8, *, varies=True, units=" ", fill=-1e31, compress=0, block=None, **spec
-) -> dict:
+def variable(data, cdf_type=REAL8, *, varies=True, units=" ", fill=-1e31, compress=0, block=None, **spec) -> dict:
     """One variable: its values, with the records' axis first if it varies with them."""
     data = np.array(data)  # a copy, for tests change it
     dims = list(data.shape[1:] if varies else data.shape)
@@ -75,9 +73,7 @@ def raw_times(times: np.ndarray, kind: int = EPOCH) -> np.ndarray:
             time.second,
             time.microsecond // 1000,
         ]
-        parts.append(
-            calendar if kind == EPOCH else [*calendar, 0, 0] if kind == TT2000 else [*calendar, 0, 0, 0]
-        )
+        parts.append(calendar if kind == EPOCH else [*calendar, 0, 0] if kind == TT2000 else [*calendar, 0, 0, 0])
     compute = {
         EPOCH: CDFepoch.compute_epoch,
         EPOCH16: CDFepoch.compute_epoch16,
@@ -86,16 +82,10 @@ def raw_times(times: np.ndarray, kind: int = EPOCH) -> np.ndarray:
     return np.atleast_1d(compute(parts))
 
 
-def rept(
-    day: str = "2013-03-17", records: int = 40, *, kind: int = EPOCH, seed: int = 0, compress: int = 0
-) -> dict:
+def rept(day: str = "2013-03-17", records: int = 40, *, kind: int = EPOCH, seed: int = 0, compress: int = 0) -> dict:
     """Variables of a REPT-like file: 17 pitch angles, 12 energies, ten fills, zeros and steps of 10.9 s."""
     random = np.random.default_rng(seed)
-    times = (
-        np.datetime64(day, "ms")
-        + np.timedelta64(5450, "ms")
-        + np.arange(records) * np.timedelta64(10_900, "ms")
-    )
+    times = np.datetime64(day, "ms") + np.timedelta64(5450, "ms") + np.arange(records) * np.timedelta64(10_900, "ms")
     flux = np.round(random.gamma(1, 300, (records, 17, 12)))
     flux.reshape(-1)[random.choice(flux.size, 10, replace=False)] = -1e31
     units = "cm!e-2!ns!e-1!nsr!e-1!nMeV!e-1!n"

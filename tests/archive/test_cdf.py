@@ -61,9 +61,7 @@ def test_rept_equals_pycdfpp(tmp_path, factory, kind, compress):
     assert facts.absent == ()
     assert facts.records_outside_day == 0
     for name, values in records.ephemeris.items():
-        np.testing.assert_array_equal(
-            values, pycdfpp.load(str(path))[name].values.astype(np.float32), err_msg=name
-        )
+        np.testing.assert_array_equal(values, pycdfpp.load(str(path))[name].values.astype(np.float32), err_msg=name)
     assert records.ephemeris["Position"].shape == (70, 3)
 
 
@@ -187,9 +185,7 @@ def test_varying_energies_need_a_grid(tmp_path, factory):
     assert refused(path, MAGEIS) == "varying_axis"
 
     grid = (0.02, 0.1, 1.0, 4.2)
-    instrument = MAGEIS.model_copy(
-        update={"energy": EnergyAxis(variable="FEDU_Energy", units="keV", grid=grid)}
-    )
+    instrument = MAGEIS.model_copy(update={"energy": EnergyAxis(variable="FEDU_Energy", units="keV", grid=grid)})
     records, notes = read_records(path, instrument, "rbspa")
     np.testing.assert_array_equal(inspect(path, instrument, "rbspa", DAY).energy, grid)
     power_law = 1e9 * (np.array(grid) * 1000) ** -2.0
@@ -256,9 +252,7 @@ def test_reasons(tmp_path, factory):
     assert refused(variant(lambda c: c.update(FEDU=variable(np.ones((39, 17, 12)))))) == "wrong_shape"
     assert refused(variant(lambda c: c.update(FEDU=variable(np.ones((40, 17)))))) == "wrong_shape"
     assert refused(variant(lambda c: c.update(FEDU=variable(np.ones((40, 16, 12)))))) == "wrong_shape"
-    assert (
-        refused(variant(lambda c: c["FEDU"]["attributes"].update(UNITS="1/(cm2 s sr keV)"))) == "wrong_units"
-    )
+    assert refused(variant(lambda c: c["FEDU"]["attributes"].update(UNITS="1/(cm2 s sr keV)"))) == "wrong_units"
     assert refused(variant(lambda c: c["FEDU_Energy"]["attributes"].update(UNITS="KeV"))) == "wrong_units"
     assert refused(variant(lambda c: c["Epoch"]["data"].fill(0))) == "no_valid_time"
     assert refused(variant(lambda c: c["FEDU"]["data"].fill(-1e31))) == "all_fill"
@@ -323,13 +317,9 @@ def test_hope_equals_pycdfpp(real_data):
     assert len(np.unique(energy[one])) == 9
     first, second = np.unique(energy[one])[:2].astype(float)
     point = np.flatnonzero((facts.energy * 1e6 > first) & (facts.energy * 1e6 < second))[0]
-    means = [
-        expected[one, 5, np.isclose(energy[one], e, rtol=1e-6)].astype(float).mean() for e in (first, second)
-    ]
+    means = [expected[one, 5, np.isclose(energy[one], e, rtol=1e-6)].astype(float).mean() for e in (first, second)]
     weight = np.log(facts.energy[point] * 1e6 / first) / np.log(second / first)
-    np.testing.assert_allclose(
-        records.flux[one, 5, point], means[0] ** (1 - weight) * means[1] ** weight, rtol=1e-5
-    )
+    np.testing.assert_allclose(records.flux[one, 5, point], means[0] ** (1 - weight) * means[1] ** weight, rtol=1e-5)
     assert np.isnan(records.flux[one, 5, : np.flatnonzero(facts.energy * 1e6 > first * 0.99)[0]]).all()
     times = pycdfpp.to_datetime64(file["Epoch_Ele"])
     assert np.abs(records.time - times).max() <= np.timedelta64(1000, "ns")

@@ -8,9 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from padflow.archive.clean import clean_flux, clean_place
 
-odd = st.sampled_from(
-    [-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0]
-)
+odd = st.sampled_from([-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0])
 values = st.one_of(odd, st.floats(width=64))
 
 

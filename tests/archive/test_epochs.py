@@ -72,9 +72,7 @@ def test_sub_millisecond_digits_are_kept():
     "raw",
     [
         np.array([-1e31, 0.0, np.nan, np.inf, -np.inf, 1e300, YEAR_0_MS - 1.0, 9.9e15]),
-        np.array(
-            [-1e31 - 1e31j, 0j, complex(np.nan, 0), 6.3e10 - 1j, 6.3e10 + 1e12j, complex(6.3e10, np.nan)]
-        ),
+        np.array([-1e31 - 1e31j, 0j, complex(np.nan, 0), 6.3e10 - 1j, 6.3e10 + 1e12j, complex(6.3e10, np.nan)]),
         np.array([-(2**63), -(2**63) + 1, 2**63 - 1, -883_655_957_816_000_001]),
     ],
 )

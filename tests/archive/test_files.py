@@ -32,9 +32,7 @@ def found(path="a.cdf", version=(5, 0, 0), day=date(2013, 3, 17), size=1, spacec
 def test_spdf_layout_flat_and_mixed_case(tmp_path):
     deep = "rbspa/l3/ect/rept/sectors/rel03/2013/" + name()
     put(tmp_path, deep, name("20130318").replace("l3", "L3").upper(), name("20130101", spacecraft="rbspb"))
-    put(
-        tmp_path, "notes.txt", "rbspa_rel04_ect-mageis-l3_20130317_v8.1.0.cdf", name() + ".part", "x" + name()
-    )
+    put(tmp_path, "notes.txt", "rbspa_rel04_ect-mageis-l3_20130317_v8.1.0.cdf", name() + ".part", "x" + name())
     files = find_files(tmp_path, REPT)
     assert [(file.spacecraft, file.day) for file in files] == [
         ("rbspa", date(2013, 3, 17)),
@@ -149,6 +147,4 @@ def test_names_without_version(tmp_path):
 
 def test_real_names(real_data):
     assert [f.version for f in find_files(real_data, INSTRUMENTS["hope"])] == [(0, 0, 0)]
-    assert [(f.spacecraft, f.version) for f in find_files(real_data, INSTRUMENTS["elfin-epd-fs"])] == [
-        ("elb", (1,))
-    ]
+    assert [(f.spacecraft, f.version) for f in find_files(real_data, INSTRUMENTS["elfin-epd-fs"])] == [("elb", (1,))]

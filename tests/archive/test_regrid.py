@@ -42,10 +42,7 @@ def test_energies_one_by_one(case):
     assert found.shape == (*flux.shape[:2], len(grid))
     assert found.dtype == np.float32
     expected = np.array(
-        [
-            [[one_energy(f, e, point) for point in grid] for f in fluxes]
-            for fluxes, e in zip(flux, energy, strict=True)
-        ]
+        [[[one_energy(f, e, point) for point in grid] for f in fluxes] for fluxes, e in zip(flux, energy, strict=True)]
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     outside = (grid < energy.min(axis=1, keepdims=True)) | (grid > energy.max(axis=1, keepdims=True))

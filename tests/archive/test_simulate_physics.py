@@ -87,16 +87,10 @@ def test_dipole_field_against_the_gradient_of_its_potential() -> None:
     g11, h11, g10 = -1501.77, 4795.99, -29441.46
 
     def potential(r: np.ndarray) -> np.ndarray:
-        return (
-            6371.2**3
-            * (g10 * r[..., 2] + g11 * r[..., 0] + h11 * r[..., 1])
-            / np.linalg.norm(r, axis=-1) ** 3
-        )
+        return 6371.2**3 * (g10 * r[..., 2] + g11 * r[..., 0] + h11 * r[..., 1]) / np.linalg.norm(r, axis=-1) ** 3
 
     steps = np.eye(3)
-    field = (
-        np.stack([potential(path.position - s) - potential(path.position + s) for s in steps], axis=-1) / 2
-    )
+    field = np.stack([potential(path.position - s) - potential(path.position + s) for s in steps], axis=-1) / 2
     np.testing.assert_allclose(path.B_Calc, np.linalg.norm(field, axis=1), rtol=1e-5)
     np.testing.assert_allclose(path.B_Eq, np.sqrt(g11**2 + h11**2 + g10**2) / path.L**3, rtol=1e-12)
     radius = np.linalg.norm(path.position, axis=1) / 6371.2
@@ -112,9 +106,7 @@ def test_noon_faces_the_sun_and_midnight_does_not() -> None:
     position = inertial_position(ORBITS["rbspa"], time_ms)
     sun = sun_direction(time_ms)
     cosine = (position * sun).sum(axis=1) / np.linalg.norm(position, axis=1)
-    np.testing.assert_allclose(
-        cosine, -np.cos(path.MLT * np.pi / 12), atol=0.35
-    )  # tilts bend it by 20 degrees
+    np.testing.assert_allclose(cosine, -np.cos(path.MLT * np.pi / 12), atol=0.35)  # tilts bend it by 20 degrees
     equinox = sun_direction(np.array([unix_ms(datetime.date(2013, 3, 20)) + 11 * 3_600_000]))[0]
     np.testing.assert_allclose(equinox, [1, 0, 0], atol=2e-3)
 
@@ -140,9 +132,7 @@ def test_counts_are_poisson_about_the_expected_flux() -> None:
     np.testing.assert_allclose(counts, np.rint(counts), atol=1e-6)
     L = day.ephemeris["L"]
     outside = L > 3.5  # where the background is the cosmic one alone
-    expected = (flux * factor)[outside] + 0.5 * bin_seconds / (1 + np.exp(-(L[outside] - 2.2) / 0.3))[
-        :, None, None
-    ]
+    expected = (flux * factor)[outside] + 0.5 * bin_seconds / (1 + np.exp(-(L[outside] - 2.2) / 0.3))[:, None, None]
     pull = (counts[outside] - expected) / np.sqrt(expected)
     number = pull.size
     assert abs(pull.mean()) < 5 / np.sqrt(number)
@@ -162,9 +152,7 @@ def test_shapes_against_the_formula_and_their_names() -> None:
     for population in POPULATIONS:
         shape = pure_shape(population)
         np.testing.assert_allclose(shape, shape[::-1], rtol=1e-5)
-        np.testing.assert_allclose(
-            (shape * np.sin(angle)[:, None]).sum(0) / np.sin(angle).sum(), 1, rtol=1e-4
-        )
+        np.testing.assert_allclose((shape * np.sin(angle)[:, None]).sum(0) / np.sin(angle).sum(), 1, rtol=1e-4)
         n = population.steepness * (ENERGIES / 2.6) ** population.steepness_slope
         dip = np.clip(population.dip * (ENERGIES / 2.6) ** population.dip_slope, 0, 0.92)
         hole = np.exp(-0.5 * ((PITCH_ANGLES - 90) / population.dip_width_degrees) ** 2)
@@ -204,9 +192,7 @@ def test_smooth_noise_has_unit_variance_and_goes_on_over_midnight() -> None:
     assert jumps[border - 1].max() < jumps.max() < 0.4
     correlation = np.corrcoef(noise.T) - np.eye(noise.shape[1])
     assert np.abs(correlation).max() < 0.35
-    assert not np.array_equal(
-        pieces[0], smooth_noise(0, 1, today * DAY_MS + np.arange(0, DAY_MS, 10_000), today)
-    )
+    assert not np.array_equal(pieces[0], smooth_noise(0, 1, today * DAY_MS + np.arange(0, DAY_MS, 10_000), today))
 
 
 def test_storms_empty_the_belt_then_fill_it_slowly_decaying() -> None:

@@ -16,9 +16,7 @@ from padflow.errors import ConfigError, PadflowError
 def records(rows: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = np.array([[0.0, 0, 0], [4, 0, 0], [0, 4, 0], [4, 4, 4]])
-    return (centres[rng.choice(4, size=rows, p=[0.1, 0.2, 0.3, 0.4])] + rng.normal(size=(rows, 3))).astype(
-        "f4"
-    )
+    return (centres[rng.choice(4, size=rows, p=[0.1, 0.2, 0.3, 0.4])] + rng.normal(size=(rows, 3))).astype("f4")
 
 
 def test_fit_is_scikit_learns_numbered_by_size():

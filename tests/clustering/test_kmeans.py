@@ -107,9 +107,7 @@ def test_cluster_whose_mean_is_truly_the_origin():
         [grid, grid + np.array([20, 0]), grid - np.array([20, 0])]
     )  # the mean of all and of the first is 0
     fit = fit_kmeans(chunked(values, 5), 3, init=np.array([[1.0, 1], [19, 0], [-19, 0]]))
-    np.testing.assert_allclose(
-        fit.centres, [[-20, 0], [0, 0], [20, 0]], atol=1e-12
-    )  # equal sizes: by coordinates
+    np.testing.assert_allclose(fit.centres, [[-20, 0], [0, 0], [20, 0]], atol=1e-12)  # equal sizes: by coordinates
 
 
 def test_bounded_start_reads_every_nth_record(monkeypatch):

@@ -18,9 +18,7 @@ def three_blobs(seed: int = 0, specks: int = 4) -> np.ndarray:
     """Records of three populations of 50, 30 and 20 percent, and a few far from all."""
     rng = np.random.default_rng(seed)
     near = CENTRES[np.repeat([0, 1, 2], [500, 300, 200])] + 0.5 * rng.normal(size=(1000, 3))
-    return rng.permutation(
-        np.concatenate([near, np.full((specks, 3), 40.0) + 0.1 * rng.normal(size=(specks, 3))])
-    )
+    return rng.permutation(np.concatenate([near, np.full((specks, 3), 40.0) + 0.1 * rng.normal(size=(specks, 3))]))
 
 
 def test_equal_to_scikit_learn():

@@ -61,9 +61,7 @@ def test_equal_to_scikit_learn_under_any_chunking(rows, seed, cuts):
     np.testing.assert_allclose(calinski_harabasz(statistics), expected, rtol=1e-9)
     np.testing.assert_allclose(davies_bouldin(statistics), exact_davies_bouldin(values, cluster), rtol=1e-9)
     np.testing.assert_allclose(davies_bouldin(statistics), davies_bouldin_score(values, cluster), rtol=1e-6)
-    within = sum(
-        ((values[cluster == k] - values[cluster == k].mean(axis=0)) ** 2).sum() for k in np.unique(cluster)
-    )
+    within = sum(((values[cluster == k] - values[cluster == k].mean(axis=0)) ** 2).sum() for k in np.unique(cluster))
     np.testing.assert_allclose(inertia(statistics), within, rtol=1e-9)
     np.testing.assert_array_equal(statistics.n, np.bincount(cluster, minlength=K))
 
@@ -75,12 +73,8 @@ def test_blocks_and_float32(monkeypatch):
     statistics = two_passes(values, cluster, [])
     used = cluster >= 0
     exact = values[used].astype(np.float64)
-    np.testing.assert_allclose(
-        calinski_harabasz(statistics), calinski_harabasz_score(exact, cluster[used]), rtol=1e-9
-    )
-    np.testing.assert_allclose(
-        davies_bouldin(statistics), davies_bouldin_score(exact, cluster[used]), rtol=1e-9
-    )
+    np.testing.assert_allclose(calinski_harabasz(statistics), calinski_harabasz_score(exact, cluster[used]), rtol=1e-9)
+    np.testing.assert_allclose(davies_bouldin(statistics), davies_bouldin_score(exact, cluster[used]), rtol=1e-9)
 
 
 def test_scores_far_from_the_origin():
@@ -89,9 +83,7 @@ def test_scores_far_from_the_origin():
     used = cluster >= 0
     statistics = two_passes(values, cluster, [1000, 1001, 4000])
     means = np.array([near[cluster == k].mean(axis=0) for k in np.unique(cluster[used])])
-    np.testing.assert_allclose(
-        statistics.mean[statistics.n > 0] - 1e7, means, rtol=0, atol=2 * np.spacing(1e7)
-    )
+    np.testing.assert_allclose(statistics.mean[statistics.n > 0] - 1e7, means, rtol=0, atol=2 * np.spacing(1e7))
     expected = calinski_harabasz_score(near[used], cluster[used])
     np.testing.assert_allclose(calinski_harabasz(statistics), expected, rtol=1e-7)
     expected = davies_bouldin_score(near[used], cluster[used])
@@ -114,9 +106,7 @@ def test_degenerate_clusters_as_in_scikit_learn():
 def test_undefined_is_nan(cluster):
     values, cluster = np.arange(6.0).reshape(3, 2), np.array(cluster)
     statistics = two_passes(values, cluster, [])
-    assert np.isnan(
-        [calinski_harabasz(statistics), davies_bouldin(statistics), silhouette(values, cluster)]
-    ).all()
+    assert np.isnan([calinski_harabasz(statistics), davies_bouldin(statistics), silhouette(values, cluster)]).all()
 
 
 def test_davies_bouldin_needs_the_second_pass():

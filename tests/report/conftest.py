@@ -27,9 +27,7 @@ def shape_of(kind: str, pitch: np.ndarray, steepness: float) -> np.ndarray:
     return curve / curve.mean()
 
 
-def make_summary(
-    n_classes: int, n_energies: int, n_pitch: int, spacecraft: list[str], n_records: int
-) -> xr.Dataset:
+def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list[str], n_records: int) -> xr.Dataset:
     rng = np.random.default_rng(5)
     rept = np.array(REPT_ENERGIES)
     energy = rept if n_energies == 12 else np.geomspace(0.03, 8.0, n_energies)
@@ -266,9 +264,7 @@ def full_run(finished_run: Path) -> Path:
 def small_run(make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of 21 records and one spacecraft that a test may change; its figures are drawn coarsely."""
     monkeypatch.setattr("padflow.report.figures.DOTS_PER_INCH", 30)
-    return make_run(
-        tmp_path / "run", n_classes=2, n_energies=5, n_pitch=9, spacecraft=["rbspa"], n_records=21
-    )
+    return make_run(tmp_path / "run", n_classes=2, n_energies=5, n_pitch=9, spacecraft=["rbspa"], n_records=21)
 
 
 @pytest.fixture(scope="session")

@@ -54,17 +54,13 @@ def test_drawing_leaves_no_global_state(finished_run):
     assert dict(matplotlib.rcParams) == before
     code = "import sys; from padflow.report.figures import builders; builders(); "
     code += "print('matplotlib.pyplot' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
 
 
 def test_importing_the_page_does_not_import_matplotlib():
     code = "import sys, padflow.report.html; print('matplotlib' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
 
 
@@ -108,9 +104,7 @@ def test_nan_everywhere_draws_or_says_why(small_run, edit_summary, edit_json):
 
 
 def test_one_day_one_class_one_energy(make_run, tmp_path, edit_summary):
-    folder = make_run(
-        tmp_path / "run", n_classes=1, n_energies=1, n_pitch=9, spacecraft=["ela"], n_records=30
-    )
+    folder = make_run(tmp_path / "run", n_classes=1, n_energies=1, n_pitch=9, spacecraft=["ela"], n_records=30)
     day = np.datetime64("2013-03-17", "ns") + np.array([0, 1]) * np.timedelta64(1, "D")
 
     def shorten(summary):
@@ -150,9 +144,7 @@ def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(finished_run):
     np.testing.assert_array_equal(np.ma.getmaskarray(maps), np.broadcast_to(empty, maps.shape))
     np.testing.assert_allclose(maps.sum(axis=0).compressed(), 1)
     cell = tuple(np.argwhere(~empty)[7])
-    np.testing.assert_allclose(
-        maps[(slice(None), *cell)], counts[(slice(None), *cell)] / counts.sum(axis=0)[cell]
-    )
+    np.testing.assert_allclose(maps[(slice(None), *cell)], counts[(slice(None), *cell)] / counts.sum(axis=0)[cell])
 
 
 def test_noon_is_up_and_dawn_right(finished_run):

@@ -96,14 +96,8 @@ def test_numbers_in_the_tables_are_those_of_the_run(page, full_run):
 
 
 def test_the_summary_says_what_matters(page):
-    assert (
-        "20,000 records of REPT on Van Allen Probe A and Van Allen Probe B, 2012-09-01 to 2012-09-20."
-        in page.text
-    )
-    assert (
-        "8 classes of pitch-angle distributions: 3 pancake, 2 flattop, 2 butterfly and 1 isotropic"
-        in page.text
-    )
+    assert "20,000 records of REPT on Van Allen Probe A and Van Allen Probe B, 2012-09-01 to 2012-09-20." in page.text
+    assert "8 classes of pitch-angle distributions: 3 pancake, 2 flattop, 2 butterfly and 1 isotropic" in page.text
     assert "1 file was set aside" in page.text
     assert "1 superseded" in page.text
 
@@ -135,9 +129,7 @@ def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary,
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"of an earlier report")
     kept = ["records"]
-    edit_summary(
-        small_run, lambda summary: summary[kept].drop_vars(["energy", "pitch_angle"], errors="ignore")
-    )
+    edit_summary(small_run, lambda summary: summary[kept].drop_vars(["energy", "pitch_angle"], errors="ignore"))
 
     def strip(model):
         for name in ("training", "pca", "mean_shift", "metrics"):

@@ -84,9 +84,7 @@ def test_reasons_are_named_by_value(small_run, edit_summary):
     assert read_run(small_run).unlabelled == {"outside region": {"rbspa": 5}, "no flux": {"rbspa": 2}}
 
 
-@pytest.mark.parametrize(
-    "name", ["config.yaml", "run.json", "catalog.json", "model/model.json", "summary.nc"]
-)
+@pytest.mark.parametrize("name", ["config.yaml", "run.json", "catalog.json", "model/model.json", "summary.nc"])
 def test_a_missing_file_is_named_with_the_command_that_makes_it(small_run, name):
     (small_run / name).unlink()
     with pytest.raises(PadflowError) as caught:

@@ -169,9 +169,7 @@ def write_truths(
     truth = {}
     for name in spacecraft:
         own = [result for result in results if result.spacecraft == name]
-        columns = (
-            np.concatenate([getattr(r, c) for r in own]) for c in ("time_ms", "population", "expected_counts")
-        )
+        columns = (np.concatenate([getattr(r, c) for r in own]) for c in ("time_ms", "population", "expected_counts"))
         truth[name] = folder / f"truth_{name}.nc"
         write_truth(truth[name], *columns, names=names)
     return truth
@@ -187,22 +185,16 @@ def check_arguments(
 ) -> None:
     """Raise ``ConfigError`` for the first argument out of range."""
     if not spacecraft or len(set(spacecraft)) < len(spacecraft) or not set(spacecraft) <= set(SPACECRAFT):
-        raise ConfigError(
-            f"spacecraft={spacecraft!r}: name one or more of {', '.join(SPACECRAFT)}, each once."
-        )
+        raise ConfigError(f"spacecraft={spacecraft!r}: name one or more of {', '.join(SPACECRAFT)}, each once.")
     if days < 1:
         raise ConfigError(f"days={days}: simulate at least one day.")
     if seed < 0:
         raise ConfigError(f"seed={seed}: use a seed of 0 or more.")
     number = populations if isinstance(populations, int) else len(chosen)
     if not 3 <= number <= len(POPULATIONS):
-        raise ConfigError(
-            f"populations: {number} are asked for; between 3 and {len(POPULATIONS)} are possible."
-        )
+        raise ConfigError(f"populations: {number} are asked for; between 3 and {len(POPULATIONS)} are possible.")
     if records_per_day is not None and not 100 <= records_per_day <= 7900:
-        raise ConfigError(
-            f"records_per_day={records_per_day}: use 100 to 7900, or leave it out for one a spin."
-        )
+        raise ConfigError(f"records_per_day={records_per_day}: use 100 to 7900, or leave it out for one a spin.")
 
 
 def claim_folder(folder: Path, parameters: dict[str, Any]) -> None:

@@ -107,9 +107,7 @@ def logits(
     return np.stack(columns, axis=1)
 
 
-def blended_shapes(
-    populations: tuple[Population, ...], strength: np.ndarray, scatter: np.ndarray
-) -> np.ndarray:
+def blended_shapes(populations: tuple[Population, ...], strength: np.ndarray, scatter: np.ndarray) -> np.ndarray:
     """Return the shape parameters of each record, float32 of shape (records, 6), in the order of ``SHAPE``.
 
     Parameters

@@ -131,9 +131,7 @@ def only_fill(content: Content) -> Content:
 def older_version(content: Content) -> Content:
     """Return what an older version held: fewer records, at other times, with other flux."""
     kept = content.take(slice(0, len(content.epoch) * 2 // 3))
-    return Content(
-        kept.epoch + OLDER_SHIFT_MS, np.where(kept.flux > FILL, kept.flux * 1.7, FILL), kept.ephemeris
-    )
+    return Content(kept.epoch + OLDER_SHIFT_MS, np.where(kept.flux > FILL, kept.flux * 1.7, FILL), kept.ephemeris)
 
 
 def edge_records(count: int) -> int:
@@ -144,9 +142,7 @@ def edge_records(count: int) -> int:
 def inner_records(random: np.random.Generator, count: int, share: float) -> np.ndarray:
     """Choose records away from midnight, where a neighbour's file may hold copies; at least 3 of them."""
     edge = edge_records(count)
-    return edge + np.sort(
-        random.choice(count - 2 * edge, min(max(3, int(share * count)), count - 2 * edge), False)
-    )
+    return edge + np.sort(random.choice(count - 2 * edge, min(max(3, int(share * count)), count - 2 * edge), False))
 
 
 def spoil_flux(content: Content, random: np.random.Generator) -> tuple[Content, str]:
@@ -154,9 +150,7 @@ def spoil_flux(content: Content, random: np.random.Generator) -> tuple[Content, 
     rows = inner_records(random, len(content.epoch), 0.01)
     flux = content.flux.copy()
     values = np.resize([-1.0, np.nan, np.inf, -np.inf, -250.0], len(rows))
-    flux[
-        rows, random.integers(flux.shape[1], size=len(rows)), random.integers(flux.shape[2], size=len(rows))
-    ] = values
+    flux[rows, random.integers(flux.shape[1], size=len(rows)), random.integers(flux.shape[2], size=len(rows))] = values
     return Content(content.epoch, flux, content.ephemeris), f"{len(rows)} flux values"
 
 

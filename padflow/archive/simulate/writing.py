@@ -53,9 +53,7 @@ def write_day(task: DayTask) -> DayResult:
         earlier = trouble.older_version(trouble.clean_content(day))
         entries.append(write_file(task, earlier, older, {"versions": f"version {version} is newer"}))
     entries[0]["good_records"] = int(good.sum())
-    return DayResult(
-        task.spacecraft, entries, day.time_ms[good], day.population[good], day.expected_counts[good]
-    )
+    return DayResult(task.spacecraft, entries, day.time_ms[good], day.population[good], day.expected_counts[good])
 
 
 def spoiler(task: DayTask) -> np.random.Generator:
@@ -105,9 +103,7 @@ def write_file(task: DayTask, content: Content, version: str, applied: dict[str,
     return entry_of(task, path, version, len(content.epoch), applied)
 
 
-def entry_of(
-    task: DayTask, path: Path | None, version: str | None, records: int, applied: dict[str, str]
-) -> dict:
+def entry_of(task: DayTask, path: Path | None, version: str | None, records: int, applied: dict[str, str]) -> dict:
     """Return a file's entry for ``simulation.json``; a missing file has neither path nor version."""
     return {
         "spacecraft": task.spacecraft,
@@ -117,8 +113,7 @@ def entry_of(
         "records": records,
         "good_records": 0,
         "troubles": [
-            {"kind": kind, "why": trouble.WHY[kind.partition(" ")[0]], "what": what}
-            for kind, what in applied.items()
+            {"kind": kind, "why": trouble.WHY[kind.partition(" ")[0]], "what": what} for kind, what in applied.items()
         ],
     }
 
@@ -143,8 +138,6 @@ def write_bad_day(task: DayTask) -> DayResult:
     elif kind in ("empty", "html"):
         write_whole(target, lambda part: part.write_bytes(trouble.HTML_PAGE if kind == "html" else b""))
     missing = kind == "missing"
-    entry = entry_of(
-        task, None if missing else path, None if missing else trouble.VERSION, records, {kind: what}
-    )
+    entry = entry_of(task, None if missing else path, None if missing else trouble.VERSION, records, {kind: what})
     nothing = np.array([], np.int64)
     return DayResult(task.spacecraft, [entry], nothing, nothing.astype(np.int8), nothing.astype(np.float32))

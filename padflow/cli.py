@@ -1,0 +1,367 @@
+"""The command line, in the order of the pipeline; every command is thin."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from padflow import __version__
+from padflow.config import Config, documented_yaml, load_config
+from padflow.errors import ConfigError, PadflowError
+
+DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
+FOLDER = click.Path(path_type=Path, file_okay=False)
+CONFIG = click.Path(path_type=Path, dir_okay=False)
+
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key; repeatable."
+)
+workdir_option = click.option(
+    "--workdir", type=FOLDER, default=None, help="Run directory; by default ./NAME-run for NAME.yaml."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def commands() -> None:
+    """Unsupervised classes of pitch-angle distributions, for every record of a mission."""
+
+
+def command(*options: Callable, **settings: Any) -> Callable:
+    """Register a command with -v and these options, the first of them outermost."""
+
+    def register(function: Callable) -> click.Command:
+        for option in (verbose_option, *reversed(options)):
+            function = option(function)
+        return commands.command(**settings)(function)
+
+    return register
+
+
+@command(
+    click.argument("folder", metavar="DIR", type=FOLDER),
+    click.option(
+        "--spacecraft",
+        multiple=True,
+        default=("rbspa",),
+        show_default=True,
+        help="rbspa or rbspb; repeatable.",
+    ),
+    click.option(
+        "--start",
+        type=click.DateTime(["%Y-%m-%d"]),
+        default="2013-03-01",
+        show_default=True,
+        help="First day.",
+    ),
+    click.option("--days", type=click.IntRange(1), default=20, show_default=True, help="Number of days."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is random."),
+    click.option(
+        "--populations",
+        type=click.IntRange(3, 8),
+        default=6,
+        show_default=True,
+        help="Number of populations.",
+    ),
+    click.option("--troubles", is_flag=True, help="Add what archives suffer: versions, gaps, broken files, ..."),
+    click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one a core by default."),
+)
+def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, verbose: bool, **options: Any) -> None:
+    """Make an archive of REPT level-3 files in DIR, with the true populations in truth_*.nc."""
+    from padflow.archive.simulate import Troubles, parallel_map, simulate_archive
+
+    workers, troubles = options.pop("workers"), options.pop("troubles")
+    summary = simulate_archive(
+        folder,
+        spacecraft=spacecraft,
+        start=start.date(),
+        troubles=Troubles.all() if troubles else None,
+        map_days=partial(parallel_map, workers=workers),
+        **options,
+    )
+    click.echo(f"{summary.files} files, {summary.records:,} records, {summary.bytes / 1e6:,.0f} MB in {folder}")
+
+
+@command(
+    click.argument("path", metavar="[CONFIG]", type=CONFIG, required=False),
+    click.option("--schema", is_flag=True, help="Print the JSON schema of every key."),
+    set_option,
+    name="config",
+)
+def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Print the defaults, or CONFIG as resolved, with every key explained."""
+    if schema:
+        click.echo(json.dumps(Config.model_json_schema(), indent=2))
+    else:
+        click.echo(documented_yaml(load_config(path, overrides)))
+
+
+def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
+    from padflow.run.stages import open_run
+
+    config = load_config(path, overrides)
+    note = f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
+    return open_run(config, workdir or Path(f"{path.stem}-run"), note=note, **more)
+
+
+run_options = (click.argument("path", metavar="CONFIG", type=CONFIG), workdir_option, set_option)
+
+
+@command(*run_options, json_option)
+def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+    """Look at the files and print what a run will take; refuse one that cannot fit."""
+    from dataclasses import asdict
+
+    from padflow.run.stages import plan_only
+
+    run = _open(path, workdir, overrides)
+    budget = plan_only(run)
+    facts = asdict(budget) | {"groups": {group.group: group.rows for group in run.groups}}
+    facts["memory_limit"] = run.config.cluster.memory_limit
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        click.echo(_plan_text(facts))
+    _exit_with(len(run.catalog.set_aside()))
+
+
+def _plan_text(facts: dict[str, Any]) -> str:
+    def size(name: str) -> str:
+        return f"{facts[name] / 2**30:.2f} GiB"
+
+    groups = ", ".join(f"{rows:,} of {name}" for name, rows in facts["groups"].items())
+    return "\n".join(
+        [
+            f"files     {facts['files']:,}",
+            f"records   {facts['records']:,} ({groups})",
+            f"parts     {facts['parts']:,}, in all {facts['tasks']:,} tasks",
+            f"disk      at most {size('archive_bytes')} archive and {size('results_bytes')} results, "
+            "before compression",
+            f"memory    {size('worker_bytes')} a worker of {size('memory_limit')}, {size('driver_bytes')} the driver",
+        ]
+    )
+
+
+@command(*run_options)
+def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Read the CDF files into archive.zarr; go on where an earlier run stopped."""
+    from padflow.run.stages import run_all
+
+    outcome = run_all(_open(path, workdir, overrides), until="ingest")
+    click.echo(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
+    _say_set_aside(outcome)
+
+
+@command(
+    *run_options,
+    click.option(
+        "--from",
+        "restart_from",
+        type=click.Choice(["ingest", "train", "pca", "score", "cluster", "label", "report"]),
+        default=None,
+        help="Do this stage and all after it anew.",
+    ),
+    name="run",
+)
+def run_command(
+    path: Path, workdir: Path | None, overrides: tuple[str, ...], restart_from: str | None, verbose: bool
+) -> None:
+    """Do all stages, from CDF files to the report; go on where an earlier run stopped."""
+    from padflow.run.stages import run_all
+
+    _finish(run_all(_open(path, workdir, overrides, restart_from=restart_from)))
+
+
+@command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options)
+def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing."""
+    from padflow.model import Model
+    from padflow.run.stages import label_all
+
+    fitted = Model.load(model)
+    config = load_config(path, overrides).model_copy(update={"preprocess": fitted.preprocess})
+    pca = config.pca.model_copy(update={"components": len(fitted.components), "rows": "all"})
+    from padflow.run.stages import open_run
+
+    directory = workdir or Path(f"{path.stem}-labels")
+    run = open_run(config.model_copy(update={"pca": pca}), directory, note=f"padflow label {model} {path.name}")
+    _finish(label_all(run, fitted))
+
+
+@command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
+def status(directory: Path, as_json: bool, verbose: bool) -> None:
+    """Say how far the run in DIR is."""
+    from padflow.run.checks import status_of
+
+    facts = status_of(directory)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    files = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(facts["files"].items()))
+    click.echo(f"records   {facts['records']:,}\nfiles     {files}")
+    for stage, parts in facts["stages"].items():
+        click.echo(f"{stage:<9} {parts['parts_done']} of {parts['parts']} parts")
+    for name, there in facts["fits"].items():
+        click.echo(f"{name:<9} {'fitted' if there else 'not yet'}")
+    click.echo(f"report    {facts['report'] or 'not yet'}")
+
+
+@command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
+def verify(directory: Path, as_json: bool, verbose: bool) -> None:
+    """Recount the run in DIR against its catalogue, and check every part's checksums."""
+    from dataclasses import asdict
+
+    from padflow.run.checks import verify as check
+
+    verdict = check(directory)
+    if as_json:
+        click.echo(json.dumps(asdict(verdict), indent=2))
+    else:
+        for problem in verdict.problems:
+            click.echo(problem)
+        click.echo(
+            f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
+            f"{len(verdict.problems) or 'no'} problems"
+        )
+    if verdict.problems:
+        raise PadflowError(
+            f"{directory} is not whole. Run `padflow run` again: it does anew what is missing; delete the files named "
+            "as altered first."
+        )
+
+
+@command(click.argument("directory", metavar="DIR", type=FOLDER))
+def report(directory: Path, verbose: bool) -> None:
+    """Draw the figures and the page of the run in DIR again."""
+    from padflow.report.html import write_report
+
+    click.echo(write_report(directory))
+
+
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.argument("output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False)),
+    click.option("--spacecraft", default=None, help="Which one, where the run has several."),
+    click.option("--start", default=None, metavar="TIME", help="First time, such as 2013-03-17T06:00."),
+    click.option("--end", default=None, metavar="TIME", help="End, not included."),
+)
+def export(
+    directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None, verbose: bool
+) -> None:
+    """Write labels of the run in DIR to FILE.nc or FILE.csv."""
+    from padflow.export import export_labels
+
+    count = export_labels(
+        directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
+    )
+    click.echo(f"{count:,} records in {output}")
+
+
+def _time(text: str | None, option: str) -> Any:
+    import numpy as np
+
+    if text is None:
+        return None
+    try:
+        return np.datetime64(text, "ns")
+    except ValueError:
+        raise ConfigError(f"{option} {text}: expected a UTC time such as 2013-03-17 or 2013-03-17T06:00.") from None
+
+
+@command(
+    click.option("--folder", type=FOLDER, default=None, help="CDF files; without it an archive is simulated."),
+    click.option("--workdir", type=FOLDER, default=Path("demo"), show_default=True, help="Where all of it goes."),
+    set_option,
+)
+def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Run the recommended configuration on FOLDER, or on 20 simulated days."""
+    from padflow.archive.simulate import parallel_map, simulate_archive
+    from padflow.run.stages import open_run, run_all
+
+    if folder is None:
+        folder = workdir / "cdf"
+        click.echo("simulating 20 days of REPT on rbspa", err=True)
+        simulate_archive(folder, days=20, map_days=parallel_map)
+    config = load_config(_packaged("recommended.yaml"), [f"archive.source={folder.resolve()}", *overrides])
+    _finish(run_all(open_run(config, workdir / "run", note="padflow demo")))
+
+
+def _packaged(name: str) -> Path:
+    """Return a configuration that comes with padflow: beside the sources, or installed with the package."""
+    here = Path(__file__).parent
+    return next(p for p in (here / "configs" / name, here.parent / "configs" / name) if p.is_file())
+
+
+def _finish(outcome: Any) -> None:
+    """Print the classes and where the report is."""
+    from padflow.durable import read_json
+
+    directory = outcome.run.directory
+    model = read_json(directory / "model" / "model.json")
+    summary = read_json(directory / "run.json")
+    sizes = _class_sizes(directory)
+    click.echo("class  shape           records   share")
+    for cluster in model["clusters"]:
+        records = sizes[cluster["cluster"]]
+        share = records / max(1, outcome.labelled)
+        click.echo(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}")
+    left_out = outcome.records - outcome.labelled
+    reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
+    click.echo(
+        f"{outcome.labelled:,} of {outcome.records:,} records labelled; {left_out:,} left out ({reasons or 'none'})"
+    )
+    total = sum(stage["seconds"] for stage in summary["stages"].values())
+    click.echo(f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)")
+    _say_set_aside(outcome)
+
+
+def _class_sizes(directory: Path) -> list[int]:
+    from padflow.run.ledger import receipts
+
+    parts = [receipt["sizes"] for _, _, receipt in receipts(directory, "label")]
+    return [sum(column) for column in zip(*parts, strict=True)]
+
+
+def _say_set_aside(outcome: Any) -> None:
+    for entry in outcome.run.catalog.set_aside():
+        click.echo(f"set aside ({entry.reason}): {entry.message}", err=True)
+    _exit_with(outcome.set_aside)
+
+
+def _exit_with(set_aside: int) -> None:
+    if set_aside:
+        raise SystemExit(SET_ASIDE)
+
+
+def main() -> None:
+    """Run the command line; errors are one paragraph, and a traceback only with -v."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("Interrupted. Run the same command again to go on from here.", FAILED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ConfigError as error:
+        _fail(str(error), USAGE)
+    except PadflowError as error:
+        _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        _fail("Interrupted. Run the same command again to go on from here.", FAILED)
+
+
+def _fail(message: str, status: int) -> None:
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"padflow: {message}", err=True)
+    sys.exit(status)

@@ -1,0 +1,181 @@
+"""Where the work runs: a Dask cluster on this machine, and the bounded submission of work to it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from padflow.config import ClusterConfig
+from padflow.errors import ConfigError, PadflowError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+AHEAD = 4
+"""Tasks handed to the scheduler for each worker thread: enough to keep it busy, few enough to stay small."""
+USABLE_MEMORY_SHARE = 0.8
+"""Share of the machine's memory that workers may be given together; the driver needs the rest."""
+
+
+class Workers(Protocol):
+    """What the stages need of a cluster."""
+
+    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in the order of items."""
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute on the cluster."""
+
+
+class SerialWorkers:
+    """Runs everything here and now."""
+
+    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) in order."""
+        for item in items:
+            yield item, function(item)
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in order."""
+        return [function(item) for item in items]
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute as Dask does without a cluster."""
+        return nullcontext()
+
+
+class DaskWorkers:
+    """Runs everything on a Dask cluster, a bounded number of tasks at a time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Client):
+        self.client = client
+
+    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled."""
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        pending = iter(items)
+        threads = max(1, sum(self.client.nthreads().values()))
+        running = {self._submit(function, item): item for item in islice(pending, AHEAD * threads)}
+        done = as_completed(running, with_results=False)
+        try:
+            for future in done:
+                item = running.pop(future)
+                try:
+                    result = future.result()
+                except KilledWorker as error:
+                    raise PadflowError(
+                        f"Workers died {error.allowed_failures + 1} times on {item}. They may lack memory: raise "
+                        "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
+                    ) from error
+                yield item, result
+                future.release()
+                for following in islice(pending, 1):
+                    new = self._submit(function, following)
+                    running[new] = following
+                    done.add(new)
+        finally:
+            self.client.cancel(list(running))
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in the order of items."""
+        numbered = list(enumerate(items))
+        results = {number: result for (number, _), result in self.each(_Second(function), numbered)}
+        return [results[number] for number, _ in numbered]
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute on the cluster."""
+        return self.client.as_current()
+
+    def _submit(self, function: Callable[[Any], Any], item: Any) -> Any:
+        return self.client.submit(function, item, pure=False)
+
+
+class _Second:
+    """Calls a function with the second of a pair."""
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self._function = function
+
+    def __call__(self, pair: tuple[int, Any]) -> Any:
+        return self._function(pair[1])
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest memory this process has had resident."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def machine_memory_bytes() -> int:
+    """Return the memory of this machine, or of the container or job that bounds it."""
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT)
+
+
+def choose_workers(config: ClusterConfig) -> int:
+    """Return the number of local worker processes: as configured, or one a core as far as memory allows.
+
+    Raises
+    ------
+    ConfigError
+        Where the memory limits of the workers add up to more than the machine has.
+    """
+    memory = USABLE_MEMORY_SHARE * machine_memory_bytes()
+    fitting = int(memory // config.memory_limit)
+    wanted = config.workers or max(1, min(len(os.sched_getaffinity(0)), fitting))
+    if wanted > fitting:
+        raise ConfigError(
+            f"{wanted} workers of {config.memory_limit / 2**30:.2f} GiB need more than {USABLE_MEMORY_SHARE:.0%} of "
+            f"this machine's {machine_memory_bytes() / 2**30:.1f} GiB. Lower cluster.workers or cluster.memory_limit."
+        )
+    return wanted
+
+
+@contextmanager
+def connect(config: ClusterConfig) -> Iterator[DaskWorkers]:
+    """Start the cluster of a configuration, and stop it at the end, whatever happens.
+
+    Servers listen on the loopback interface only. Workers have one thread each, for NumPy holds the GIL in
+    much of the work and one BLAS thread keeps the bits of results the same everywhere.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": 2,
+        # A worker near its limit must neither spill numpy arrays to disk nor pause: parts are planned to fit.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": 0.95,
+        "distributed.worker.memory.terminate": 0.98,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=choose_workers(config),
+            threads_per_worker=1,
+            memory_limit=config.memory_limit,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs="ERROR",
+        ) as cluster,
+        # Not the default client: xarray would take its locks for writing files from the scheduler.
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield DaskWorkers(client)

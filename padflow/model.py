@@ -1,0 +1,250 @@
+"""The fitted bundle: everything that turns a record into a class, saved without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pydantic import ValidationError
+
+from padflow.clustering.agglomerative import WardFit, assign_ward
+from padflow.clustering.kmeans import assign
+from padflow.config import PreprocessConfig
+from padflow.durable import read_json, sha256_of, write_bytes, write_json
+from padflow.encoder import Encoder
+from padflow.errors import PadflowError
+from padflow.network import Network
+from padflow.preprocess import Preprocessor
+from padflow.records import Records
+
+FORMAT = 1
+ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes in the space of scores.
+
+    Parameters
+    ----------
+    centres : ndarray of float64, shape (cluster, component)
+        Means of the classes.
+    ward : WardFit, optional
+        The labelled sample, where the classes are Ward's and records take that of the nearest neighbour.
+    """
+
+    centres: np.ndarray
+    ward: WardFit | None = None
+
+    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``cluster`` int16, ``distance`` and ``margin`` float32 of each score; -1 and NaN where it is NaN."""
+        known = np.isfinite(scores).all(axis=1)
+        out = {
+            "cluster": np.full(len(scores), NO_CLASS, np.int16),
+            "distance": np.full(len(scores), np.nan, np.float32),
+            "margin": np.full(len(scores), np.nan, np.float32),
+        }
+        if known.any():
+            found = assign_ward(scores[known], self.ward) if self.ward else assign(scores[known], self.centres)
+            for name, values in zip(out, found, strict=True):
+                out[name][known] = values
+        return out
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return named arrays for an ``.npz``."""
+        arrays = {"centres": self.centres}
+        if self.ward is not None:
+            arrays |= {"ward_sample": self.ward.sample, "ward_label": self.ward.label}
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classes:
+        """Restore from `to_arrays`."""
+        ward = WardFit(arrays["ward_sample"], arrays["ward_label"]) if "ward_sample" in arrays else None
+        return Classes(arrays["centres"], ward)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted classification.
+
+    Parameters
+    ----------
+    preprocess : PreprocessConfig
+    axes : mapping of str to ndarray
+        ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux`` of the archive it was fitted to.
+    network : Network
+    mean, components : ndarray of float64
+        Of the principal components: (code,) and (component, code).
+    classes : Classes
+    info : dict
+        What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
+    """
+
+    preprocess: PreprocessConfig
+    axes: Mapping[str, np.ndarray]
+    network: Network
+    mean: np.ndarray
+    components: np.ndarray
+    classes: Classes
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def encoder(self, axes: Mapping[str, np.ndarray] | None = None) -> Encoder:
+        """Return the way from records to scores.
+
+        Parameters
+        ----------
+        axes : mapping, optional
+            Those of the archive it is for; they must be the model's.
+
+        Raises
+        ------
+        PadflowError
+            Where the axes differ: features would mean something else.
+        """
+        if axes is not None:
+            for name in ("pitch_angle", "energy"):
+                ours, theirs = np.asarray(self.axes[name]), np.asarray(axes[name])
+                if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=2e-3):
+                    raise PadflowError(
+                        f"The model was fitted to the {name} axis {_listed(ours)}, but the archive has "
+                        f"{_listed(theirs)}. Fit a model to this archive with `padflow run`."
+                    )
+        source = axes or self.axes
+        preprocessor = Preprocessor(
+            self.preprocess,
+            source["pitch_angle"],
+            energy=source["energy"],
+            counts_per_flux=source["counts_per_flux"],
+        )
+        return Encoder(preprocessor, self.network, self.mean, self.components)
+
+    def label(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Label every record of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
+
+        Parameters
+        ----------
+        dataset : xarray.Dataset
+            As `padflow.open_archive` returns it.
+
+        Returns
+        -------
+        xarray.Dataset
+            Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``.
+        """
+        from padflow.lazy import map_rows
+
+        counts = dataset.get("counts_per_flux")
+        axes = {
+            "pitch_angle": dataset["pitch_angle"].values,
+            "energy": dataset["energy"].values,
+            "counts_per_flux": None if counts is None else counts.values,
+        }
+        encoder = self.encoder(axes)
+
+        def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
+            scored = encoder.score(records, offset, start, stop)
+            return scored | self.classes.assign(scored["score"])
+
+        plain: tuple[tuple, tuple] = ((), ())
+        return map_rows(
+            dataset,
+            kernel,
+            outputs={
+                "cluster": (*plain, "i2"),
+                "reason": (*plain, "i1"),
+                "score": (("component",), (len(self.components),), "f4"),
+                "distance": (*plain, "f4"),
+                "margin": (*plain, "f4"),
+                "reconstruction_error": (*plain, "f4"),
+            },
+            ephemeris=encoder.preprocessor.ephemeris,
+            halo_seconds=encoder.preprocessor.halo_seconds,
+        )
+
+    def digest(self) -> str:
+        """Return a digest of all that decides labels."""
+        return sha256_of(self._arrays() + self.preprocess.model_dump_json().encode())[:32]
+
+    def _arrays(self) -> bytes:
+        axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in self.axes.items()}
+        pca = {"pca_mean": self.mean, "pca_components": self.components}
+        return pack_arrays(axes | self.network.to_arrays() | pca | self.classes.to_arrays())
+
+    def save(self, directory: str | Path) -> None:
+        """Write ``arrays.npz`` and ``model.json``; the latter, with the other's checksum, comes last."""
+        directory = Path(directory)
+        content = self._arrays()
+        write_bytes(directory / ARRAYS, content)
+        description = {
+            "format": FORMAT,
+            "arrays_sha256": sha256_of(content),
+            "preprocess": self.preprocess.model_dump(mode="json"),
+        }
+        write_json(directory / DESCRIPTION, description | self.info)
+
+    @staticmethod
+    def load(directory: str | Path) -> Model:
+        """Read a model.
+
+        Raises
+        ------
+        PadflowError
+            Where a file is missing, altered, or of another format; nothing in it is ever run.
+        """
+        directory = Path(directory)
+        again = "Copy the model anew, or fit one with `padflow run`."
+        description = read_json(directory / DESCRIPTION)
+        if not isinstance(description, dict):
+            raise PadflowError(f"{directory} is not a model: {DESCRIPTION} is missing or not whole. {again}")
+        if description.get("format") != FORMAT:
+            raise PadflowError(
+                f"{directory / DESCRIPTION} has format {description.get('format')!r}; this padflow reads format "
+                f"{FORMAT}. Use the padflow version it names, or fit a model again."
+            )
+        try:
+            content = (directory / ARRAYS).read_bytes()
+        except FileNotFoundError:
+            raise PadflowError(f"{directory} is not a whole model: {ARRAYS} is missing. {again}") from None
+        if sha256_of(content) != description.get("arrays_sha256"):
+            raise PadflowError(f"{directory / ARRAYS} was altered: its checksum is not that of model.json. {again}")
+        arrays = unpack_arrays(content)
+        try:
+            preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
+        except (KeyError, ValidationError) as error:
+            raise PadflowError(f"{directory / DESCRIPTION}: its preprocess section is not whole: {error}") from None
+        for key in ("format", "arrays_sha256"):
+            description.pop(key)
+        return Model(
+            preprocess,
+            {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+            Network.from_arrays(arrays),
+            arrays["pca_mean"],
+            arrays["pca_components"],
+            Classes.from_arrays(arrays),
+            description,
+        )
+
+
+def _listed(values: np.ndarray) -> str:
+    return json.dumps([float(f"{v:.4g}") for v in values.ravel()])
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return arrays as the bytes of an ``.npz`` file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of an ``.npz`` file; objects are refused, never unpickled."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -1,0 +1,162 @@
+"""Look at a run directory without changing it: how far it is, and whether all of it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from padflow.archive.catalog import Catalog
+from padflow.archive.plan import plan_groups
+from padflow.archive.scan import instrument_digest
+from padflow.config import Config, load_config
+from padflow.durable import read_json
+from padflow.errors import PadflowError
+from padflow.instruments import load_instrument
+from padflow.run.ledger import broken_files, receipts
+from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
+from padflow.store import ArchiveReader, ResultsReader
+
+PART_STAGES = ("ingest", "score", "label")
+FITS = ("train", "pca", "cluster")
+
+
+def run_config(directory: Path) -> Config:
+    """Return the configuration a run directory was made with.
+
+    Raises
+    ------
+    PadflowError
+        Where the folder is not a run directory.
+    """
+    path = directory / "config.yaml"
+    if not path.is_file():
+        raise PadflowError(f"{directory} is not a run directory: it has no config.yaml. `padflow run` makes one.")
+    return load_config(path)
+
+
+def _catalog(directory: Path) -> Catalog:
+    catalog = Catalog.load(directory / "catalog.json")
+    if catalog is None:
+        raise PadflowError(f"{directory} has no catalogue yet; `padflow run` or `padflow ingest` makes it.")
+    return catalog
+
+
+def status_of(directory: Path) -> dict[str, Any]:
+    """Return how far a run is.
+
+    Returns
+    -------
+    dict
+        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``.
+    """
+    config = run_config(directory)
+    catalog = _catalog(directory)
+    groups = plan_groups(catalog, rows_per_part=config.archive.rows_per_part)
+    parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
+    files: dict[str, int] = {}
+    for entry in catalog.files:
+        files[entry.status] = files.get(entry.status, 0) + 1
+    report = directory / "report" / "index.html"
+    return {
+        "directory": str(directory),
+        "records": sum(group.rows for group in groups),
+        "files": files,
+        "stages": {
+            stage: {"parts_done": sum(1 for _ in receipts(directory, stage)), "parts": parts} for stage in PART_STAGES
+        },
+        "fits": {name: read_json(directory / FIT / f"{name}.json") is not None for name in FITS},
+        "report": str(report) if report.is_file() else None,
+        "timings": (read_json(directory / "run.json") or {}).get("stages", {}),
+    }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found.
+
+    Parameters
+    ----------
+    records, labelled, parts : int
+        Counted anew.
+    problems : list of str
+        One sentence for each thing that is not as it should be.
+    """
+
+    records: int
+    labelled: int
+    parts: int
+    problems: list[str]
+
+
+def verify(directory: Path) -> Verdict:
+    """Recount a run against its catalogue, and check every part's files against their checksums.
+
+    Records are counted in the arrays, not in receipts: once each, in time order, with a class or a reason.
+    """
+    config = run_config(directory)
+    catalog = _catalog(directory)
+    instrument = load_instrument(config.archive.instrument)
+    groups = plan_groups(catalog, rows_per_part=config.archive.rows_per_part)
+    labelling = any(True for _ in receipts(directory, "label"))
+    stages = PART_STAGES if labelling else ("ingest",)
+    problems: list[str] = []
+    records = labelled = parts = 0
+    for plan in groups:
+        keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
+        whole = set(keys)
+        for stage in stages:
+            found = {index: receipt for _, index, receipt in receipts(directory, stage, plan.group)}
+            for index, key in keys.items():
+                said = list(_part_problems(directory, stage, key if stage == "ingest" else None, found.get(index)))
+                problems += [f"{stage}, {plan.group} part {index}: {problem}" for problem in said]
+                if said:
+                    whole.discard(index)
+        parts += len(keys)
+        try:
+            reader = ArchiveReader(directory / ARCHIVE, plan.group)
+            if reader.rows != plan.rows:
+                problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
+        except FileNotFoundError:
+            problems.append(f"{plan.group}: the archive has no such group")
+            continue
+        last = np.datetime64("NaT")
+        for span in plan.parts():
+            if span.index not in whole:
+                last = np.datetime64("NaT")
+                continue
+            time = reader.times(span.start, span.stop)
+            steps = np.diff(np.concatenate([[last] if not np.isnat(last) else time[:0], time]))
+            if np.isnat(time).any() or (steps <= np.timedelta64(0)).any():
+                problems.append(f"ingest, {plan.group} part {span.index}: times do not ascend")
+            last = time[-1]
+            records += len(time)
+            if labelling:
+                said, count = _label_problems(directory, plan.group, span.start, span.stop, time)
+                problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
+                labelled += count
+    return Verdict(records, labelled, parts, problems)
+
+
+def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:
+    if receipt is None:
+        yield "there is no receipt; it was not done, or not to the end"
+        return
+    if key is not None and receipt.get("key") != key:
+        yield "was made from other files than the catalogue names"
+    yield from broken_files(directory, receipt)
+
+
+def _label_problems(directory: Path, group: str, start: int, stop: int, time: np.ndarray) -> tuple[list[str], int]:
+    results = ResultsReader(directory / RESULTS, group)
+    cluster, reason = results.read("cluster", start, stop), results.read("reason", start, stop)
+    problems = []
+    if not np.array_equal(results.read("time", start, stop), time.astype(np.int64)):
+        problems.append("its times are not those of the archive")
+    wrong = int((~labels_reason_agree(cluster, reason)).sum())
+    if wrong:
+        problems.append(f"{wrong} records have neither a class nor a reason, or both")
+    return problems, int((cluster >= 0).sum())

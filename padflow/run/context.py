@@ -1,0 +1,95 @@
+"""What the stages of a run share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from padflow.archive.catalog import Catalog
+from padflow.archive.plan import GroupPlan
+from padflow.clients import Workers, peak_memory_bytes
+from padflow.config import Config
+from padflow.durable import read_json, write_json
+from padflow.instruments import Instrument
+from padflow.run.ledger import PartTask
+from padflow.run.progress import Progress
+
+
+@dataclass
+class Stage:
+    """Tally of one stage while it runs."""
+
+    records: int = 0
+    peak_memory_bytes: int = 0
+    summary: str = ""
+
+    def count(self, records: int, peak: int = 0) -> None:
+        """Add records done, and note a worker's peak memory."""
+        self.records += records
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
+
+
+@dataclass
+class Run:
+    """A run directory with its configuration, and what earlier stages found.
+
+    Parameters
+    ----------
+    config : Config
+    directory : Path
+    instrument : Instrument
+    progress : Progress
+    workers : Workers
+        Set while a cluster is up.
+    """
+
+    config: Config
+    directory: Path
+    instrument: Instrument
+    progress: Progress = field(default_factory=Progress)
+    workers: Workers | None = None
+    catalog: Catalog | None = None
+    groups: list[GroupPlan] = field(default_factory=list)
+    ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, *, total: int = 0, unit: str = "records") -> Iterator[Stage]:
+        """Time a stage, show it, and put it into ``run.json`` where it did something."""
+        self.progress.begin(name, total=total, unit=unit)
+        began = time.monotonic()
+        stage = Stage()
+        yield stage
+        if stage.records:
+            peak = max(stage.peak_memory_bytes, peak_memory_bytes())
+            self.note_stage(name, time.monotonic() - began, stage.records, peak)
+        self.progress.end(stage.summary or f"{stage.records:,} {unit}")
+
+    def note_stage(self, name: str, seconds: float, records: int, peak: int) -> None:
+        """Put a stage's figures into ``run.json``."""
+        path = self.directory / "run.json"
+        values: dict[str, Any] = read_json(path) or {}
+        facts = {"seconds": round(seconds, 3), "records": records, "peak_memory_bytes": peak}
+        values.setdefault("stages", {})[name] = facts
+        write_json(path, values)
+
+    def part_tasks(self, *context: str, halo: bool) -> list[PartTask]:
+        """Return the parts of all groups with keys made of `context` and the archive parts that they read.
+
+        With `halo`, a part depends on its neighbours too: averages reach across its borders.
+        """
+        from padflow.run.ledger import digest
+
+        tasks = []
+        for plan in self.groups:
+            count = -(-plan.rows // plan.rows_per_part)
+            for index in range(count):
+                near = range(max(0, index - 1), min(count, index + 2)) if halo else [index]
+                keys = [self.ingest_keys[plan.group, i] for i in near]
+                start = index * plan.rows_per_part
+                stop = min(plan.rows, start + plan.rows_per_part)
+                tasks.append(PartTask(plan.group, index, start, stop, digest(list(context), keys)))
+        return tasks

@@ -1,0 +1,481 @@
+"""A run from beginning to end: what is done in which order, on what cluster, and what is left alone."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from padflow import __version__
+from padflow.archive.catalog import Catalog
+from padflow.archive.ingest import IngestPart, prepare_archive
+from padflow.archive.plan import Budget, check_budget, estimate, plan_groups
+from padflow.archive.scan import instrument_digest, scan_archive
+from padflow.clients import connect, machine_memory_bytes
+from padflow.config import Config
+from padflow.durable import read_json, remove_partial, write_bytes, write_json
+from padflow.errors import ConfigError, PadflowError
+from padflow.instruments import load_instrument
+from padflow.model import Classes, Model, pack_arrays
+from padflow.network import Network
+from padflow.preprocess import Reason
+from padflow.run.context import Run
+from padflow.run.fitting import (
+    check_components,
+    fit_autoencoder,
+    fit_classes,
+    fit_components,
+    fit_folder,
+    fitted,
+    the_pass,
+)
+from padflow.run.ledger import PartTask, digest, drop_receipts, receipts, run_parts
+from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, LabelPart, ScorePart, fit_arrays
+from padflow.run.settings import guard_settings
+from padflow.run.summary import SummaryPart, summarise, time_edges
+from padflow.store import ArchiveReader, prepare_group, results_specs
+
+CATALOG = "catalog.json"
+EXPECTED_COMPRESSION = 1.5
+"""How many times smaller than in memory an archive is on disk at the least; simulated flux packs better."""
+PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit-learn", "cdflib")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command leaves its user with.
+
+    Parameters
+    ----------
+    run : Run
+    records, labelled : int
+    reasons : dict of str to int
+        Records without a class, by reason.
+    set_aside : int
+        Input files that were set aside.
+    """
+
+    run: Run
+    records: int
+    labelled: int
+    reasons: dict[str, int]
+    set_aside: int
+
+
+def open_run(config: Config, directory: Path, *, restart_from: str | None = None, note: str = "") -> Run:
+    """Open or make a run directory for a configuration.
+
+    Parameters
+    ----------
+    restart_from : str, optional
+        Stage from which everything is done anew.
+    note : str
+        The command, for ``run.json``.
+
+    Raises
+    ------
+    ConfigError
+        Where the directory was made with another configuration.
+    """
+    if config.archive.source is None:
+        raise ConfigError(
+            "archive.source is not set: write the folder of CDF files into the configuration, or use "
+            "--set archive.source=FOLDER."
+        )
+    instrument = load_instrument(config.archive.instrument)
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    guard_settings(config, directory, restart_from=restart_from)
+    remove_partial(directory)
+    fit_folder(directory)
+    run = Run(config, directory, instrument)
+    _write_provenance(run, note)
+    return run
+
+
+def _write_provenance(run: Run, command: str) -> None:
+    path = run.directory / "run.json"
+    before: dict[str, Any] = read_json(path) or {}
+    write_bytes(run.directory / "config.yaml", run.config.to_yaml().encode())
+    values = {
+        "padflow": __version__,
+        "created": before.get("created") or np.datetime_as_string(np.datetime64("now"), timezone="UTC"),
+        "command": command or before.get("command", ""),
+        "config_hash": run.config.digest(),
+        "versions": {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES},
+        "host": {
+            "platform": platform.platform(),
+            "cores": choose_cores(),
+            "memory_bytes": machine_memory_bytes(),
+            "python": sys.executable.rsplit("/", 1)[-1],
+        },
+        "flags": before.get("flags", {}),
+        "stages": before.get("stages", {}),
+    }
+    write_json(path, values)
+
+
+def choose_cores() -> int:
+    """Return how many cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def scan(run: Run) -> None:
+    """Look at the files and plan the parts."""
+    source = run.config.archive.source
+    previous = Catalog.load(run.directory / CATALOG)
+    with run.stage("scan", unit="files") as stage:
+
+        def look(function: Any, items: list[Any]) -> Iterator[Any]:
+            for _, result in run.workers.each(function, items):
+                stage.count(1)
+                run.progress.advance(1)
+                yield result
+
+        run.catalog = scan_archive(source, run.instrument, config=run.config.archive, previous=previous, map_files=look)
+        run.catalog.save(run.directory / CATALOG)
+        _plan_groups(run)
+        states = Counter(entry.status for entry in run.catalog.files)
+        records = sum(group.rows for group in run.groups)
+        words = ", ".join(f"{states[s]} {s.replace('_', ' ')}" for s in sorted(states))
+        stage.summary = f"{len(run.catalog.files)} files: {words}; {records:,} records"
+
+
+def _plan_groups(run: Run) -> None:
+    run.groups = plan_groups(run.catalog, rows_per_part=run.config.archive.rows_per_part)
+    context = (instrument_digest(run.instrument),)
+    run.ingest_keys = {(g.group, span.index): span.key(*context) for g in run.groups for span in g.parts()}
+
+
+def budget_of(run: Run) -> Budget:
+    """Return what the run will need, and refuse it where that is not there.
+
+    Raises
+    ------
+    PadflowError
+        Where no record can be used, or memory or disk are too small.
+    """
+    config = run.config
+    if not run.groups:
+        reasons = Counter(entry.reason for entry in run.catalog.set_aside())
+        words = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        raise PadflowError(
+            f"No file in {run.catalog.source} can be used: {words}. {run.directory / CATALOG} names each with its "
+            "reason."
+        )
+    axes = run.catalog.archive_axes()
+    check_components(config, axes)
+    ephemeris = sum(3 if name == "Position" else 1 for name in run.instrument.ephemeris)
+    train = config.train
+    budget = estimate(
+        run.groups,
+        bins=len(axes["pitch_angle"]) * len(axes["energy"]),
+        ephemeris_values=ephemeris,
+        components=config.pca.components,
+        train_rows=train.max_rows + train.max_validation_rows,
+    )
+    stored = sum(path.stat().st_size for path in run.directory.rglob("*") if path.is_file())
+    check_budget(
+        budget,
+        memory_limit=config.cluster.memory_limit,
+        free_disk_bytes=shutil.disk_usage(run.directory).free,
+        stored_bytes=stored,
+        workdir=run.directory,
+        compression=EXPECTED_COMPRESSION,
+    )
+    return budget
+
+
+def ingest(run: Run) -> None:
+    """Write the parts of the archive that are not there yet; plan again where a file turns out bad."""
+    while bad := _ingest_once(run):
+        run.catalog = run.catalog.with_bad(bad)
+        run.catalog.save(run.directory / CATALOG)
+        _plan_groups(run)
+        budget_of(run)
+
+
+def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
+    axes = run.catalog.archive_axes()
+    store = run.directory / ARCHIVE
+    for group in run.groups:
+        prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)
+    tasks = [
+        PartTask(
+            span.group,
+            span.index,
+            span.start,
+            span.stop,
+            run.ingest_keys[span.group, span.index],
+            payload=span,
+        )
+        for group in run.groups
+        for span in group.parts()
+    ]
+    function = IngestPart(
+        source=run.catalog.source,
+        instrument=run.instrument,
+        store=str(store),
+        shape=(len(axes["pitch_angle"]), len(axes["energy"])),
+        rows_per_part=run.config.archive.rows_per_part,
+    )
+    bad: list[tuple[str, str, str]] = []
+    with run.stage("ingest", total=sum(g.rows for g in run.groups)) as stage:
+        for task, result, peak in run_parts(
+            run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
+        ):
+            run.progress.advance(task.stop - task.start)
+            if result is not None:
+                bad += result.get("bad", [])
+                stage.count(task.stop - task.start, peak)
+        stage.summary = f"{stage.records:,} records written"
+        if bad:
+            stage.summary += f"; {len(set(bad))} files could not be read after all"
+    return sorted(set(bad))
+
+
+def _pass_over(run: Run, name: str, tasks: list[PartTask], function: Any) -> None:
+    """Run a pass over all parts and show it."""
+    with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
+        for task, result, peak in run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers):
+            run.progress.advance(task.stop - task.start)
+            if result is not None:
+                stage.count(task.stop - task.start, peak)
+        stage.summary = f"{stage.records:,} records" + ("" if stage.records else ", all were done")
+
+
+def score(run: Run) -> list[PartTask]:
+    """Score every record; return the tasks, whose keys name what they depend on."""
+    components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
+    for group in run.groups:
+        prepare_group(
+            run.directory / RESULTS,
+            group.group,
+            specs=results_specs(components),
+            rows=group.rows,
+            rows_per_part=group.rows_per_part,
+            axes={},
+            attributes={"Conventions": "CF-1.11", "spacecraft": group.group, "padflow_version": __version__},
+        )
+    halo = bool(run.config.preprocess.average_seconds)
+    # The split decides a count in the receipt, and which rows are fitted to.
+    context = (fitted(run, "pca")["key"], run.config.digest("preprocess", "pca"))
+    tasks = run.part_tasks("score", *context, halo=halo)
+    _pass_over(run, "score", tasks, the_pass(run, ScorePart))
+    return tasks
+
+
+def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
+    """Give every scored record its class."""
+    key = fitted(run, "cluster")["key"]
+    tasks = [PartTask(t.group, t.index, t.start, t.stop, digest("label", key, t.key)) for t in scored]
+    _pass_over(run, "label", tasks, the_pass(run, LabelPart))
+    return tasks
+
+
+def finish(run: Run, labelled: list[PartTask]) -> None:
+    """Summarise, save the model, and write the report where anything changed."""
+    from padflow.report.html import write_report
+
+    key = digest(*[task.key for task in labelled], run.config.digest("kmeans"))
+    done = fitted(run, "summary")
+    report = run.directory / "report" / "index.html"
+    if done and done["key"] == key and report.is_file() and (run.directory / "summary.nc").is_file():
+        return
+    _summarise(run, labelled)
+    with run.stage("report", unit="figures") as stage:
+        page = write_report(run.directory)
+        stage.count(len(list((page.parent / "figures").glob("*.png"))))
+        stage.summary = str(page)
+    write_json(run.directory / "fit" / "summary.json", {"key": key})
+
+
+def _summarise(run: Run, labelled: list[PartTask]) -> None:
+    parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
+    sizes = np.sum([part["sizes"] for part in parts], axis=0)
+    if not sizes.sum():
+        raise PadflowError(_nothing_selected(run))
+    centroids = np.sum([part["sums"] for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
+    readers = [ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups]
+    first = min(reader.times(0, 1)[0] for reader in readers)
+    last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
+    edges = tuple(time_edges(first, last).astype(np.int64).tolist())
+    from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES
+
+    config = run.config
+    function = the_pass(
+        run,
+        SummaryPart,
+        l_variable=config.preprocess.l_variable,
+        edges_ns=edges,
+        share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),
+        share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
+        centroids=tuple(tuple(row) for row in centroids.tolist()),
+        seed=config.seed,
+    )
+    tasks = [
+        PartTask(t.group, t.index, t.start, t.stop, digest("summary", t.key, edges, sizes.tolist())) for t in labelled
+    ]
+    _pass_over(run, "summary", tasks, function)
+    dataset, metrics, clusters = summarise(
+        run.directory,
+        tasks,
+        axes=readers[0].axes,
+        edges_ns=edges,
+        silhouette_samples=config.kmeans.silhouette_samples,
+        seed=config.seed,
+    )
+    content = dataset.to_netcdf(engine="h5netcdf")
+    write_bytes(run.directory / "summary.nc", bytes(content))
+    _save_model(run, metrics, clusters)
+    _name_classes(run, clusters)
+    drop_receipts(run.directory, "summary")
+    shutil.rmtree(run.directory / "fit" / "summary", ignore_errors=True)
+
+
+def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
+    known = read_json(run.directory / "model" / "model.json") or {}
+    arrays = fit_arrays(run.directory, ENCODER)
+    cluster_info = fitted(run, "cluster")["info"]
+    info = {
+        "padflow": __version__,
+        "instrument": run.instrument.name,
+        "title": run.instrument.title,
+        "training": fitted(run, "train")["info"],
+        "pca": fitted(run, "pca")["info"],
+        **cluster_info,
+        "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
+        "clusters": clusters,
+        "fitted_to": known.get("fitted_to")
+        or {g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups},
+    }
+    model = Model(
+        run.config.preprocess,
+        {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+        Network.from_arrays(arrays),
+        arrays["pca_mean"],
+        arrays["pca_components"],
+        Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
+        info,
+    )
+    model.save(run.directory / "model")
+
+
+def _name_classes(run: Run, clusters: list[dict[str, Any]]) -> None:
+    """Write the shapes of the classes where a reader of the results looks for them (CF flags)."""
+    from padflow.store import set_attributes
+
+    values = [cluster["cluster"] for cluster in clusters]
+    meanings = " ".join(f"{cluster['shape']}_{cluster['cluster']}" for cluster in clusters)
+    for group in run.groups:
+        set_attributes(
+            run.directory / RESULTS,
+            f"{group.group}/cluster",
+            {"flag_values": values, "flag_meanings": meanings},
+        )
+
+
+def _nothing_selected(run: Run) -> str:
+    reasons = _reasons(run)
+    words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
+    return (
+        f"All {sum(g.rows for g in run.groups):,} records were left out: {words}. Widen the preprocess section of the "
+        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
+    )
+
+
+def _reasons(run: Run) -> dict[str, int]:
+    total: Counter[int] = Counter()
+    for _, _, receipt in receipts(run.directory, "score"):
+        total.update({int(code): count for code, count in receipt["reasons"].items()})
+    return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}
+
+
+@contextmanager
+def _at_work(run: Run) -> Iterator[None]:
+    with connect(run.config.cluster) as workers:
+        run.workers = workers
+        try:
+            yield
+        finally:
+            run.workers = None
+
+
+def run_all(run: Run, *, until: str | None = None) -> Outcome:
+    """Do all stages that are not done, or those up to ``until="ingest"``."""
+    with _at_work(run):
+        scan(run)
+        budget_of(run)
+        ingest(run)
+        if until != "ingest":
+            fit_autoencoder(run)
+            fit_components(run)
+            scored = score(run)
+            fit_classes(run, scored)
+            finish(run, label(run, scored))
+    return _outcome(run)
+
+
+def plan_only(run: Run) -> Budget:
+    """Scan and plan without a cluster of processes' worth of work being done."""
+    with _at_work(run):
+        scan(run)
+    return budget_of(run)
+
+
+def label_all(run: Run, model: Model) -> Outcome:
+    """Ingest an archive and label it with a fitted model, without fitting anything."""
+    with _at_work(run):
+        scan(run)
+        budget_of(run)
+        _adopt(run, model)
+        ingest(run)
+        finish(run, label(run, score(run)))
+    return _outcome(run)
+
+
+def _adopt(run: Run, model: Model) -> None:
+    """Put a model's arrays where the passes look for fitted ones."""
+    axes = {name: np.array(values) for name, values in run.catalog.archive_axes().items()}
+    axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
+    model.encoder(axes)
+    key = model.digest()
+    stored = {f"axis_{name}": values for name, values in model.axes.items()}
+    pca = {"pca_mean": model.mean, "pca_components": model.components}
+    folder = fit_folder(run.directory)
+    write_bytes(folder / ENCODER, pack_arrays(stored | model.network.to_arrays() | pca))
+    write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
+    info = model.info
+    clusters = ("method", "mean_shift", "iterations", "fit_inertia", "fit_sizes", "sample")
+    write_json(folder / "train.json", {"key": key, "info": info["training"]})
+    write_json(folder / "pca.json", {"key": key, "info": info["pca"]})
+    found = {name: info[name] for name in clusters if name in info}
+    write_json(folder / "cluster.json", {"key": key, "info": found})
+    if not (run.directory / "model" / "model.json").is_file():
+        model.save(run.directory / "model")
+
+
+def _outcome(run: Run) -> Outcome:
+    return Outcome(
+        run,
+        records=sum(g.rows for g in run.groups),
+        labelled=sum(_label_sizes(run)),
+        reasons=_reasons(run),
+        set_aside=len(run.catalog.set_aside()),
+    )
+
+
+def _label_sizes(run: Run) -> Iterable[int]:
+    for _, _, receipt in receipts(run.directory, "label"):
+        yield from receipt["sizes"]

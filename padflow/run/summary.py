@@ -1,0 +1,299 @@
+"""What the classes look like: mean distributions, quartiles, sizes, where and when they occur, and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from padflow.clustering.scores import (
+    ClusterStatistics,
+    calinski_harabasz,
+    davies_bouldin,
+    inertia,
+    silhouette,
+)
+from padflow.durable import sha256_of, write_bytes
+from padflow.model import pack_arrays, unpack_arrays
+from padflow.preprocess import Reason
+from padflow.run.ledger import PartTask
+from padflow.run.passes import FIT, Pass
+from padflow.sampling import uniform_hash
+from padflow.shapes import name_shape
+
+QUANTILES = (0.25, 0.5, 0.75)
+MIN_COUNTS = 10
+"""Counts an energy of a record needs to take part in the mean shape, where counts are known (chosen)."""
+MIN_RECORDS = 10
+"""Records a class needs at an energy for a mean shape."""
+L_EDGES = np.arange(1.0, 8.01, 0.25)
+MLT_EDGES = np.arange(0.0, 24.01, 1.0)
+SHAPE_SAMPLES = 2000
+"""Records of each class that quartiles are computed from."""
+SCORE_SAMPLES = 20_000
+"""Scores shown as points, and the silhouette's."""
+LONGEST_TIME_AXIS, SHORTEST_TIME_BIN = 60, np.timedelta64(12, "h")
+
+
+def time_edges(first: np.datetime64, last: np.datetime64) -> np.ndarray:
+    """Return edges of at most `LONGEST_TIME_AXIS` equal bins from a whole day to a whole day, or of 12 h."""
+    start = first.astype("datetime64[D]").astype("datetime64[ns]")
+    span = last.astype("datetime64[D]") + np.timedelta64(1, "D") - start
+    width = max(span / LONGEST_TIME_AXIS, SHORTEST_TIME_BIN.astype("timedelta64[ns]"))
+    return start + np.arange(int(np.ceil(span / width)) + 1) * width
+
+
+@dataclass(frozen=True)
+class SummaryPart(Pass):
+    """Sums over one part for the summary; left as a file of the ``fit`` folder.
+
+    Parameters
+    ----------
+    l_variable : str
+        Which L the occurrence is counted by.
+    edges_ns : tuple of int
+        Time edges.
+    share_shapes : tuple of float
+        By class, share of its records that quartiles are computed from.
+    share_scores : float
+        Share of the labelled records whose scores are kept.
+    centroids : tuple of tuple of float
+        Mean score of each class.
+    seed : int
+    """
+
+    l_variable: str
+    edges_ns: tuple[int, ...]
+    share_shapes: tuple[float, ...]
+    share_scores: float
+    centroids: tuple[tuple[float, ...], ...]
+    seed: int
+
+    def __call__(self, task: PartTask) -> dict[str, Any]:
+        """Return ``{"files": ...}``."""
+        results, reader = self.results(task.group), self.reader(task.group)
+        cluster = results.read("cluster", task.start, task.stop)
+        score = results.read("score", task.start, task.stop)
+        reason = results.read("reason", task.start, task.stop)
+        records = reader.read(task.start, task.stop, ephemeris=(self.l_variable, "MLT"))
+        k = len(self.centroids)
+        arrays = self._shapes(task, records.flux, cluster, reader.axes["counts_per_flux"])
+        statistics = ClusterStatistics.of(score, cluster, k, centroids=np.array(self.centroids))
+        arrays |= {
+            "n": statistics.n,
+            "mean": statistics.mean,
+            "scatter": statistics.scatter,
+            "distance": statistics.distance,
+            "unlabelled": np.bincount(reason[cluster < 0], minlength=len(Reason) - 1),
+        }
+        arrays |= self._occurrence(records.time, records.ephemeris, cluster, k)
+        rows = np.arange(task.start, task.stop, dtype=np.uint64)
+        kept = (uniform_hash(self.seed, f"{task.group} scores", rows) < self.share_scores) & (cluster >= 0)
+        arrays |= {"sample_score": score[kept], "sample_cluster": cluster[kept]}
+        content = pack_arrays(arrays)
+        name = summary_file(task)
+        write_bytes(Path(self.run_dir) / name, content)
+        return {"files": {name: [len(content), sha256_of(content)]}}
+
+    def _shapes(
+        self, task: PartTask, flux: np.ndarray, cluster: np.ndarray, counts_per_flux: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Sum flux, and flux divided by its average over pitch angle, by class and bin."""
+        k = len(self.centroids)
+        rows = np.arange(task.start, task.stop, dtype=np.uint64)
+        share = np.append(self.share_shapes, 0.0)[cluster]
+        sampled = uniform_hash(self.seed, f"{task.group} shapes", rows) < share
+        shape = (k, *flux.shape[1:])
+        sums = {name: np.zeros(shape) for name in ("ratio_sum", "ratio_n", "flux_sum", "flux_n")}
+        for c in range(k):
+            members = flux[cluster == c]
+            valid = np.isfinite(members)
+            sums["flux_sum"][c] = np.where(valid, members, 0).sum(axis=0, dtype="f8")
+            sums["flux_n"][c] = valid.sum(axis=0)
+            ratio = shape_ratio(members, counts_per_flux)
+            known = np.isfinite(ratio)
+            sums["ratio_sum"][c] = np.where(known, ratio, 0).sum(axis=0, dtype="f8")
+            sums["ratio_n"][c] = known.sum(axis=0)
+        sample = shape_ratio(flux[sampled], counts_per_flux)
+        return sums | {"shape_sample": sample, "shape_cluster": cluster[sampled]}
+
+    def _occurrence(
+        self, time: np.ndarray, ephemeris: dict[str, np.ndarray], cluster: np.ndarray, k: int
+    ) -> dict[str, np.ndarray]:
+        l_value = ephemeris.get(self.l_variable)
+        if l_value is None:
+            return {}
+        edges = np.array(self.edges_ns)
+        known = (cluster >= 0) & np.isfinite(l_value)
+        classes = np.arange(k + 1) - 0.5
+        ns = time.astype(np.int64)
+        # Times as fractions of bins: nanoseconds since 1970 have more digits than float64 holds.
+        place = (ns - edges[0]) / (edges[1] - edges[0])
+        bins = [classes, L_EDGES, np.arange(len(edges))]
+        out = {"occurrence": _counts([cluster[known], l_value[known], place[known]], bins)}
+        if "MLT" in ephemeris:
+            mlt = ephemeris["MLT"] % 24
+            known &= np.isfinite(mlt)
+            out["occurrence_mlt"] = _counts([cluster[known], l_value[known], mlt[known]], [classes, L_EDGES, MLT_EDGES])
+        return out
+
+
+def _counts(values: list[np.ndarray], edges: list[np.ndarray]) -> np.ndarray:
+    return np.histogramdd(np.column_stack(values).astype("f8"), edges)[0].astype(np.int64)
+
+
+def shape_ratio(flux: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
+    """Divide flux by its average over pitch angle at each energy.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (records, pitch_angle, energy)
+    counts_per_flux : ndarray, shape (energy,)
+        Where it is known, energies with fewer than `MIN_COUNTS` counts in a record become NaN: division by
+        so few would only show noise.
+    """
+    valid = np.isfinite(flux)
+    total = np.where(valid, flux, 0).sum(axis=1, keepdims=True, dtype="f8")
+    number = valid.sum(axis=1, keepdims=True)
+    needed = np.where(np.isfinite(counts_per_flux), MIN_COUNTS / counts_per_flux, 0.0)
+    enough = (total > 0) & (total >= needed)
+    average = np.divide(total, number, out=np.full(total.shape, np.nan), where=enough)
+    return (flux / average).astype(np.float32)
+
+
+def summary_file(task: PartTask) -> str:
+    """Return where a part's sums lie, relative to the run directory."""
+    return f"{FIT}/summary/{task.group}-{task.index:06d}.npz"
+
+
+def summarise(
+    run_dir: Path,
+    tasks: list[PartTask],
+    *,
+    axes: dict[str, np.ndarray],
+    edges_ns: tuple[int, ...],
+    silhouette_samples: int,
+    seed: int,
+) -> tuple[xr.Dataset, dict[str, float], list[dict[str, Any]]]:
+    """Merge the sums of all parts, in their order.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``summary.nc``: what the report draws.
+    dict of str to float
+        Cluster metrics over all labelled records; the silhouette on a sample.
+    list of dict
+        For each class its records, share and shapes.
+    """
+    groups = sorted({task.group for task in tasks})
+    totals: dict[str, np.ndarray] = {}
+    by_group: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
+    samples: dict[str, list[np.ndarray]] = {}
+    statistics: ClusterStatistics | None = None
+    for task in tasks:
+        arrays = unpack_arrays((run_dir / summary_file(task)).read_bytes())
+        part = ClusterStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
+        statistics = part if statistics is None else statistics.merge(part)
+        for name in ("n", "unlabelled"):
+            _add(by_group[task.group], name, arrays[name])
+        for name, values in arrays.items():
+            if name.startswith(("ratio_", "flux_", "occurrence")):
+                _add(totals, name, values)
+            elif name.startswith(("sample_", "shape_")):
+                samples.setdefault(name, []).append(values)
+    drawn = {name: np.concatenate(pieces) for name, pieces in samples.items()}
+    metrics = {
+        "inertia": inertia(statistics),
+        "calinski_harabasz": calinski_harabasz(statistics),
+        "davies_bouldin": davies_bouldin(statistics),
+    }
+    if silhouette_samples:
+        metrics["silhouette"] = silhouette(
+            drawn["sample_score"], drawn["sample_cluster"], samples=silhouette_samples, seed=seed
+        )
+    dataset = _dataset(totals, by_group, drawn, axes=axes, edges_ns=edges_ns)
+    return dataset, metrics, _describe(dataset, statistics.n)
+
+
+def _add(totals: dict[str, np.ndarray], name: str, values: np.ndarray) -> None:
+    totals[name] = totals[name] + values if name in totals else values
+
+
+def _dataset(
+    totals: dict[str, np.ndarray],
+    by_group: dict[str, dict[str, np.ndarray]],
+    drawn: dict[str, np.ndarray],
+    *,
+    axes: dict[str, np.ndarray],
+    edges_ns: tuple[int, ...],
+) -> xr.Dataset:
+    k = len(totals["ratio_n"])
+    reasons = [reason for reason in Reason if reason >= 0]
+    bins = ("cluster", "pitch_angle", "energy")
+    few = totals["ratio_n"] < MIN_RECORDS
+    ratio = np.where(few, np.nan, totals["ratio_sum"] / np.maximum(totals["ratio_n"], 1))
+    quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_cluster"], k))
+    flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
+    dataset = xr.Dataset(
+        {
+            "pad_mean": (bins, ratio, {"long_name": "flux over its pitch-angle average", "units": "1"}),
+            "pad_quantile": (("quantile", *bins), quantiles, {"units": "1"}),
+            "flux_mean": (bins, flux, {"units": "cm-2 s-1 sr-1 MeV-1"}),
+            "records": (("spacecraft", "cluster"), np.stack([g["n"] for g in by_group.values()])),
+            "unlabelled": (
+                ("spacecraft", "reason"),
+                np.stack([g["unlabelled"] for g in by_group.values()]),
+                {
+                    "flag_values": np.array([int(r) for r in reasons], "i1"),
+                    "flag_meanings": " ".join(r.name.lower() for r in reasons),
+                },
+            ),
+            "sample_score": (("sample", "component"), drawn["sample_score"]),
+            "sample_cluster": (("sample",), drawn["sample_cluster"]),
+        },
+        coords={
+            "cluster": np.arange(k),
+            "pitch_angle": ("pitch_angle", axes["pitch_angle"], {"units": "degree"}),
+            "energy": ("energy", axes["energy"], {"units": "MeV"}),
+            "quantile": list(QUANTILES),
+            "spacecraft": list(by_group),
+            "reason": [int(r) for r in reasons],
+        },
+    )
+    if "occurrence" in totals:
+        dataset["occurrence"] = (("cluster", "l_bin", "time_bin"), totals["occurrence"])
+        dataset["l_edges"] = (("l_edge",), L_EDGES)
+        dataset["time_edges"] = (("time_edge",), np.array(edges_ns).astype("datetime64[ns]"))
+    if "occurrence_mlt" in totals:
+        dataset["occurrence_mlt"] = (("cluster", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
+        dataset["mlt_edges"] = (("mlt_edge",), MLT_EDGES, {"units": "h"})
+    return dataset
+
+
+def _quantiles(sample: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
+    out = np.full((len(QUANTILES), k, *sample.shape[1:]), np.nan)
+    for c in range(k):
+        ordered = np.sort(sample[cluster == c], axis=0)  # NaN last
+        number = np.isfinite(ordered).sum(axis=0)
+        for q, quantile in enumerate(QUANTILES):
+            place = np.round(quantile * np.maximum(number - 1, 0)).astype(int)
+            if len(ordered):
+                out[q, c] = np.take_along_axis(ordered, place[None], axis=0)[0]
+    return out
+
+
+def _describe(dataset: xr.Dataset, sizes: np.ndarray) -> list[dict[str, Any]]:
+    pitch_angle = dataset["pitch_angle"].values
+    described = []
+    for c, size in enumerate(sizes.tolist()):
+        pads = dataset["pad_mean"].values[c]
+        shapes = [name_shape(pitch_angle, pads[:, e]) for e in range(pads.shape[1])]
+        # Counts fall with energy: the lowest channel with a shape is the one known best.
+        shape = next((name for name in shapes if name != "unclear"), "unclear")
+        share = size / max(1, int(sizes.sum()))
+        described.append({"cluster": c, "records": size, "share": share, "shape": shape, "shapes": shapes})
+    return described
