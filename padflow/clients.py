@@ -71,7 +71,7 @@ class DaskWorkers:
         pending = iter(items)
         threads = max(1, sum(self.client.nthreads().values()))
         running = {self._submit(function, item): item for item in islice(pending, AHEAD * threads)}
-        done = as_completed(running, with_results=False)
+        done = as_completed(running, loop=self.client.loop)
         try:
             for future in done:
                 item = running.pop(future)

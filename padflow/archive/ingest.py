@@ -76,7 +76,8 @@ class IngestPart:
             values=values,
             rows_per_part=self.rows_per_part,
         )
-        return {"files": files, "cleaned": dict(cleaned)}
+        store = Path(self.store).name
+        return {"files": {f"{store}/{name}": facts for name, facts in files.items()}, "cleaned": dict(cleaned)}
 
     def _read_day(self, day: Day, spacecraft: str) -> tuple[Records, dict[str, int]]:
         pieces, notes = [], Counter()

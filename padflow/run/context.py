@@ -15,7 +15,7 @@ from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, write_json
 from padflow.instruments import Instrument
-from padflow.run.ledger import PartTask
+from padflow.run.ledger import PartTask, digest
 from padflow.run.progress import Progress
 
 
@@ -65,24 +65,23 @@ class Run:
         yield stage
         if stage.records:
             peak = max(stage.peak_memory_bytes, peak_memory_bytes())
-            self.note_stage(name, time.monotonic() - began, stage.records, peak)
+            seconds = round(time.monotonic() - began, 3)
+            known = (read_json(self.directory / "run.json") or {}).get("stages", {})
+            facts = {"seconds": seconds, "records": stage.records, "peak_memory_bytes": peak}
+            self.note("stages", known | {name: facts})
         self.progress.end(stage.summary or f"{stage.records:,} {unit}")
 
-    def note_stage(self, name: str, seconds: float, records: int, peak: int) -> None:
-        """Put a stage's figures into ``run.json``."""
+    def note(self, key: str, value: Any) -> None:
+        """Put a value into ``run.json``."""
         path = self.directory / "run.json"
         values: dict[str, Any] = read_json(path) or {}
-        facts = {"seconds": round(seconds, 3), "records": records, "peak_memory_bytes": peak}
-        values.setdefault("stages", {})[name] = facts
-        write_json(path, values)
+        write_json(path, values | {key: value})
 
     def part_tasks(self, *context: str, halo: bool) -> list[PartTask]:
         """Return the parts of all groups with keys made of `context` and the archive parts that they read.
 
         With `halo`, a part depends on its neighbours too: averages reach across its borders.
         """
-        from padflow.run.ledger import digest
-
         tasks = []
         for plan in self.groups:
             count = -(-plan.rows // plan.rows_per_part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,16 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from padflow.clustering.agglomerative import fit_ward
-from padflow.clustering.kmeans import fit_kmeans
-from padflow.clustering.meanshift import RepeatedModes, repeat_modes
-from padflow.config import Config
-from padflow.durable import read_json, write_bytes, write_json
-from padflow.errors import ConfigError, PadflowError
+from padflow.durable import PARTIAL, read_json, write_bytes, write_json
+from padflow.errors import PadflowError
+from padflow.fitting import (
+    FEWEST_SCORES,
+    check_components,
+    deal_split,
+    describe_modes,
+    draw_indices,
+    find_number,
+    finish_components,
+    kmeans_classes,
+    number_of_classes,
+    sample_indices,
+    train_network,
+    ward_classes,
+)
 from padflow.model import Classes, pack_arrays
-from padflow.pca import IncrementalPCA, Moments
+from padflow.pca import Moments
 from padflow.run.context import Run
-from padflow.run.ledger import PartTask, digest, drop_receipts, receipts, run_parts
+from padflow.run.ledger import PartTask, digest, drop_receipts, receipt_path, run_parts
 from padflow.run.passes import (
     ARCHIVE,
     CLASSES,
@@ -34,7 +43,6 @@ from padflow.run.passes import (
     preprocessor_for,
     read_moments,
 )
-from padflow.sampling import RowSampler, Split, days_of
 from padflow.store import ArchiveReader
 
 KERAS_MODEL = "autoencoder.keras"
@@ -45,86 +53,57 @@ def fitted(run: Run, name: str) -> dict[str, Any] | None:
     return read_json(run.directory / FIT / f"{name}.json")
 
 
-def code_size(config: Config, features: int) -> int:
-    """Return the width of the code; half the features unless configured."""
-    return config.train.code_size or max(1, features // 2)
-
-
-def check_components(config: Config, axes: dict[str, list[float]]) -> None:
-    """Refuse more components than the code has values, before anything is computed.
-
-    Raises
-    ------
-    ConfigError
-    """
-    counts = np.ones(len(axes["energy"]))
-    arrays = {name: np.array(values) for name, values in axes.items()} | {"counts_per_flux": counts}
-    size = code_size(config, preprocessor_for(config.preprocess, arrays).features)
-    if config.pca.components > size:
-        raise ConfigError(
-            f"pca.components = {config.pca.components}, but a code has only {size} values (train.code_size). Lower "
-            "pca.components, or raise train.code_size."
-        )
+def check_fit(run: Run) -> None:
+    """Refuse settings that a fit to the catalogued archive could not meet, before anything is computed."""
+    axes = {name: np.array(values) for name, values in run.catalog.archive_axes().items()}
+    axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
+    check_components(run.config, preprocessor_for(run.config.preprocess, axes).features)
 
 
 def fit_autoencoder(run: Run) -> None:
     """Train the autoencoder on rows drawn from the archive, unless the run has one."""
     if fitted(run, "train"):
         return
-    # Only here: TensorFlow costs seconds and 600 MB.
-    from padflow.autoencoder import save_keras, train_autoencoder, training_flags
-
-    config, train = run.config, run.config.train
     readers = {g.group: ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups}
     axes = next(iter(readers.values())).axes
-    preprocessor = preprocessor_for(config.preprocess, axes)
-    split = Split.deal(train, config.seed_of("split"), days=days_of(readers) if train.split == "day" else np.empty(0))
-    with run.stage("train", total=train.epochs, unit="epochs") as stage:
-        sampler = RowSampler(readers, preprocessor, split=split, config=train, seed=config.seed)
-        rates = []
+    split = deal_split(run.config, readers)
+    most = run.config.train.epochs
+    with run.stage("train", total=most, unit="epochs") as stage:
 
         def show(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
-            rates.append(rows_per_second)
-            text = f"epoch {epoch + 1} of at most {train.epochs}, loss {loss:.3e}, validation {val_loss:.3e}"
+            text = f"epoch {epoch + 1} of at most {most}, loss {loss:.3e}, validation {val_loss:.3e}"
             run.progress.advance(1, text=f"{text}, {rows_per_second:,.0f} rows/s")
 
-        try:
-            trained = train_autoencoder(
-                sampler.rows_of_epoch,
-                sampler.validation,
-                code_size=code_size(config, preprocessor.features),
-                epochs=train.epochs,
-                batch_size=train.batch_size,
-                learning_rate=train.learning_rate,
-                patience=train.patience,
-                restore_best=train.restore_best,
-                seed=config.seed,
-                progress=show,
-            )
-        finally:
-            sampler.close()
-        epochs = len(trained.history["loss"])
-        stage.count(epochs * len(sampler.train))
-        stage.summary = (
-            f"{epochs} epochs of {len(sampler.train):,} rows, best validation loss "
-            f"{trained.history['val_loss'][trained.best_epoch]:.3e} in epoch {trained.best_epoch + 1}"
+        trained, info = train_network(
+            readers,
+            preprocessor_for(run.config.preprocess, axes),
+            split=split,
+            config=run.config,
+            show_epoch=show,
         )
-        model_dir = run.directory / "model"
-        model_dir.mkdir(exist_ok=True)
-        save_keras(trained, model_dir / KERAS_MODEL)
+        epochs = len(info["history"]["loss"])
+        stage.count(epochs * info["rows"])
+        stage.summary = (
+            f"{epochs} epochs of {info['rows']:,} rows, best validation loss "
+            f"{info['history']['val_loss'][info['best_epoch']]:.3e} in epoch {info['best_epoch'] + 1}"
+        )
+        _save_keras(trained, run.directory / "model")
         arrays = {f"axis_{name}": values for name, values in axes.items()} | trained.network.to_arrays()
         content = pack_arrays(arrays)
         write_bytes(run.directory / FIT / NETWORK, content)
         write_json(run.directory / FIT / SPLIT, asdict(split))
-        info = {
-            "history": trained.history,
-            "best_epoch": trained.best_epoch,
-            "rows": len(sampler.train),
-            "validation_rows": len(sampler.validation),
-            "rows_per_second": float(np.median(rates)),
-            "flags": training_flags(),
-        }
-        write_json(run.directory / FIT / "train.json", {"key": digest(content.hex()[-64:], epochs), "info": info})
+        run.note("flags", info["flags"])
+        write_json(run.directory / FIT / "train.json", {"key": digest(content.hex()), "info": info})
+
+
+def _save_keras(trained: Any, folder: Path) -> None:
+    from padflow.autoencoder import save_keras
+
+    folder.mkdir(exist_ok=True)
+    # Keras insists on the ending.
+    temporary = folder / f"{PARTIAL}-{KERAS_MODEL}"
+    save_keras(trained, temporary)
+    temporary.replace(folder / KERAS_MODEL)
 
 
 def the_pass(run: Run, kind: type[Pass] = Pass, **more: Any) -> Any:
@@ -146,10 +125,10 @@ def fit_components(run: Run) -> None:
     halo = bool(run.config.preprocess.average_seconds)
     tasks = run.part_tasks("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"), halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
-        done = run_parts(
-            run.directory, "moments", tasks=tasks, function=the_pass(run, MomentsPart), workers=run.workers
-        )
-        for task, result, peak in done:
+        function = the_pass(run, MomentsPart)
+        for task, result, peak in run_parts(
+            run.directory, "moments", tasks=tasks, function=function, workers=run.workers
+        ):
             run.progress.advance(task.stop - task.start)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
@@ -157,28 +136,13 @@ def fit_components(run: Run) -> None:
         for task in tasks:
             part = read_moments(run.directory, task)
             total = part if total is None else total.merge(part)
-        components = run.config.pca.components
-        if total.n <= components:
-            raise PadflowError(
-                f"Only {total.n} records are selected for the fit, too few for {components} components. Widen the "
-                "preprocess section (l_range, min_counts, min_flux, time_range), or set pca.rows=all."
-            )
-        pca = IncrementalPCA(components).merge(total)
-        spectrum = IncrementalPCA().merge(total).explained_variance_ratio_
-        info = {
-            "explained_variance": pca.explained_variance_.tolist(),
-            "explained_variance_ratio": pca.explained_variance_ratio_.tolist(),
-            "noise_variance": float(pca.noise_variance_),
-            "mean_log_likelihood": _finite(pca.mean_log_likelihood_),
-            "spectrum": spectrum.tolist(),
-            "records": total.n,
-        }
+        pca, info = finish_components(total, run.config.pca.components)
         arrays = fit_arrays(run.directory, NETWORK)
         content = pack_arrays(arrays | {"pca_mean": pca.mean_, "pca_components": pca.components_})
         write_bytes(run.directory / FIT / ENCODER, content)
         write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": info})
         stage.summary = (
-            f"{components} components of {total.n:,} records hold "
+            f"{len(pca.components_)} components of {total.n:,} records hold "
             f"{pca.explained_variance_ratio_.sum():.1%} of the variance"
         )
     drop_receipts(run.directory, "moments")
@@ -186,137 +150,68 @@ def fit_components(run: Run) -> None:
         (run.directory / moments_file(task)).unlink(missing_ok=True)
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def fit_classes(run: Run, tasks: list[PartTask]) -> None:
     """Find the number of classes by mean shift and the classes by k-means or Ward, unless the run has them."""
     if fitted(run, "cluster"):
         return
     config = run.config
-    parts = [task for task in tasks if _fit_rows(run, task)]
-    total = sum(_fit_rows(run, task) for task in parts)
+    sizes = {task: read_json(receipt_path(run.directory, "score", task.group, task.index))["fit"] for task in tasks}
+    sizes = {task: size for task, size in sizes.items() if size}
+    total = sum(sizes.values())
     with run.stage("mean shift", unit="scores") as stage:
-        if total < 10:
+        if total < FEWEST_SCORES:
             raise PadflowError(
-                f"Only {total} records are selected for clustering; at least 10 are needed. Widen the preprocess "
-                "section, or set pca.rows=all."
+                f"Only {total} records are selected for clustering; at least {FEWEST_SCORES} are needed. Widen the "
+                "preprocess section, or set pca.rows=all."
             )
-        found = _modes(run, parts, total)
-        stage.count(len(found.repeats) * min(total, config.mean_shift.samples))
+        indices = draw_indices(config, total)
+        found = find_number(_samples(run, list(sizes), indices), config, apply=run.workers.map)
+        stage.count(sum(len(index) for index in indices))
         counts = ", ".join(f"{k} clusters {n}x" for k, n in found.counts.items())
         stage.summary = f"{counts}; bandwidth {found.modes.bandwidth:.4g}"
-    clusters = config.kmeans.clusters
-    k = found.n_clusters if clusters == "mean_shift" else clusters
-    if k < 2:
-        raise PadflowError(
-            "Mean shift found a single cluster, which classifies nothing. Set kmeans.clusters to a number, or lower "
-            "mean_shift.quantile (or mean_shift.bandwidth) to look for finer structure."
-        )
+    k = number_of_classes(config, found)
     with run.stage(config.method, unit="scores") as stage:
-        classes, info = (_ward if config.method == "agglomerative" else _kmeans)(run, parts, total, k=k, found=found)
+        if config.method == "agglomerative":
+            size = min(total, config.agglomerative.samples)
+            index = sample_indices(total, size, seed=config.seed_of("kmeans"))
+            classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
+        else:
+            classes, info = _kmeans(run, sizes, k=k, found=found)
         stage.count(total)
         stage.summary = f"{k} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": found.modes.modes})
         write_bytes(run.directory / FIT / CLASSES, content)
-        info |= {
-            "method": config.method,
-            "mean_shift": {
-                "bandwidth": found.modes.bandwidth,
-                "n_clusters": found.n_clusters,
-                "n_all": found.modes.n_all,
-                "counts": {str(number): times for number, times in found.counts.items()},
-                "shares": found.modes.share.tolist(),
-            },
-        }
+        info |= {"method": config.method, "mean_shift": describe_modes(found)}
         write_json(run.directory / FIT / "cluster.json", {"key": digest(content.hex()), "info": info})
 
 
-def _fit_rows(run: Run, task: PartTask) -> int:
-    from padflow.run.ledger import receipt_path
-
-    return read_json(receipt_path(run.directory, "score", task.group, task.index))["fit"]
-
-
-def _samples(run: Run, parts: list[PartTask], total: int, *, sizes: list[int], seeds: list[int]) -> list[np.ndarray]:
-    """Draw subsamples of all scores in one pass, each without replacement and in the order of records."""
-    chosen = [
-        np.sort(np.random.default_rng(seed).choice(total, size, replace=False))
-        for size, seed in zip(sizes, seeds, strict=True)
-    ]
-    pieces: list[list[np.ndarray]] = [[] for _ in chosen]
+def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list[np.ndarray]:
+    """Pick scores by their place among all that are fitted to, in one pass, a part in memory at a time."""
+    pieces: list[list[np.ndarray]] = [[] for _ in indices]
     reader = the_pass(run)
     start = 0
     for task in parts:
         scores = reader.fit_scores(task)
-        for indices, drawn in zip(chosen, pieces, strict=True):
-            low, high = np.searchsorted(indices, [start, start + len(scores)])
-            drawn.append(scores[indices[low:high] - start])
+        for index, drawn in zip(indices, pieces, strict=True):
+            low, high = np.searchsorted(index, [start, start + len(scores)])
+            drawn.append(scores[index[low:high] - start])
         start += len(scores)
     return [np.concatenate(drawn).astype("f8") for drawn in pieces]
 
 
-def _modes(run: Run, parts: list[PartTask], total: int) -> RepeatedModes:
-    config = run.config.mean_shift
-    seed = run.config.seed_of("mean_shift")
-    size = min(config.samples, total)
-    if config.repeats > 1 and size > 0.8 * total:
-        # Repeats of the same rows would agree without saying anything.
-        size = max(10, int(0.8 * total))
-    seeds = [seed + repeat for repeat in range(config.repeats)]
-    samples = _samples(run, parts, total, sizes=[size] * config.repeats, seeds=seeds)
-    return repeat_modes(
-        samples,
-        apply=run.workers.map,
-        quantile=config.quantile,
-        bandwidth_samples=config.bandwidth_samples,
-        bandwidth=config.bandwidth,
-        min_share=config.min_share,
-        seed=seed,
-    )
-
-
-def _kmeans(
-    run: Run, parts: list[PartTask], total: int, *, k: int, found: RepeatedModes
-) -> tuple[Classes, dict[str, Any]]:
+def _kmeans(run: Run, sizes: dict[PartTask, int], *, k: int, found: Any) -> tuple[Classes, dict[str, Any]]:
     import dask
     import dask.array as da
 
-    config = run.config.kmeans
-    reader = the_pass(run)
+    load = dask.delayed(partial(_load_scores, the_pass(run)), pure=False)
     components = run.config.pca.components
-    load = dask.delayed(partial(_load_scores, reader), pure=False)
-    blocks = [da.from_delayed(load(task), (_fit_rows(run, task), components), "f8") for task in parts]
-    scores = da.concatenate(blocks).persist()
-    init: Any = config.init
-    if init == "modes":
-        init = found.modes.modes if len(found.modes.modes) == k else "k-means||"
-    fit = fit_kmeans(scores, k, init=init, max_iter=config.max_iter, tol=config.tol, seed=run.config.seed_of("kmeans"))
-    return Classes(fit.centres), {
-        "iterations": fit.n_iter,
-        "fit_inertia": fit.inertia,
-        "fit_sizes": fit.sizes.tolist(),
-    }
+    blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
+    with run.workers.collections():
+        return kmeans_classes(da.concatenate(blocks), k, found=found, config=run.config)
 
 
 def _load_scores(reader: Pass, task: PartTask) -> np.ndarray:
     return reader.fit_scores(task).astype("f8")
-
-
-def _ward(
-    run: Run, parts: list[PartTask], total: int, *, k: int, found: RepeatedModes
-) -> tuple[Classes, dict[str, Any]]:
-    size = min(total, run.config.agglomerative.samples)
-    (sample,) = _samples(run, parts, total, sizes=[size], seeds=[run.config.seed_of("kmeans")])
-    fit = fit_ward(sample.astype("f4"), k)
-    return Classes(fit.centres, fit), {"sample": size}
-
-
-def reasons_of(run: Run) -> Iterator[dict[str, int]]:
-    """Yield the counts of records by reason of each part."""
-    for _, _, receipt in receipts(run.directory, "score"):
-        yield receipt["reasons"]
 
 
 def fit_folder(directory: Path) -> Path:

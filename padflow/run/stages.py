@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from padflow.network import Network
 from padflow.preprocess import Reason
 from padflow.run.context import Run
 from padflow.run.fitting import (
-    check_components,
+    check_fit,
     fit_autoencoder,
     fit_classes,
     fit_components,
@@ -41,8 +41,8 @@ from padflow.run.fitting import (
 from padflow.run.ledger import PartTask, digest, drop_receipts, receipts, run_parts
 from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, LabelPart, ScorePart, fit_arrays
 from padflow.run.settings import guard_settings
-from padflow.run.summary import SummaryPart, summarise, time_edges
-from padflow.store import ArchiveReader, prepare_group, results_specs
+from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.store import ArchiveReader, prepare_group, results_specs, set_attributes
 
 CATALOG = "catalog.json"
 EXPECTED_COMPRESSION = 1.5
@@ -114,21 +114,13 @@ def _write_provenance(run: Run, command: str) -> None:
         "versions": {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES},
         "host": {
             "platform": platform.platform(),
-            "cores": choose_cores(),
+            "cores": len(os.sched_getaffinity(0)),
             "memory_bytes": machine_memory_bytes(),
-            "python": sys.executable.rsplit("/", 1)[-1],
         },
         "flags": before.get("flags", {}),
         "stages": before.get("stages", {}),
     }
     write_json(path, values)
-
-
-def choose_cores() -> int:
-    """Return how many cores this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0))
 
 
 def scan(run: Run) -> None:
@@ -175,7 +167,7 @@ def budget_of(run: Run) -> Budget:
             "reason."
         )
     axes = run.catalog.archive_axes()
-    check_components(config, axes)
+    check_fit(run)
     ephemeris = sum(3 if name == "Position" else 1 for name in run.instrument.ephemeris)
     train = config.train
     budget = estimate(
@@ -311,8 +303,6 @@ def _summarise(run: Run, labelled: list[PartTask]) -> None:
     first = min(reader.times(0, 1)[0] for reader in readers)
     last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
     edges = tuple(time_edges(first, last).astype(np.int64).tolist())
-    from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES
-
     config = run.config
     function = the_pass(
         run,
@@ -374,8 +364,6 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
 
 def _name_classes(run: Run, clusters: list[dict[str, Any]]) -> None:
     """Write the shapes of the classes where a reader of the results looks for them (CF flags)."""
-    from padflow.store import set_attributes
-
     values = [cluster["cluster"] for cluster in clusters]
     meanings = " ".join(f"{cluster['shape']}_{cluster['cluster']}" for cluster in clusters)
     for group in run.groups:
