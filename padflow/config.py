@@ -46,6 +46,7 @@ Bytes = Annotated[int, BeforeValidator(lambda v: parse_bytes(v) if isinstance(v,
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 Span = tuple[float, float]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, scikit-learn and Keras all take
 PathText = Annotated[Path, PlainSerializer(str)]
 
 
@@ -87,7 +88,13 @@ class ArchiveConfig(Section):
     @field_validator("source", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser()
+        # Absolute: workers may run in another folder than the command.
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("instrument", mode="after")
+    @classmethod
+    def _expand_instrument(cls, value: str) -> str:
+        return str(Path(value).expanduser().absolute()) if value.lower().endswith((".yaml", ".yml")) else value
 
     @model_validator(mode="after")
     def _ordered(self) -> ArchiveConfig:
@@ -160,7 +167,7 @@ class TrainConfig(Section):
         description="Deal whole days, or single records (as the paper did: neighbouring spins are nearly "
         "equal, so validation on them flatters), into training, validation and test.",
     )
-    split_seed: int | None = Field(None, description="Seed of the split; null is the general seed.")
+    split_seed: Seed | None = Field(None, description="Seed of the split; null is the general seed.")
     train_share: Share = Field(0.6, description="Share of the days or records to train on.")
     validation_share: Share = Field(0.2, description="Share for early stopping; what is left over is for test.")
     code_size: Annotated[int, Field(ge=1)] | None = Field(
@@ -218,7 +225,7 @@ class MeanShiftConfig(Section):
     min_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.01, description="Clusters with a smaller share of the subsample are specks and do not count."
     )
-    seed: int | None = Field(None, description="Seed of subsamples and bandwidth; null is the general seed.")
+    seed: Seed | None = Field(None, description="Seed of subsamples and bandwidth; null is the general seed.")
 
 
 class KMeansConfig(Section):
@@ -239,7 +246,7 @@ class KMeansConfig(Section):
     silhouette_samples: Annotated[int, Field(ge=0)] = Field(
         10_000, description="Scores the silhouette is computed from; 0 leaves it out."
     )
-    seed: int | None = Field(None, description="Seed of the first centres; null is the general seed.")
+    seed: Seed | None = Field(None, description="Seed of the first centres; null is the general seed.")
 
 
 class AgglomerativeConfig(Section):
@@ -274,7 +281,7 @@ class Config(Section):
         "kmeans", description="Which clustering gives the classes; both take kmeans.clusters as their number."
     )
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
-    seed: int = Field(0, description="Seed of everything random that has none of its own.")
+    seed: Seed = Field(0, description="Seed of everything random that has none of its own.")
 
     def to_yaml(self) -> str:
         """Return the resolved configuration as YAML, every key present."""

@@ -38,8 +38,9 @@ def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:
     """Return ``"pancake"``, ``"flattop"``, ``"butterfly"`` or ``"unclear"`` (too few values).
 
     From the Legendre fit: a butterfly has its minimum at 90 degrees, which is where c2 > 2.5 c4, and a
-    largest value at least `BUTTERFLY_INDEX` times that at 90 degrees; of the others a flattop has at 60 degrees
-    at least `FLATTOP_RATIO` of its value at 90 degrees.
+    largest value at least `BUTTERFLY_INDEX` times that at 90 degrees, in the fit and in the values themselves
+    (the fit to a plateau with sharp shoulders overshoots them); of the others a flattop has at 60 degrees at least
+    `FLATTOP_RATIO` of its value at 90 degrees.
     """
     c0, c2, c4 = legendre_fit(pitch_angle, pad)
     if not np.isfinite(c0) or c0 <= 0:
@@ -48,6 +49,8 @@ def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:
     fitted = np.polynomial.legendre.legval(np.cos(np.radians(angles)), [c0, 0, c2, 0, c4])
     at_90 = fitted[-1]
     inside = fitted[(angles >= pitch_angle.min()) & (angles <= 90)]
-    if c2 > 2.5 * c4 and inside.max() >= BUTTERFLY_INDEX * at_90:
+    middle = pad[np.nanargmin(np.where(np.isfinite(pad), np.abs(pitch_angle - 90), np.nan))]
+    seen = np.nanmax(pad) >= BUTTERFLY_INDEX * middle
+    if c2 > 2.5 * c4 and inside.max() >= BUTTERFLY_INDEX * at_90 and seen:
         return "butterfly"
     return "flattop" if fitted[60] >= FLATTOP_RATIO * at_90 else "pancake"

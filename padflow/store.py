@@ -154,7 +154,7 @@ def prepare_group(
     PadflowError
         Where the store holds arrays of another shape; they stay as they are.
     """
-    root = zarr.open_group(store, mode="a", zarr_format=3)
+    root = zarr.open_group(store, mode="a", zarr_format=3, use_consolidated=False)
     where = root.require_group(group)
     where.update_attributes(dict(attributes))
     for spec in specs:

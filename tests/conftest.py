@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from padflow.archive.simulate import Troubles, simulate_archive
+from padflow.clients import SerialWorkers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,3 +27,100 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real CDF files at {folder}; set PADFLOW_REAL_DATA to a folder with hope/ and elfin/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def factories() -> ModuleType:
+    """The module factories.py; tests are imported by path, so that it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location("factories", Path(__file__).with_name("factories.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SMALL = (
+    "archive.rows_per_part=2048",
+    "train.epochs=5",
+    "mean_shift.samples=2000",
+    "mean_shift.repeats=2",
+    "cluster.workers=2",
+)
+"""What makes the recommended configuration one for tests."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run of the command line from CDF files to the report; tests leave it as it is."""
+
+    directory: Path
+    archive: Path
+    arguments: list[str]
+    completed: subprocess.CompletedProcess[str]
+
+
+def run_padflow(*arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-c", "from padflow.cli import main; main()", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+
+
+@pytest.fixture(scope="session")
+def padflow_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line in a process of its own."""
+    return run_padflow
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> list[str]:
+    """Options that make the recommended configuration one for tests."""
+    return [word for setting in SMALL for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="session")
+def small_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight simulated days of 1500 records with nothing wrong; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("small_archive")
+    simulate_archive(folder, days=8, records_per_day=1500)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def troubled_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty simulated days of 300 records with every trouble; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("troubled_archive")
+    simulate_archive(folder, days=20, records_per_day=300, troubles=Troubles.all())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    small_archive: Path, small_settings: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> FinishedRun:
+    """The small archive through the recommended configuration on two workers."""
+    directory = tmp_path_factory.mktemp("finished") / "run"
+    config = REPOSITORY / "configs" / "recommended.yaml"
+    source = ["--set", f"archive.source={small_archive}"]
+    arguments = ["run", str(config), "--workdir", str(directory), *source, *small_settings]
+    completed = run_padflow(*arguments)
+    assert completed.returncode == 0, completed.stderr
+    return FinishedRun(directory, small_archive, arguments, completed)
+
+
+@pytest.fixture
+def serial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do the stages' work in this process, where a test is not about the cluster."""
+    monkeypatch.setattr("padflow.run.stages.connect", lambda *_, **__: nullcontext(SerialWorkers()))
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures, where a test is not about them: they take longer than all else."""
+
+    def write_nothing(directory: Path) -> Path:
+        page = directory / "report" / "index.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("no figures in this test")
+        return page
+
+    monkeypatch.setattr("padflow.report.html.write_report", write_nothing)

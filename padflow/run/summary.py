@@ -27,7 +27,7 @@ from padflow.shapes import name_shape
 QUANTILES = (0.25, 0.5, 0.75)
 MIN_COUNTS = 10
 """Counts an energy of a record needs to take part in the mean shape, where counts are known (chosen)."""
-MIN_RECORDS = 10
+MIN_RECORDS = 5
 """Records a class needs at an energy for a mean shape."""
 L_EDGES = np.arange(1.0, 8.01, 0.25)
 MLT_EDGES = np.arange(0.0, 24.01, 1.0)

@@ -1,0 +1,31 @@
+# Sourced by demo.sh and test.sh: a virtual environment with padflow in .venv, made once and renewed when
+# pyproject.toml or the constraints change. Needs Python 3.11 to 3.13 with pip and venv.
+#   setup_environment EXTRAS     such as "" or "test"
+
+setup_environment() {
+    local extras=$1 python stamp constraints=()
+    python=${PYTHON:-}
+    if [ -z "$python" ]; then
+        for python in python3.11 python3.12 python3.13 python3; do
+            command -v "$python" >/dev/null && "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' && break
+            python=
+        done
+    fi
+    [ -n "$python" ] || { echo "padflow needs Python 3.11, 3.12 or 3.13; set PYTHON to one." >&2; return 1; }
+    # The versions that were tested are pinned for Python 3.11; other Pythons get other wheels of some packages.
+    if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+        constraints=(--constraint scripts/constraints-py311.txt)
+    fi
+    stamp=.venv/padflow-$(cat pyproject.toml scripts/constraints-py311.txt | cksum | cut -d' ' -f1)-${extras:-plain}
+    [ -e "$stamp" ] && return 0
+    # An environment with the extras of the tests serves the demonstration as well.
+    [ -z "$extras" ] && [ -e "${stamp%plain}test" ] && return 0
+    echo "making .venv with $("$python" --version); this takes a few minutes the first time" >&2
+    [ -x .venv/bin/python ] || "$python" -m venv .venv || {
+        echo "could not make .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2
+        return 1
+    }
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile "${constraints[@]}" \
+        --editable ".${extras:+[$extras]}"
+    touch "$stamp"
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Set up what the tests need, and run them all: scripts/test.sh [PYTEST ARGUMENTS]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+# The report is tested in headless Chromium. Without root and apt that test is skipped, and says so.
+if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing chromium for the test of the report page" >&2
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
+        >/dev/null 2>&1 || echo "NOT TESTED: chromium could not be installed; the report page is not opened" >&2
+fi
+setup_environment test
+
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/python -m pytest "$@"

@@ -1,0 +1,362 @@
+"""From CDF files to the archive: each record once, its values as the file has them, old parts left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pycdfpp
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from padflow.archive import ingest as ingest_module
+from padflow.archive import scan as scan_module
+from padflow.archive.catalog import Catalog
+from padflow.archive.cdf import FileFacts
+from padflow.archive.files import FoundFile
+from padflow.archive.ingest import IngestPart
+from padflow.archive.plan import plan_groups
+from padflow.archive.scan import STRAY_NS, scan_archive
+from padflow.archive.simulate import Troubles, simulate_archive
+from padflow.clients import SerialWorkers
+from padflow.config import ArchiveConfig, Config
+from padflow.errors import PadflowError
+from padflow.instruments import load_instrument
+from padflow.records import Records
+from padflow.run import stages
+from padflow.run.context import Run
+from padflow.run.ledger import receipts
+
+REPT = load_instrument("rept")
+EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
+
+
+def opened(source: Path, directory: Path) -> Run:
+    config = Config(archive=ArchiveConfig(source=source, rows_per_part=1024))
+    run = stages.open_run(config, directory)
+    run.workers = SerialWorkers()
+    stages.scan(run)
+    return run
+
+
+def ingested(source: Path, directory: Path) -> Run:
+    run = opened(source, directory)
+    stages.ingest(run)
+    return run
+
+
+def archive(run: Run, group: str = "rbspa") -> xr.Dataset:
+    return xr.open_zarr(run.directory / "archive.zarr", group=group, consolidated=False, chunks=None).load()
+
+
+def truth_times(source: Path, group: str = "rbspa") -> np.ndarray:
+    with xr.open_dataset(source / f"truth_{group}.nc", engine="h5netcdf") as truth:
+        return truth["time"].values.astype("datetime64[ns]")
+
+
+def part_files(run: Run) -> dict[str, tuple[int, bytes]]:
+    """Return time of change and content of every part."""
+    store = run.directory / "archive.zarr"
+    axes = {"pitch_angle", "energy", "counts_per_flux"}
+    files = (path for path in store.glob("*/*/c/**/*") if path.is_file() and not axes & set(path.parts))
+    return {str(p.relative_to(store)): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    store = run.directory / "archive.zarr"
+    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file()}
+
+
+def read_independently(source: Path, times: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Read the records at some times with pycdfpp: from the newest file of the day, the first of equal times."""
+    newest: dict[str, tuple[tuple[int, ...], Path]] = {}
+    for path in source.rglob("*.cdf"):
+        day, version = path.stem.split("_")[-2:]
+        number = tuple(int(part) for part in version[1:].split("."))
+        newest[day] = max(newest.get(day, ((), path)), (number, path))
+    fluxes, places = [], {name: [] for name in EPHEMERIS}
+    for day in np.unique(times.astype("datetime64[D]")):
+        cdf = pycdfpp.load(str(newest[str(day).replace("-", "")][1]))
+        found = pycdfpp.to_datetime64(cdf["Epoch"])
+        rows = [np.flatnonzero(found == time)[0] for time in times[times.astype("datetime64[D]") == day]]
+        fluxes.append(cdf["FEDU"].values[rows])
+        for name in EPHEMERIS:
+            places[name].append(cdf[name].values[rows])
+    flux = np.concatenate(fluxes)
+    with np.errstate(invalid="ignore"):
+        flux = np.where(np.isfinite(flux) & (flux >= 0), flux, np.nan).astype("f4")
+    joined = {name: np.concatenate(values) for name, values in places.items()}
+    return flux, {name: np.where(v > -1e30, v, np.nan).astype("f4") for name, v in joined.items()}
+
+
+@pytest.fixture(scope="module")
+def troubled(troubled_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return ingested(troubled_archive, tmp_path_factory.mktemp("troubled"))
+
+
+def test_every_good_record_is_there_once_in_time_order(troubled: Run, troubled_archive: Path) -> None:
+    found = archive(troubled)
+    np.testing.assert_array_equal(found["time"].values, truth_times(troubled_archive))
+    assert len(troubled.catalog.set_aside()) == 4
+    assert sum(entry.status == "superseded" for entry in troubled.catalog.files) == 1
+
+
+def test_values_are_those_another_reader_finds(troubled: Run, troubled_archive: Path) -> None:
+    found = archive(troubled)
+    flux, places = read_independently(troubled_archive, truth_times(troubled_archive))
+    np.testing.assert_array_equal(found["flux"].values, flux)
+    assert np.isnan(flux).any()
+    assert (flux > 0).any()
+    for name in EPHEMERIS:
+        np.testing.assert_array_equal(found[name].values, places[name], err_msg=name)
+
+
+def test_what_cleaning_did_is_counted_once_a_day(troubled: Run) -> None:
+    total: dict[str, int] = {}
+    for _, _, receipt in receipts(troubled.directory, "ingest"):
+        for name, count in receipt["cleaned"].items():
+            total[name] = total.get(name, 0) + count
+    assert total["negative"] > 0
+    assert total["nonfinite"] > 0
+    assert total["no_time"] == sum(entry.notes.get("invalid_time", 0) for entry in troubled.catalog.used())
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_many_troubles_at_once(count: int, tmp_path: Path) -> None:
+    simulate_archive(tmp_path / "cdf", days=20, records_per_day=100, troubles=Troubles.all(count), seed=count)
+    run = ingested(tmp_path / "cdf", tmp_path / "run")
+    times = truth_times(tmp_path / "cdf")
+    found = archive(run)
+    np.testing.assert_array_equal(found["time"].values, times)
+    np.testing.assert_array_equal(found["flux"].values, read_independently(tmp_path / "cdf", times)[0])
+
+
+def damage(path: Path) -> None:
+    """Break a file in a way that its size and time of change do not tell."""
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[8:4096] = bytes(4088)
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_file_that_goes_bad_after_the_scan_is_set_aside(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=5, records_per_day=500)
+    run = opened(source, tmp_path / "run")
+    victim = run.catalog.used()[2]
+    damage(source / victim.path)
+    stages.ingest(run)
+    (bad,) = run.catalog.set_aside()
+    assert (bad.path, bad.rows) == (victim.path, 0)
+    assert victim.path in bad.message
+    assert Catalog.load(run.directory / "catalog.json") == run.catalog
+    times = truth_times(source)
+    expected = times[times.astype("datetime64[D]") != np.datetime64(victim.day)]
+    np.testing.assert_array_equal(archive(run)["time"].values, expected)
+    before = part_files(run)
+    again = ingested(source, tmp_path / "run")  # neither looks at it nor plans it again
+    assert again.catalog == run.catalog
+    assert part_files(run) == before
+
+
+def test_a_mended_file_is_taken_in(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=5, records_per_day=500)
+    path = sorted(source.rglob("*.cdf"))[3]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5000])
+    run = ingested(source, tmp_path / "run")
+    assert len(run.catalog.set_aside()) == 1
+    before = part_files(run)
+    path.write_bytes(whole)
+    mended = ingested(source, tmp_path / "run")
+    assert mended.catalog.set_aside() == []
+    np.testing.assert_array_equal(archive(mended)["time"].values, truth_times(source))
+    after = part_files(mended)
+    kept = [name for name in before if name.split("/c/")[1].split("/")[0] == "0"]
+    assert kept
+    assert all(before[name] == after[name] for name in kept)
+
+
+def test_a_file_that_changed_in_between_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=2, records_per_day=300)
+    run = opened(source, tmp_path / "run")
+    first, second = sorted(source.rglob("*.cdf"))
+    shutil.copyfile(second, first)
+    with pytest.raises(PadflowError, match=r"it changed in between\. Run the command again"):
+        stages.ingest(run)
+
+
+def test_added_days_leave_full_parts_alone_and_equal_one_go(tmp_path: Path) -> None:
+    source, later = tmp_path / "cdf", tmp_path / "later"
+    simulate_archive(source, days=8, records_per_day=500)
+    late = sorted(source.rglob("*.cdf"))[5:]
+    for path in late:
+        later.mkdir(exist_ok=True)
+        shutil.move(path, later / path.name)
+    first = ingested(source, tmp_path / "run")
+    before = part_files(first)
+    for path in late:
+        shutil.copy2(later / path.name, path)
+    second = ingested(source, tmp_path / "run")
+    after = part_files(second)
+    full = first.groups[0].rows // 1024
+    assert 0 < full < second.groups[0].rows // 1024
+    old = [name for name in before if int(name.split("/c/")[1].split("/")[0]) < full]
+    assert len(old) == full * (2 + len(EPHEMERIS))
+    assert all(after[name] == before[name] for name in old)
+    in_one_go = ingested(source, tmp_path / "one")
+    assert contents(second) == contents(in_one_go)
+
+
+def test_days_taken_away_leave_what_one_go_would(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=6, records_per_day=500)
+    ingested(source, tmp_path / "run")
+    for path in sorted(source.rglob("*.cdf"))[3:]:
+        path.unlink()
+    shorter = ingested(source, tmp_path / "run")
+    assert contents(shorter) == contents(ingested(source, tmp_path / "one"))
+
+
+def test_a_newer_version_rewrites_only_what_it_touches(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=6, records_per_day=500)
+    first = ingested(source, tmp_path / "run")
+    before = part_files(first)
+    day = first.catalog.used()[1]
+    old = source / day.path
+    new = old.with_name(old.name.replace("v5.6.0", "v5.10.0"))
+    content = pycdfpp.load(str(old))
+    flux = content["FEDU"].values * 2
+    content["FEDU"].set_values(flux, force=True)
+    pycdfpp.save(content, str(new))
+    second = ingested(source, tmp_path / "run")
+    after = part_files(second)
+    touched = {part.index for part in second.groups[0].parts() if any(d.day == day.day for d, _, _ in part.pieces)}
+    assert touched == {0} or touched == {0, 1}
+    changed = {int(name.split("/c/")[1].split("/")[0]) for name in before if before[name][0] != after[name][0]}
+    assert changed == touched
+    a, b = archive(first), archive(second)
+    assert a.sizes == b.sizes
+    assert contents(second) == contents(ingested(source, tmp_path / "one"))
+    inside = b["time"].values.astype("datetime64[D]") == np.datetime64(day.day)
+    rows = np.nan_to_num(b["flux"].values[inside])
+    np.testing.assert_array_equal(rows, np.nan_to_num(np.where(flux >= 0, flux, np.nan).astype("f4")))
+
+
+def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=6, records_per_day=500)
+    done: list[int] = []
+    call = IngestPart.__call__
+
+    def limited(limit: int) -> Callable:
+        def counted(self: IngestPart, span) -> dict:
+            if len(done) == limit:
+                raise KeyboardInterrupt
+            done.append(span.index)
+            return call(self, span)
+
+        return counted
+
+    monkeypatch.setattr(IngestPart, "__call__", limited(2))
+    with pytest.raises(KeyboardInterrupt):
+        ingested(source, tmp_path / "run")
+    monkeypatch.setattr(IngestPart, "__call__", limited(-1))
+    run = ingested(source, tmp_path / "run")
+    assert done == [0, 1, 2]
+    assert contents(run) == contents(ingested(source, tmp_path / "one"))
+
+
+def test_two_spacecraft_have_a_group_each(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, spacecraft=("rbspa", "rbspb"), days=3, records_per_day=400)
+    run = ingested(source, tmp_path / "run")
+    for group in ("rbspa", "rbspb"):
+        found = archive(run, group)
+        np.testing.assert_array_equal(found["time"].values, truth_times(source, group))
+        assert found.attrs["spacecraft"] == group
+        assert "3 CDF files" in found.attrs["source"]
+        assert found["flux"].attrs["units"] == "cm-2 s-1 sr-1 MeV-1"
+        assert (found["counts_per_flux"].values > 0).all()
+
+
+FIRST = date(2013, 3, 1)
+DAY_NS = 86_400 * 10**9
+# Around both midnights of a day, the limits of straying included, and in its middle: few, so that they collide.
+EDGES = [-STRAY_NS - 1, -STRAY_NS, -2, -1, 0, 1, 2, STRAY_NS - 1, STRAY_NS]
+OFFSETS = st.sampled_from([*EDGES, *(DAY_NS + ns for ns in EDGES), DAY_NS // 2])
+FILES = st.lists(st.none() | st.lists(st.none() | OFFSETS, min_size=1, max_size=8), min_size=1, max_size=4)
+
+
+def facts_of(times: np.ndarray) -> FileFacts:
+    return FileFacts(np.array([45.0, 135.0]), np.array([2.0]), times, 0, (), "", "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(files=FILES, rows_per_part=st.integers(1, 9))
+def test_each_record_once_whatever_the_files_hold(files: list[list[int | None] | None], rows_per_part: int) -> None:
+    """Files of neighbouring days with disorder, copies within and between them, strays and invalid times."""
+    times: dict[str, np.ndarray] = {}
+    candidates: dict[int, list[float]] = {}
+    marks: dict[str, np.ndarray] = {}
+    for number, offsets in enumerate(files):
+        if offsets is None:
+            continue
+        day = FIRST + timedelta(days=number)
+        midnight = int(np.datetime64(day, "ns").astype(np.int64))
+        path = f"{day.isoformat()}.cdf"
+        ns = [np.iinfo("i8").min if offset is None else midnight + offset for offset in offsets]
+        times[path] = np.array(ns, np.int64).view("datetime64[ns]")
+        marks[path] = 100.0 * number + np.arange(len(ns))
+        for mark, offset in zip(marks[path].tolist(), offsets, strict=True):
+            if offset is not None and -STRAY_NS <= offset < DAY_NS + STRAY_NS:
+                candidates.setdefault(midnight + offset, []).append(mark)
+    if not candidates:
+        return
+    found = [
+        FoundFile(Path("/data") / path, "rbspa", date.fromisoformat(path[:10]), (1,), 10, 10) for path in sorted(times)
+    ]
+
+    def read(path: Path, instrument, spacecraft: str) -> tuple[Records, dict[str, int]]:
+        flux = np.broadcast_to(marks[path.name][:, None, None], (len(marks[path.name]), 2, 1)).astype("f4")
+        return Records(times[path.name], flux, {}), {}
+
+    written: list[dict] = []
+
+    def keep(store, group, index, *, specs, values, rows_per_part) -> dict:
+        written.append(values)
+        assert index == len(written) - 1
+        return {}
+
+    instrument = REPT.model_copy(update={"ephemeris": {}})
+    with (
+        patch.object(scan_module, "find_files", lambda *_: found),
+        patch.object(scan_module, "inspect", lambda path, *_, **__: facts_of(times[path.name])),
+        patch.object(ingest_module, "read_records", read),
+        patch.object(ingest_module, "write_part", keep),
+    ):
+        catalog = scan_archive(Path("/data"), instrument, config=ArchiveConfig(), previous=None)
+        (plan,) = plan_groups(catalog, rows_per_part=rows_per_part)
+        for span in plan.parts():
+            assert "files" in IngestPart("/data", instrument, "/store", (2, 1), rows_per_part)(span)
+    stored = np.concatenate([values["time"] for values in written])
+    assert stored.tolist() == sorted(candidates)
+    assert all(len(values["time"]) == rows_per_part for values in written[:-1])
+    for time, mark in zip(stored.tolist(), np.concatenate([v["flux"][:, 0, 0] for v in written]), strict=True):
+        number = (np.datetime64(time, "ns").astype("datetime64[D]") - np.datetime64(FIRST)).astype(int)
+        own = [m for m in candidates[time] if m // 100 == number]
+        assert mark == (own or candidates[time])[0]
+    left_out = sum(entry.notes.get("outside_day", 0) + entry.notes.get("invalid_time", 0) for entry in catalog.files)
+    assert left_out <= sum(map(len, times.values())) - len(stored)

@@ -1,0 +1,85 @@
+"""Small synthetic archives in memory, and what is fitted to them, without TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from padflow.network import Network
+from padflow.records import Records
+
+PITCH_ANGLE = (np.arange(17) + 0.5) * 180 / 17  # REPT's bins
+ENERGY = np.array([1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20.0])  # MeV
+COUNTS_PER_FLUX = 0.2 * 0.32 * 0.2 * ENERGY
+FIRST = np.datetime64("2013-03-16T23:00:00", "ns")
+
+
+def times(rows: int, *, seed: int = 0, cadence_seconds: float = 11.0, gap_share: float = 0.002) -> np.ndarray:
+    """Ascending times with jitter, to the nanosecond, and a few gaps of 30 s to 20 min."""
+    rng = np.random.default_rng([seed, 1])
+    step = np.round(cadence_seconds * 1e9 * rng.uniform(0.97, 1.03, rows)).astype(np.int64)
+    gap = rng.random(rows) < gap_share
+    step[gap] += np.round(rng.uniform(30, 1200, gap.sum()) * 1e9).astype(np.int64)
+    return FIRST + np.cumsum(step).astype("timedelta64[ns]")
+
+
+def records(rows: int, *, seed: int = 0, missing_share: float = 0.05, **time_options: float) -> Records:
+    """Pancakes and butterflies of changing size, some bins and a few whole records and ephemeris values missing."""
+    rng = np.random.default_rng([seed, 2])
+    sine, cosine = np.sin(np.radians(PITCH_ANGLE)), np.cos(np.radians(PITCH_ANGLE))
+    pads = np.stack([sine**0.4, sine**2, sine**4, sine * (0.3 + 2 * cosine**2)])
+    pad = pads[rng.integers(len(pads), size=rows)]
+    spectrum = 10 ** rng.uniform(0, 5, (rows, 1)) * ENERGY ** rng.uniform(-5, -2, (rows, 1))
+    flux = pad[:, :, None] * spectrum[:, None, :] * rng.lognormal(0, 0.2, (rows, len(pad[0]), len(ENERGY)))
+    flux[rng.random(flux.shape) < missing_share] = np.nan
+    flux[rng.random(rows) < missing_share / 5] = np.nan
+    ephemeris = {
+        "L": 4.5 + 2.5 * np.sin(np.arange(rows) / 700) + rng.normal(0, 0.01, rows),
+        "L_star": 4.2 + 2.5 * np.sin(np.arange(rows) / 700),
+        "MLT": rng.uniform(0, 24, rows),
+    }
+    ephemeris["L_star"][rng.random(rows) < missing_share] = np.nan
+    ephemeris = {name: values.astype("f4") for name, values in ephemeris.items()}
+    return Records(times(rows, seed=seed, **time_options), flux.astype("f4"), ephemeris)
+
+
+def dataset(of: Records, *, chunks: int | tuple[int, ...] | None = None) -> xr.Dataset:
+    """The records as `padflow.open_archive` would return them, in memory or in Dask chunks along time."""
+    out = xr.Dataset(
+        {"flux": (("time", "pitch_angle", "energy"), of.flux)}
+        | {name: ("time", values) for name, values in of.ephemeris.items()}
+        | {"counts_per_flux": ("energy", COUNTS_PER_FLUX)},
+        coords={"time": of.time, "pitch_angle": PITCH_ANGLE, "energy": ENERGY},
+    )
+    return out if chunks is None else out.chunk({"time": chunks})
+
+
+class MemoryReader:
+    """The `padflow.sampling.Reader` of records in memory; remembers what was read."""
+
+    def __init__(self, of: Records):
+        self._records = of
+        self.reads: list[tuple[int, int]] = []
+
+    @property
+    def rows(self) -> int:
+        return len(self._records)
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        return self._records.time[start:stop]
+
+    def read(self, start: int, stop: int, *, ephemeris: tuple[str, ...] = ()) -> Records:
+        self.reads.append((start, stop))
+        found = self._records.take(slice(start, stop))
+        return Records(found.time, found.flux, {name: found.ephemeris[name] for name in ephemeris})
+
+
+def network(features: int, *, code_size: int = 20, seed: int = 0) -> Network:
+    """Random weights, as an untrained autoencoder has."""
+    rng = np.random.default_rng([seed, 3])
+    return Network(
+        rng.normal(0, features**-0.5, (features, code_size)),
+        rng.normal(0, 0.1, code_size),
+        rng.normal(0, code_size**-0.5, (code_size, features)),
+        rng.normal(0, 0.1, features),
+    )

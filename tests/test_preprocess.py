@@ -1,0 +1,462 @@
+"""From flux to features, against loops that follow the definitions word by word."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from padflow.config import BLOCK_ROWS, PreprocessConfig, load_config
+from padflow.errors import ConfigError
+from padflow.preprocess import (
+    Preprocessor,
+    Reason,
+    aligned_blocks,
+    average_window,
+    features_by_block,
+    fold_flux,
+    halo_rows,
+    normalise_flux,
+)
+from padflow.records import Records
+from padflow.sampling import read_with_halo
+
+T0 = np.datetime64("2013-03-17T00:00:00", "ns")
+flux_values = st.one_of(st.just(np.float32("nan")), st.floats(0, 1e6, width=32))
+missing = pytest.mark.filterwarnings("ignore:Mean of empty slice")
+
+
+def seconds(*offsets: float) -> np.ndarray:
+    return T0 + np.round(np.array(offsets) * 1e9).astype("timedelta64[ns]")
+
+
+# --- folding -----------------------------------------------------------------------------------------------
+
+
+@given(arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 7), st.integers(1, 3)), elements=flux_values))
+def test_fold_is_the_mean_of_mirrored_pitch_angles(flux):
+    folded = fold_flux(flux)
+    n, pitch_angles, energies = flux.shape
+    half = (pitch_angles + 1) // 2
+    assert folded.shape == (n, half, energies)
+    assert folded.dtype == np.float32
+    for i, a, e in np.ndindex(folded.shape):
+        pair = [v for v in (flux[i, a, e], flux[i, pitch_angles - 1 - a, e]) if not np.isnan(v)]
+        expected = np.mean(pair, dtype="f8") if pair else np.nan
+        np.testing.assert_allclose(folded[i, a, e], expected, rtol=1e-6)
+
+
+# --- averaging ---------------------------------------------------------------------------------------------
+
+
+def pairs_average(values, ns, window_ns, gap_ns, *, sum_only):
+    """Every pair of rows, in float64 and integer nanoseconds."""
+    out = np.empty(values.shape)
+    for i, j in np.ndindex(values.shape):
+        inside = []
+        for other in range(len(ns)):
+            low, high = sorted((i, other))
+            bridged = all(ns[k + 1] - ns[k] <= gap_ns for k in range(low, high))
+            if bridged and 2 * abs(ns[other] - ns[i]) <= window_ns and not np.isnan(values[other, j]):
+                inside.append(values[other, j])
+        out[i, j] = np.sum(inside) if sum_only else (np.mean(inside) if inside else np.nan)
+    return out
+
+
+@st.composite
+def series(draw, *, most: int = 24):
+    rows = draw(st.integers(0, most))
+    steps = draw(st.lists(st.integers(0, 40), min_size=rows, max_size=rows))
+    elements = flux_values if draw(st.booleans()) else st.floats(0, 1e6, width=32)
+    values = draw(arrays(np.float32, (rows, draw(st.integers(1, 3))), elements=elements))
+    # Whole and odd numbers of seconds: window and gap limits are met exactly as well as missed.
+    return values, T0 + np.cumsum(np.array(steps, np.int64) * 10**9).astype("timedelta64[ns]")
+
+
+@settings(max_examples=150, deadline=None)
+@given(series(), st.integers(1, 120), st.integers(1, 50), st.booleans())
+def test_average_equals_the_mean_over_all_pairs(data, window, gap, sum_only):
+    values, time = data
+    found = average_window(values, time, window_seconds=window, max_gap_seconds=gap, sum_only=sum_only)
+    expected = pairs_average(values, time.astype(np.int64), window * 10**9, gap * 10**9, sum_only=sum_only)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(series(most=40), st.integers(1, 120), st.integers(1, 50), st.data())
+def test_average_has_the_same_bits_whatever_lies_around_its_halo(data, window, gap, draw):
+    values, time = data
+    options = {"window_seconds": window, "max_gap_seconds": gap}
+    whole = average_window(values, time, **options)
+    start = draw.draw(st.integers(0, len(time)))
+    stop = draw.draw(st.integers(start, len(time)))
+    low, high = halo_rows(time, start, stop, halo_seconds=window / 2)
+    low, high = draw.draw(st.integers(0, low)), draw.draw(st.integers(high, len(time)))
+    part = average_window(values[low:high], time[low:high], **options)[start - low : stop - low]
+    assert part.tobytes() == whole[start:stop].tobytes()
+
+
+def test_average_at_the_very_edges_of_window_and_gap():
+    values = np.array([[1], [2], [4], [8], [16]], np.float32)
+    time = seconds(0, 60, 120.000000001, 180, 240.000000001)
+    both = average_window(values, time, window_seconds=120, max_gap_seconds=60.000000001, sum_only=True)
+    assert both[:, 0].tolist() == [3, 3, 12, 12, 16]
+    less = average_window(values, time, window_seconds=120.000000002, max_gap_seconds=60, sum_only=True)
+    assert less[:, 0].tolist() == [3, 3, 12, 12, 16]
+    all_three = average_window(values, time, window_seconds=120.000000002, max_gap_seconds=61, sum_only=True)
+    assert all_three[:, 0].tolist() == [3, 7, 14, 28, 24]
+
+
+def test_average_does_not_change_its_input():
+    values = np.ones((5, 2), np.float32)
+    average_window(values, seconds(0, 1, 2, 3, 4), window_seconds=10, max_gap_seconds=60)
+    assert (values == 1).all()
+
+
+# --- normalising -------------------------------------------------------------------------------------------
+
+
+def loop_normalise(flux, method, middle):
+    clean = np.where(np.isfinite(flux), flux, 0).astype("f8")
+    out = np.zeros(flux.shape)
+    for i, a, e in np.ndindex(flux.shape):
+        divisor = {
+            "none": 1.0,
+            "max": clean[i].max(),
+            "energy_max": clean[i, :, e].max(),
+            "pa90": clean[i, middle, e],
+        }[method]
+        out[i, a, e] = clean[i, a, e] / divisor if divisor > 1.2e-38 else 0
+    return out
+
+
+@pytest.mark.parametrize("method", ["max", "pa90", "energy_max", "none"])
+@given(data=st.data())
+def test_normalise_follows_its_definition(method, data):
+    shape = (data.draw(st.integers(0, 4)), 5, data.draw(st.integers(1, 3)))
+    odd = st.sampled_from([0, np.nan, np.inf, -np.inf, 1e-30])
+    flux = data.draw(arrays(np.float32, shape, elements=st.one_of(odd, st.floats(2.0**-20, 1e6, width=32))))
+    before = flux.copy()
+    found = normalise_flux(flux, method, middle=2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, loop_normalise(flux, method, 2), rtol=1e-6)
+    np.testing.assert_array_equal(flux, before)
+
+
+@pytest.mark.parametrize("method", ["max", "pa90", "energy_max"])
+@given(flux=arrays(np.float32, (2, 3, 2), elements=st.floats(0, 2.0**127, width=32)))
+def test_normalised_values_are_finite_even_beside_denormal_ones(method, flux):
+    scaled = normalise_flux(flux, method, middle=1)
+    assert np.isfinite(scaled).all()
+    if method != "pa90":
+        assert scaled.min() >= 0
+        assert scaled.max() <= 1
+
+
+# --- reasons and the order of steps -------------------------------------------------------------------------
+
+PITCH_ANGLE = np.array([30.0, 90.0, 150.0])
+ENERGY = np.array([2.0, 4.0])
+COUNTS = np.array([0.5, 0.25])
+
+
+def preprocessor(**values) -> Preprocessor:
+    return Preprocessor(PreprocessConfig(**values), PITCH_ANGLE, energy=ENERGY, counts_per_flux=COUNTS)
+
+
+def made(flux, time=None, *, l_star=None, lshell=None) -> Records:
+    flux = np.asarray(flux, np.float32).reshape(-1, 3, 2)
+    n = len(flux)
+    named = {"L_star": l_star, "L": lshell}
+    ephemeris = {name: np.asarray(values, np.float32) for name, values in named.items() if values is not None}
+    return Records(seconds(*range(n)) if time is None else time, flux, ephemeris)
+
+
+def reasons(of: Records, **values) -> list[Reason]:
+    return [Reason(code) for code in preprocessor(**values)(of, slice(None)).reason]
+
+
+def test_time_range_is_half_open():
+    of = made(np.ones((4, 3, 2)), seconds(-1e-9, 0, 3599.999999999, 3600))
+    limits = (datetime(2013, 3, 17, 0), datetime(2013, 3, 17, 1))
+    out = Reason.OUTSIDE_TIME
+    assert reasons(of, time_range=limits) == [out, Reason.SELECTED, Reason.SELECTED, out]
+
+
+@pytest.mark.parametrize(("variable", "keyword"), [("L_star", "l_star"), ("L", "lshell")])
+def test_l_range_is_half_open_and_missing_l_has_its_own_reason(variable, keyword):
+    other = "lshell" if keyword == "l_star" else "l_star"
+    of = made(np.ones((5, 3, 2)), **{keyword: [2.4, 2.5, 6.9, 7, np.nan], other: [9.0] * 5})
+    out, good = Reason.OUTSIDE_L, Reason.SELECTED
+    assert reasons(of, l_range=(2.5, 7), l_variable=variable) == [out, good, good, out, Reason.L_MISSING]
+
+
+def test_l_range_without_that_l_in_the_archive():
+    with pytest.raises(ConfigError, match="L_star, which this archive does not hold"):
+        reasons(made(np.ones((2, 3, 2)), lshell=[4, 4]), l_range=(2, 7))
+
+
+def test_min_valid_channels_counts_before_folding_and_averaging():
+    flux = np.full((3, 3, 2), np.nan)
+    flux[0] = 1
+    flux[1, 0] = flux[1, 1] = 1  # four of six bins; folding would fill the others
+    flux[2, 0, 0] = np.inf
+    few, good = Reason.FEW_CHANNELS, Reason.SELECTED
+    assert reasons(made(flux), min_valid_channels=5, average_seconds=10) == [good, few, few]
+    assert reasons(made(flux), min_valid_channels=4) == [good, good, few]
+    assert reasons(made(flux), min_valid_channels=1)[2] == few
+    assert reasons(made(flux), min_valid_channels=0) == [good] * 3
+
+
+def test_min_valid_channels_counts_the_chosen_energies_only():
+    flux = np.ones((1, 3, 2))
+    flux[:, :, 0] = np.nan
+    assert reasons(made(flux), energy_range=(1, 3)) == [Reason.FEW_CHANNELS]
+    assert reasons(made(flux), energy_range=(3, 5)) == [Reason.SELECTED]
+
+
+def test_min_flux_looks_at_the_peak_after_folding_and_averaging():
+    flux = np.zeros((4, 3, 2))
+    flux[1, 0, 0] = 8  # folded: 4; averaged over three records: 4 / 3
+    flux[3] = np.nan
+    low, good = Reason.LOW_FLUX, Reason.SELECTED
+    common = {"min_valid_channels": 0}
+    assert reasons(made(flux), min_flux=8, fold=False, **common) == [low, good, low, low]
+    assert reasons(made(flux), min_flux=4, **common) == [low, good, low, low]
+    assert reasons(made(flux), min_flux=4.1, **common) == [low] * 4
+    assert reasons(made(flux), min_flux=1.3, average_seconds=2, **common) == [good, good, good, low]
+    assert reasons(made(flux), min_flux=0, **common) == [good] * 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), window=st.integers(0, 60), fold=st.booleans())
+def test_min_counts_are_summed_over_bins_and_the_records_averaged(data, window, fold):
+    rows = data.draw(st.integers(1, 12))
+    flux = data.draw(arrays(np.float32, (rows, 3, 2), elements=flux_values))
+    time = seconds(*np.cumsum(data.draw(st.lists(st.integers(1, 40), min_size=rows, max_size=rows))))
+    counts = np.nansum(flux.astype("f8") * COUNTS, axis=(1, 2))[:, None]
+    if window:
+        counts = pairs_average(counts, time.astype(np.int64), window * 10**9, 25 * 10**9, sum_only=True)
+    limit = float(np.median(counts)) + 1e-3
+    expected = [Reason.SELECTED if total >= limit else Reason.LOW_COUNTS for total in counts[:, 0]]
+    options = {"min_valid_channels": 0, "average_seconds": window, "max_gap_seconds": 25, "fold": fold}
+    if (abs(counts - limit) > 1e-6 * limit).all():
+        assert reasons(made(flux, time), min_counts=limit, **options) == expected
+
+
+def test_min_counts_use_the_chosen_energies_only():
+    of = made(np.ones((1, 3, 2)))
+    assert reasons(of, min_counts=0.75, energy_range=(3, 5)) == [Reason.SELECTED]
+    assert reasons(of, min_counts=0.76, energy_range=(3, 5)) == [Reason.LOW_COUNTS]
+    assert reasons(of, min_counts=2.25) == [Reason.SELECTED]
+
+
+@pytest.mark.parametrize("counts", [None, np.array([0.5, np.nan]), np.array([0.5, np.inf])])
+def test_min_counts_without_a_geometric_factor(counts):
+    with pytest.raises(ConfigError, match="min_counts = 3 needs counts"):
+        Preprocessor(PreprocessConfig(min_counts=3), PITCH_ANGLE, energy=ENERGY, counts_per_flux=counts)
+    Preprocessor(PreprocessConfig(), PITCH_ANGLE, energy=ENERGY, counts_per_flux=counts)
+
+
+def test_min_counts_needs_the_factor_of_the_chosen_energies_only():
+    config = PreprocessConfig(min_counts=3, energy_range=(1, 3))
+    Preprocessor(config, PITCH_ANGLE, energy=ENERGY, counts_per_flux=np.array([0.5, np.nan]))
+
+
+def test_the_first_of_several_reasons_stands():
+    limits = {
+        "time_range": (datetime(2013, 3, 17), datetime(2013, 3, 18)),
+        "l_range": (3, 6),
+        "min_valid_channels": 2,
+        "min_flux": 5,
+        "min_counts": 1000,
+    }
+    flux = np.full((6, 3, 2), np.nan)
+    flux[4:] = 1, 6  # the fifth lacks flux and counts, the sixth counts
+    flux[4] = 1
+    flux[5] = 6
+    l_star = [np.nan, np.nan, 9, 4, 4, 4]
+    time = seconds(-1, *range(5))
+    found = reasons(made(flux, time, l_star=l_star), **limits)
+    assert found == [Reason(code) for code in range(1, 7)]
+
+
+def test_reasons_have_the_codes_that_are_stored():
+    names = "NOT_PROCESSED SELECTED OUTSIDE_TIME L_MISSING OUTSIDE_L FEW_CHANNELS LOW_FLUX LOW_COUNTS".split()
+    assert [(reason.name, int(reason)) for reason in Reason] == list(zip(names, range(-1, 7), strict=True))
+
+
+def test_records_that_are_not_selected_still_serve_the_average_of_others():
+    flux = np.stack([np.full((3, 2), 1.0), np.full((3, 2), 3.0)])
+    flux[0, 0, 0] = 5
+    out = preprocessor(l_range=(3, 6), average_seconds=2, fold=False)(made(flux, l_star=[9, 4]), slice(None))
+    assert out.reason.tolist() == [Reason.OUTSIDE_L, Reason.SELECTED]
+    np.testing.assert_allclose(out.rows[1], np.array([4, 2, 2, 2, 2, 2]) / 4)
+
+
+@missing
+@pytest.mark.parametrize("normalise", ["max", "pa90", "energy_max", "none"])
+@pytest.mark.parametrize("average_seconds", [0, 60])
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("energy_range", [None, (2.0, 8)])
+def test_the_whole_chain_step_by_step(factories, fold, average_seconds, normalise, energy_range):
+    of = factories.records(60, missing_share=0.3, gap_share=0.1)
+    config = PreprocessConfig(
+        fold=fold, average_seconds=average_seconds, normalise=normalise, energy_range=energy_range, max_gap_seconds=40
+    )
+    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY)
+    core = slice(7, 51)
+    found = maker(of, core)
+    low, high = energy_range or (0, 99)
+    chosen = [i for i, e in enumerate(factories.ENERGY) if low <= e <= high]
+    flux = of.flux[:, :, chosen].astype("f8")
+    if fold:
+        flux = np.stack([np.nanmean(flux[:, [a, 16 - a]], axis=1) for a in range(9)], axis=1)
+    if average_seconds:
+        flat = flux.reshape(60, -1)
+        flat = pairs_average(flat, of.time.astype(np.int64), 60 * 10**9, 40 * 10**9, sum_only=False)
+        flux = flat.reshape(flux.shape)
+    expected = loop_normalise(flux, normalise, 8)[core].reshape(44, -1)
+    np.testing.assert_allclose(found.rows, expected, rtol=2e-5)
+    assert found.rows.dtype == np.float32
+    assert maker.features == found.rows.shape[1] == (9 if fold else 17) * len(chosen)
+    np.testing.assert_array_equal(maker.energy, factories.ENERGY[chosen])
+    np.testing.assert_array_equal(maker.pitch_angle, factories.PITCH_ANGLE[: 9 if fold else 17])
+
+
+def test_energy_range_includes_both_ends_and_must_hold_a_channel():
+    def energies(low, high):
+        return preprocessor(energy_range=(low, high)).energy.tolist()
+
+    assert energies(2, 4) == [2, 4]
+    assert energies(2.01, 4) == [4]
+    with pytest.raises(ConfigError, match=r"energy_range = \[2.5, 3.5\] MeV holds no channel.* 2, 4 MeV"):
+        energies(2.5, 3.5)
+
+
+def test_folding_needs_symmetric_pitch_angles():
+    lopsided = np.array([20.0, 90.0, 150.0])
+    with pytest.raises(ConfigError, match=r"symmetric about 90.*20, 90, 150.*fold=false"):
+        Preprocessor(PreprocessConfig(), lopsided, energy=ENERGY)
+    assert Preprocessor(PreprocessConfig(fold=False), lopsided, energy=ENERGY).features == 6
+
+
+def test_paper_mode_is_what_the_authors_released(factories, request):
+    """SCIENCE: fill to 0, one maximum a record, pitch angle slowest, and no record dropped."""
+    config = load_config(request.config.rootpath / "configs" / "killey2023.yaml")
+    of = factories.records(200, missing_share=0.2)
+    of.flux[3] = np.nan
+    of.flux[4] = 0
+    of.flux[5, 2, 3] = np.inf
+    found = Preprocessor(config.preprocess, factories.PITCH_ANGLE, energy=factories.ENERGY)(of, slice(None))
+    expected = np.empty((200, 204), np.float32)
+    for i, record in enumerate(of.flux):
+        row = [value if np.isfinite(value) else np.float32(0) for value in record.ravel(order="C")]
+        expected[i] = np.array(row) / max(row) if max(row) else 0
+    np.testing.assert_array_equal(found.rows, expected)
+    assert found.rows[3:5].tolist() == np.zeros((2, 204)).tolist()
+    assert (found.reason == Reason.SELECTED).all()
+    assert found.rows[0].reshape(17, 12)[5, 7] == found.rows[0, 5 * 12 + 7]
+    train = config.train
+    assert (train.split, train.train_share, train.validation_share) == ("row", 0.2, 0.2)
+    assert (config.seed_of("split"), config.seed, config.pca.rows) == (4, 1, "test")
+    assert (train.epochs, train.batch_size, train.learning_rate, train.patience) == (200, 256, 5e-4, 5)
+    assert not train.restore_best
+    assert (config.pca.components, config.method) == (3, "kmeans")
+    assert (config.mean_shift.quantile, config.mean_shift.bandwidth_samples, config.mean_shift.bandwidth) == (0.1, 6000, None)
+    assert (config.seed_of("mean_shift"), config.seed_of("kmeans")) == (0, 0)
+
+
+# --- blocks at fixed places --------------------------------------------------------------------------------
+
+
+@given(start=st.integers(0, 9000), length=st.integers(0, 9000))
+def test_blocks_cover_the_rows_and_end_at_fixed_places(start, length):
+    blocks = list(aligned_blocks(start, start + length))
+    assert [row for low, high in blocks for row in range(low, high)] == list(range(start, start + length))
+    assert all(high % BLOCK_ROWS == 0 for _, high in blocks[:-1])
+    assert all(0 < high - low <= BLOCK_ROWS for low, high in blocks)
+
+
+@given(data=series(), halo=st.integers(0, 100), draw=st.data())
+def test_halo_rows_are_those_within_reach(data, halo, draw):
+    time = data[1]
+    start = draw.draw(st.integers(0, len(time)))
+    stop = draw.draw(st.integers(start, len(time)))
+    first, end = halo_rows(time, start, stop, halo_seconds=halo)
+    if start == stop or not halo:
+        assert (first, end) == (start, stop)
+    else:
+        reach = np.timedelta64(halo, "s")
+        near = np.flatnonzero((time >= time[start] - reach) & (time <= time[stop - 1] + reach))
+        assert (first, end) == (near[0], near[-1] + 1)
+
+
+def rows_in_parts(reader, maker, edges) -> tuple[bytes, bytes]:
+    rows, reason = [], []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        records, offset = read_with_halo(reader, maker, start=start, stop=stop)
+        for where, features in features_by_block(maker, records, offset=offset, start=start, stop=stop):
+            assert len(features.rows) == where.stop - where.start
+            rows.append(features.rows)
+            reason.append(features.reason)
+    return np.concatenate(rows).tobytes(), np.concatenate(reason).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("average_seconds", "cadence"),
+    [(0, 11), (120, 11), (97.3, 2.5), (3600 * 5, 11)],  # the last reaches over many blocks
+    ids=["off", "two minutes", "irregular", "halo of blocks"],
+)
+def test_features_have_the_same_bits_in_parts_of_any_size(factories, average_seconds, cadence):
+    total = 5 * BLOCK_ROWS + 321
+    many = average_seconds > 1000
+    of = factories.records(total, cadence_seconds=cadence, gap_share=0 if many else 0.01)
+    of = Records(of.time, of.flux[:, ::4, ::5].copy(), of.ephemeris)
+    config = PreprocessConfig(
+        average_seconds=average_seconds, l_range=(2.5, 6.5), min_counts=20, min_flux=3, min_valid_channels=10
+    )
+    maker = Preprocessor(
+        config, factories.PITCH_ANGLE[::4], energy=factories.ENERGY[::5], counts_per_flux=factories.COUNTS_PER_FLUX[::5]
+    )
+    if many:
+        reach = halo_rows(of.time, 3 * BLOCK_ROWS, 4 * BLOCK_ROWS, halo_seconds=maker.halo_seconds)
+        assert reach[0] < 2.5 * BLOCK_ROWS
+    reader = factories.MemoryReader(of)
+    whole = rows_in_parts(reader, maker, [0, total])
+    assert len(set(whole[1])) >= 4  # several reasons: the comparison is of something
+    for size in (1, 2, 3):
+        assert rows_in_parts(reader, maker, [*range(0, total, size * BLOCK_ROWS), total]) == whole
+    starts = rows_in_parts(reader, maker, [2 * BLOCK_ROWS, 3 * BLOCK_ROWS])
+    per_row = maker.features * 4
+    assert starts[0] == whole[0][2 * BLOCK_ROWS * per_row : 3 * BLOCK_ROWS * per_row]
+
+
+def test_read_with_halo_reads_what_is_needed_and_no_more(factories):
+    of = factories.records(4 * BLOCK_ROWS, gap_share=0.01)
+    for average_seconds in (0, 30, 120, 3600, 10**6):
+        maker = preprocessor(average_seconds=average_seconds, l_range=(2, 7))
+        reader = factories.MemoryReader(of)
+        for start, stop in [(0, 1024), (1024, 2048), (3072, 4096), (700, 700)]:
+            records, offset = read_with_halo(reader, maker, start=start, stop=stop)
+            first, end = halo_rows(of.time, start, stop, halo_seconds=average_seconds / 2)
+            assert (offset, offset + len(records)) == (first, end) == reader.reads[-1]
+            assert list(records.ephemeris) == ["L_star"]
+
+
+def test_no_warning_reaches_the_user(factories):
+    of = factories.records(300, missing_share=0.4)
+    of.flux[::7] = np.nan
+    config = PreprocessConfig(average_seconds=60, min_flux=1, min_counts=1, l_range=(3, 6))
+    maker = Preprocessor(
+        config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=factories.COUNTS_PER_FLUX
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(maker(of, slice(None)).rows).all()
