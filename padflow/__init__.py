@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from padflow.fitting import fit
     from padflow.model import Model
     from padflow.opening import open_archive, open_results
-    from padflow.preprocess import preprocess
+    from padflow.preprocessing import preprocess
 
 __all__ = ["Config", "Model", "fit", "load_config", "open_archive", "open_results", "preprocess"]
 
@@ -23,7 +23,7 @@ _HOMES = {
     "load_config": "padflow.config",
     "open_archive": "padflow.opening",
     "open_results": "padflow.opening",
-    "preprocess": "padflow.preprocess",
+    "preprocess": "padflow.preprocessing",
 }
 
 

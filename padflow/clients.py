@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import sys
@@ -34,6 +35,9 @@ class Workers(Protocol):
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
 
+    def prepare(self) -> None:
+        """Load what the passes need, while there is nothing to do."""
+
 
 class SerialWorkers:
     """Runs everything here and now."""
@@ -50,6 +54,9 @@ class SerialWorkers:
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute as Dask does without a cluster."""
         return nullcontext()
+
+    def prepare(self) -> None:
+        """Do nothing: what is needed is loaded when it is."""
 
 
 class DaskWorkers:
@@ -101,8 +108,19 @@ class DaskWorkers:
         """Return a context in which Dask collections compute on the cluster."""
         return self.client.as_current()
 
+    def prepare(self) -> None:
+        """Import on every worker what the passes need: seconds that fall into the time of training."""
+        self._ahead = [
+            self.client.submit(_import_ahead, workers=[address], pure=False) for address in self.client.nthreads()
+        ]
+
     def _submit(self, function: Callable[[Any], Any], item: Any) -> Any:
         return self.client.submit(function, item, pure=False)
+
+
+def _import_ahead() -> None:
+    for name in ("padflow.run.passes", "dask_ml.cluster"):
+        importlib.import_module(name)
 
 
 class _Second:
@@ -172,7 +190,7 @@ def connect(config: ClusterConfig) -> Iterator[DaskWorkers]:
             threads_per_worker=1,
             memory_limit=config.memory_limit,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs="ERROR",
         ) as cluster,
         # Not the default client: xarray would take its locks for writing files from the scheduler.

@@ -29,7 +29,7 @@ from pydantic import (
 from padflow.errors import ConfigError
 
 BLOCK_ROWS = 1024
-"""Rows of one inner chunk of the archive, and of one block of computation (see `padflow.preprocess`)."""
+"""Rows of one inner chunk of the archive, and of one block of computation (see `padflow.preprocessing`)."""
 
 
 def _seconds(value: object) -> object:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from padflow.blas import one_blas_thread
 from padflow.network import Network
 from padflow.pca import IncrementalPCA, Moments
-from padflow.preprocess import Preprocessor, Reason, features_by_block
+from padflow.preprocessing import Preprocessor, Reason, features_by_block
 from padflow.records import Records
 from padflow.sampling import Reader, Split, Subset, read_with_halo
 
@@ -36,8 +36,7 @@ def moments_of_rows(
     records, offset = read_with_halo(reader, preprocessor, start=start, stop=stop)
     time = records.time[start - offset : stop - offset]
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
-    # One BLAS thread: more would share out rows differently and change the last bits.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
             chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
             if chosen.any():
@@ -81,7 +80,7 @@ class Encoder:
         score = np.full((rows, len(self.components)), np.nan, np.float32)
         error = np.full(rows, np.nan, np.float32)
         reason = np.empty(rows, np.int8)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             blocks = features_by_block(self.preprocessor, records, offset=offset, start=start, stop=stop)
             for where, features in blocks:
                 reason[where] = features.reason

@@ -22,7 +22,7 @@ from padflow.encoder import Encoder, fit_rows, moments_of_rows
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes, Model
 from padflow.pca import IncrementalPCA, Moments
-from padflow.preprocess import Preprocessor, preprocessor_of
+from padflow.preprocessing import Preprocessor, preprocessor_of
 from padflow.records import Records
 from padflow.sampling import Reader, RowSampler, Split, days_of, read_with_halo
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from padflow.config import BLOCK_ROWS
-from padflow.preprocess import halo_rows
+from padflow.preprocessing import halo_rows
 from padflow.records import Records
 
 Kernel = Callable[[Records, int, int, int], dict[str, np.ndarray]]

@@ -20,7 +20,7 @@ from padflow.durable import read_json, sha256_of, write_bytes, write_json
 from padflow.encoder import Encoder
 from padflow.errors import PadflowError
 from padflow.network import Network
-from padflow.preprocess import Preprocessor
+from padflow.preprocessing import Preprocessor
 from padflow.records import Records
 
 FORMAT = 1

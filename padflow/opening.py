@@ -53,7 +53,7 @@ def open_results(
     Returns
     -------
     xarray.Dataset
-        Along time: ``cluster`` (-1 where there is none), ``reason`` (`padflow.preprocess.Reason`), ``score``,
+        Along time: ``cluster`` (-1 where there is none), ``reason`` (`padflow.preprocessing.Reason`), ``score``,
         ``distance``, ``margin`` and ``reconstruction_error``.
 
     Raises

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,21 +11,11 @@ from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController
 
+from padflow.blas import one_blas_thread
 from padflow.errors import ConfigError, PadflowError
 
 BLOCK_ROWS = 8192  # 102 features as float64: 7 MB a block, whatever the chunk
-
-
-@functools.cache
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def _one_blas_thread():
-    # OpenBLAS adds in another order with another number of threads: the same chunk would give other bits.
-    return _threadpools().limit(limits=1, user_api="blas")
 
 
 def _float64_blocks(values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -69,7 +58,7 @@ class Moments:
         """
         features = values.shape[1]
         total = Moments(0, np.zeros(features), np.zeros((features, features)))
-        with _one_blas_thread():
+        with one_blas_thread():
             for _, block in _float64_blocks(values):
                 total = total.merge(_block_moments(block))
         return total
@@ -129,7 +118,7 @@ def _decompose(moments: Moments, n_components: int | None) -> _Decomposition:
             f"pca.components is {n_components!r}, but {n} records of {features} features have between 1 and"
             f" {rank} components. Lower pca.components, or give more records."
         )
-    with _one_blas_thread():
+    with one_blas_thread():
         variance, axes = linalg.eigh(moments.scatter / (n - 1))
     variance = np.maximum(variance[::-1][:rank], 0.0)  # rounding can leave -1e-18 for a feature that is constant
     _, components = svd_flip(None, axes.T[::-1][:n_components].copy(), u_based_decision=False)
@@ -272,7 +261,7 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         scores = np.empty((len(X), self.n_components_))
-        with _one_blas_thread():
+        with one_blas_thread():
             for rows, block in _float64_blocks(X):
                 scores[rows] = (block - self.mean_) @ self.components_.T
         return scores
@@ -280,7 +269,7 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
         """Return the rows whose scores are ``X``, float64 of shape (rows, n_features_in_)."""
         check_is_fitted(self)
-        with _one_blas_thread():
+        with one_blas_thread():
             return np.asarray(X, dtype=np.float64) @ self.components_ + self.mean_
 
     def score(self, X: np.ndarray, y: object = None) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 
 from padflow.config import BLOCK_ROWS, TrainConfig
 from padflow.errors import ConfigError, PadflowError
-from padflow.preprocess import Preprocessor, Reason, features_by_block, halo_rows
+from padflow.preprocessing import Preprocessor, Reason, features_by_block, halo_rows
 from padflow.records import Records
 
 RUN_ROWS = 4 * BLOCK_ROWS
@@ -197,10 +197,13 @@ class RowSampler:
                 chosen = rows[parts == part][: wanted[part] - held[part]]
                 pieces[part].append(chosen)
                 held[part] += len(chosen)
-            if place + 1 == len(self._places):
-                break
             if all(held[part] >= wanted[part] for part in wanted):
                 all_seen = False
+                break
+            if place + 1 == len(self._places):
+                if self._share < 1:  # few records are selected: go round once more and take them all
+                    self._share = 1.0
+                    return self._fill()
                 break
         empty = np.empty((0, self._preprocessor.features), np.float32)
         train, validation = (np.concatenate([empty, *pieces[part]]) for part in wanted)

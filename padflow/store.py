@@ -23,7 +23,7 @@ from zarr.storage import MemoryStore
 from padflow.config import BLOCK_ROWS
 from padflow.durable import sha256_of, write_bytes
 from padflow.errors import PadflowError
-from padflow.preprocess import Reason
+from padflow.preprocessing import Reason
 from padflow.records import Records
 
 ZSTD_LEVEL = 3

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from padflow.archive.simulate import Troubles, simulate_archive
+from padflow.cli import main
 from padflow.clients import SerialWorkers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,6 +47,15 @@ SMALL = (
     "cluster.workers=2",
 )
 """What makes the recommended configuration one for tests."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
 
 
 @dataclass(frozen=True)
@@ -124,3 +134,21 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
         return page
 
     monkeypatch.setattr("padflow.report.html.write_report", write_nothing)
+
+
+@pytest.fixture
+def padflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """Runs the command line in this process; returns its exit status and what it printed."""
+
+    def run(*arguments: str | Path) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["padflow", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        printed = capsys.readouterr()
+        return Finished(status, printed.out, printed.err)
+
+    return run

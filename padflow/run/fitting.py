@@ -68,6 +68,7 @@ def fit_autoencoder(run: Run) -> None:
     axes = next(iter(readers.values())).axes
     split = deal_split(run.config, readers)
     most = run.config.train.epochs
+    run.workers.prepare()
     with run.stage("train", total=most, unit="epochs") as stage:
 
         def show(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:

@@ -19,7 +19,7 @@ from padflow.encoder import Encoder, fit_rows, moments_of_rows
 from padflow.model import Classes, pack_arrays, unpack_arrays
 from padflow.network import Network
 from padflow.pca import Moments
-from padflow.preprocess import Preprocessor, Reason
+from padflow.preprocessing import Preprocessor, Reason
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
 from padflow.store import ArchiveReader, ResultsReader, results_specs, write_part

@@ -27,7 +27,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Classes, Model, pack_arrays
 from padflow.network import Network
-from padflow.preprocess import Reason
+from padflow.preprocessing import Reason
 from padflow.run.context import Run
 from padflow.run.fitting import (
     check_fit,

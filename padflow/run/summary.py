@@ -18,7 +18,7 @@ from padflow.clustering.scores import (
 )
 from padflow.durable import sha256_of, write_bytes
 from padflow.model import pack_arrays, unpack_arrays
-from padflow.preprocess import Reason
+from padflow.preprocessing import Reason
 from padflow.run.ledger import PartTask
 from padflow.run.passes import FIT, Pass
 from padflow.sampling import uniform_hash

@@ -139,8 +139,9 @@ def normalise_flux(flux: np.ndarray, method: str, *, middle: int) -> np.ndarray:
         divisor = flux.max(axis=1, keepdims=True)
     else:
         divisor = flux[:, middle : middle + 1]
-    scaled = np.divide(flux, divisor, out=np.zeros_like(flux), where=divisor > np.finfo(np.float32).tiny)
-    # A denormal divisor could still overflow a quotient; such a bin carries no information.
+    # A tiny divisor can overflow a quotient; such a bin carries no information.
+    with np.errstate(over="ignore"):
+        scaled = np.divide(flux, divisor, out=np.zeros_like(flux), where=divisor > np.finfo(np.float32).tiny)
     return np.nan_to_num(scaled, copy=False, posinf=0.0)
 
 

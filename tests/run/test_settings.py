@@ -1,0 +1,107 @@
+"""A run directory belongs to one configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from padflow.config import Config
+from padflow.errors import ConfigError
+from padflow.run.settings import STAGES, clear_from, differing_keys, flatten, guard_settings
+
+
+def config(**sections) -> Config:
+    return Config.model_validate(sections)
+
+
+BEFORE = config(archive={"source": "/data"})
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with something of every stage."""
+    (tmp_path / "config.yaml").write_text(BEFORE.to_yaml())
+    for stage in STAGES:
+        (tmp_path / "receipts" / stage / "rbspa").mkdir(parents=True)
+    for name in ("train.json", "pca.json", "cluster.json", "summary.json", "moments/rbspa-000000.npz"):
+        (tmp_path / "fit" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fit" / name).write_text("{}")
+    for name in ("archive.zarr", "results.zarr", "model"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    return tmp_path
+
+
+def test_flatten_names_keys_by_section() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+@pytest.mark.parametrize(
+    ("sections", "key", "stage"),
+    [
+        ({"archive": {"instrument": "mageis"}}, "archive.instrument", "ingest"),
+        ({"archive": {"rows_per_part": 2048}}, "archive.rows_per_part", "ingest"),
+        ({"preprocess": {"fold": False}}, "preprocess.fold", "train"),
+        ({"train": {"epochs": 3}}, "train.epochs", "train"),
+        ({"seed": 5}, "seed", "train"),
+        ({"pca": {"components": 2}}, "pca.components", "pca"),
+        ({"mean_shift": {"quantile": 0.2}}, "mean_shift.quantile", "cluster"),
+        ({"kmeans": {"clusters": 4}}, "kmeans.clusters", "cluster"),
+        ({"agglomerative": {"samples": 50}}, "agglomerative.samples", "cluster"),
+        ({"method": "agglomerative"}, "method", "cluster"),
+    ],
+)
+def test_another_value_is_refused_and_allowed_from_its_stage_on(
+    sections: dict, key: str, stage: str, directory: Path
+) -> None:
+    sections = {"archive": {"source": "/data"}} | {
+        name: ({"source": "/data"} | values if name == "archive" else values) for name, values in sections.items()
+    }
+    other = config(**sections)
+    assert {name: first for name, (_, _, first) in differing_keys(BEFORE.model_dump(mode="json"), other).items()} == {
+        key: stage
+    }
+    place = STAGES.index(stage)
+    for too_late in (None, *STAGES[place + 1 :]):
+        with pytest.raises(ConfigError, match=f"{key} was .*, is .*--from {stage}"):
+            guard_settings(other, directory, restart_from=too_late)
+        assert (directory / "fit" / "summary.json").exists()
+    guard_settings(other, directory, restart_from=stage)
+    assert not (directory / "fit" / "summary.json").exists()
+
+
+def test_every_section_is_known_to_touch_a_stage_or_none() -> None:
+    keys = flatten(BEFORE.model_dump(mode="json"))
+    untouched = {key for key in keys if not differing_keys({**keys, key: "other"}, BEFORE).get(key)}
+    allowed = {"archive.source", "archive.spacecraft", "archive.start", "archive.end"}
+    assert {key for key in untouched if not key.startswith("cluster.")} == allowed
+
+
+def test_what_changes_no_result_is_allowed(directory: Path) -> None:
+    other = config(archive={"source": "/elsewhere", "end": "2013-04-01"}, cluster={"workers": 7})
+    guard_settings(other, directory, restart_from=None)
+    guard_settings(BEFORE, directory, restart_from=None)
+    assert (directory / "fit" / "summary.json").exists()
+
+
+def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) -> None:
+    other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, preprocess={"fold": False})
+    with pytest.raises(ConfigError) as caught:
+        guard_settings(other, directory, restart_from=None)
+    for text in ("kmeans.clusters was 'mean_shift', is 4", "preprocess.fold was True, is False", "--from train"):
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_and_all_after_it_are_forgotten(stage: str, directory: Path) -> None:
+    clear_from(directory, stage)
+    place = STAGES.index(stage)
+    for number, name in enumerate(STAGES):
+        assert (directory / "receipts" / name).exists() == (number < place), name
+    for name, file in (("train", "train.json"), ("pca", "pca.json"), ("pca", "moments"), ("cluster", "cluster.json")):
+        assert (directory / "fit" / file).exists() == (STAGES.index(name) < place), file
+    assert not (directory / "fit" / "summary.json").exists()
+    assert (directory / "archive.zarr").exists() == (place > 0)
+    assert (directory / "results.zarr").exists() == (place > STAGES.index("pca"))
+    assert (directory / "model" / "model.json").exists() == (place > STAGES.index("cluster"))

@@ -1,0 +1,189 @@
+"""Scores and moments, against scikit-learn in float64."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Event
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from padflow.config import BLOCK_ROWS, PreprocessConfig, TrainConfig
+from padflow.encoder import Encoder, fit_rows, moments_of_rows
+from padflow.network import Network
+from padflow.pca import IncrementalPCA
+from padflow.preprocessing import Preprocessor, Reason
+from padflow.sampling import Split, Subset, read_with_halo
+
+ROWS = 4 * BLOCK_ROWS + 333
+
+
+@pytest.fixture(scope="module")
+def records(factories):
+    return factories.records(ROWS)
+
+
+@pytest.fixture(scope="module")
+def reader(factories, records):
+    return factories.MemoryReader(records)
+
+
+@pytest.fixture(scope="module")
+def preprocessor(factories):
+    config = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50)
+    return Preprocessor(
+        config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=factories.COUNTS_PER_FLUX
+    )
+
+
+@pytest.fixture(scope="module")
+def network(factories, preprocessor):
+    return factories.network(preprocessor.features)
+
+
+@pytest.fixture(scope="module")
+def reference(records, preprocessor, network):
+    """Features of all records in one call, and their codes in float64."""
+    features = preprocessor(records, slice(None))
+    x = features.rows.astype("f8")
+    codes = np.maximum(x @ network.w_encode.astype("f8") + network.b_encode, 0)
+    decoded = 1 / (1 + np.exp(-(codes @ network.w_decode.astype("f8") + network.b_decode)))
+    return features.reason, codes, ((decoded - x) ** 2).mean(axis=1)
+
+
+def moments_in_parts(reader, preprocessor, network, edges, *, split=None):
+    pca = IncrementalPCA(3)
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        moments = moments_of_rows(
+            reader, preprocessor, network, split=split, group="rbspa", start=start, stop=stop
+        )
+        pca.merge(moments)
+    return pca
+
+
+@pytest.mark.parametrize("edges", [[0, ROWS], [0, BLOCK_ROWS, 3 * BLOCK_ROWS, ROWS]])
+def test_scores_equal_those_of_a_full_pca_in_float64(reader, preprocessor, network, reference, edges):
+    reason, codes, error = reference
+    chosen = reason == Reason.SELECTED
+    assert 0.3 < chosen.mean() < 0.9
+    full = PCA(3, svd_solver="full").fit(codes[chosen])
+    pca = moments_in_parts(reader, preprocessor, network, edges)
+    assert pca.moments_.n == chosen.sum()
+    np.testing.assert_allclose(pca.explained_variance_, full.explained_variance_, rtol=1e-5)
+    encoder = Encoder.of(preprocessor, network, pca)
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        found = encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
+        part = chosen[start:stop]
+        expected = full.transform(codes[start:stop][part])
+        np.testing.assert_allclose(found["score"][part], expected, atol=1e-5)
+        np.testing.assert_allclose(found["reconstruction_error"][part], error[start:stop][part], rtol=1e-4)
+        np.testing.assert_array_equal(found["reason"], reason[start:stop])
+        assert np.isnan(found["score"][~part]).all()
+        assert np.isnan(found["reconstruction_error"][~part]).all()
+        assert {name: values.dtype for name, values in found.items()} == {
+            "score": np.float32,
+            "reason": np.int8,
+            "reconstruction_error": np.float32,
+        }
+
+
+def test_moments_of_the_test_split_are_of_those_rows_alone(records, reader, preprocessor, network, reference):
+    reason, codes, _ = reference
+    split = Split.deal(TrainConfig(split="row", train_share=0.2, validation_share=0.2), 4, days=np.empty(0))
+    part = split.parts_of("rbspa", 0, time=records.time) == Subset.TEST
+    chosen = (reason == Reason.SELECTED) & part
+    pca = moments_in_parts(reader, preprocessor, network, [0, 2 * BLOCK_ROWS, ROWS], split=split)
+    assert pca.moments_.n == chosen.sum() < (reason == Reason.SELECTED).sum()
+    np.testing.assert_allclose(pca.moments_.mean, codes[chosen].mean(axis=0), atol=1e-6)
+    covariance = pca.moments_.scatter / (chosen.sum() - 1)
+    np.testing.assert_allclose(covariance, np.cov(codes[chosen].T), atol=1e-6)
+
+
+def test_fit_rows_takes_the_selected_ones_of_test(records):
+    reason = np.where(np.arange(ROWS) % 3 == 0, Reason.LOW_COUNTS, Reason.SELECTED).astype("i1")
+    split = Split("row", 1, 0.3, 0.3)
+    everything = fit_rows(reason, None, group="rbspa", start=0, time=records.time)
+    assert everything.tolist() == (np.arange(ROWS) % 3 != 0).tolist()
+    some = fit_rows(reason, split, group="rbspa", start=0, time=records.time)
+    test = split.parts_of("rbspa", 0, time=records.time) == Subset.TEST
+    np.testing.assert_array_equal(some, everything & test)
+    np.testing.assert_array_equal(
+        fit_rows(reason[100:], split, group="rbspa", start=100, time=records.time[100:]), some[100:]
+    )
+
+
+def test_a_part_with_nothing_selected_has_no_moments_and_no_scores(factories, records, reader, network):
+    config = PreprocessConfig(l_range=(90, 91))
+    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY)
+    moments = moments_of_rows(reader, maker, network, split=None, group="rbspa", start=0, stop=1500)
+    assert (moments.n, moments.mean.shape) == (0, (20,))
+    encoder = Encoder(maker, network, np.zeros(20), np.eye(3, 20))
+    found = encoder.score(records, 0, 0, 1500)
+    assert np.isnan(found["score"]).all()
+    assert set(found["reason"]) <= {Reason.L_MISSING, Reason.OUTSIDE_L}
+
+
+def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(reader, preprocessor, network):
+    pca = moments_in_parts(reader, preprocessor, network, [0, ROWS])
+    encoder = Encoder.of(preprocessor, network, pca)
+
+    def scored(size):
+        edges = [*range(0, ROWS, size), ROWS]
+        parts = [
+            encoder.score(*read_with_halo(reader, preprocessor, start=a, stop=b), a, b)
+            for a, b in zip(edges[:-1], edges[1:], strict=True)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]).tobytes() for name in parts[0]}
+
+    whole = scored(ROWS)
+    assert scored(BLOCK_ROWS) == scored(2 * BLOCK_ROWS) == whole
+    with threadpool_limits(2, user_api="blas"):
+        again = moments_in_parts(reader, preprocessor, network, [0, ROWS])
+        assert again.moments_.scatter.tobytes() == pca.moments_.scatter.tobytes()
+        assert scored(ROWS) == whole
+
+
+class Overlapping(Network):
+    """A network whose two calls overlap: the first to begin is the first to end."""
+
+    def encode(self, x):
+        call = next(self.calls)
+        self.begun[call].set()
+        assert self.begun[1].wait(10)
+        if call:
+            assert self.first_is_over.wait(10)
+        self.seen.append(blas_threads())
+        return super().encode(x)
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("what", ["score", "moments"])
+def test_threads_of_one_process_share_the_limit_of_one_blas_thread(reader, preprocessor, network, what):
+    """Dask's threads score chunks side by side; limits that end in another order must not lift or outlive another."""
+    overlapping = Overlapping(**network.to_arrays())
+    events = {"calls": count(), "begun": [Event(), Event()], "first_is_over": Event(), "seen": []}
+    for name, value in events.items():
+        object.__setattr__(overlapping, name, value)
+    encoder = Encoder(preprocessor, overlapping, np.zeros(20), np.eye(3, 20))
+
+    def work(start):
+        stop = start + BLOCK_ROWS
+        if what == "score":
+            encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
+        else:
+            moments_of_rows(reader, preprocessor, overlapping, split=None, group="rbspa", start=start, stop=stop)
+        events["first_is_over"].set()
+
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("this BLAS has one thread")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, [0, BLOCK_ROWS]))
+        assert overlapping.seen == [{1}, {1}]
+        assert blas_threads() == {2}
