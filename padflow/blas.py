@@ -1,19 +1,17 @@
-"""One BLAS thread while bits matter: with another number of threads OpenBLAS adds in another order."""
+"""One BLAS thread where bits matter: with another number of threads OpenBLAS adds in another order."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
-from typing import Any
+from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
-# The limit is the process's, not the thread's: of threads side by side, as Dask has them, the first sets it
-# and the last takes it back. Each for itself would lift it under the others, or leave it behind for good.
-_lock = Lock()
-_inside: list[Any] = []
+# The limit is the process's, not the thread's. Threads side by side, as Dask has them, would lift it under one
+# another, and leave it behind for good where they end in another order than they began: one at a time, then.
+_one_at_a_time = RLock()
 
 
 @functools.cache
@@ -23,14 +21,6 @@ def _threadpools() -> ThreadpoolController:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, in this and all other threads of the process."""
-    with _lock:
-        _inside.append(None if _inside else _threadpools().limit(limits=1, user_api="blas"))
-    try:
+    """Hold BLAS to one thread; other threads wait at this place until it is free again."""
+    with _one_at_a_time, _threadpools().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        with _lock:
-            if len(_inside) == 1:
-                _inside[0].restore_original_limits()
-            # The first entry holds what was before; which of the others goes does not matter.
-            _inside.pop()

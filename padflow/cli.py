@@ -216,14 +216,18 @@ def status(directory: Path, as_json: bool, verbose: bool) -> None:
     click.echo(f"report    {facts['report'] or 'not yet'}")
 
 
-@command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
-def verify(directory: Path, as_json: bool, verbose: bool) -> None:
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.option("--repair", is_flag=True, help="Let the next `padflow run` do broken parts again."),
+    json_option,
+)
+def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
     """Recount the run in DIR against its catalogue, and check every part's checksums."""
     from dataclasses import asdict
 
-    from padflow.run.checks import verify as check
+    from padflow.run import checks
 
-    verdict = check(directory)
+    verdict = checks.verify(directory)
     if as_json:
         click.echo(json.dumps(asdict(verdict), indent=2))
     else:
@@ -233,11 +237,11 @@ def verify(directory: Path, as_json: bool, verbose: bool) -> None:
             f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
             f"{len(verdict.problems) or 'no'} problems"
         )
+    if repair:
+        checks.repair(directory, verdict.broken)
     if verdict.problems:
-        raise PadflowError(
-            f"{directory} is not whole. Run `padflow run` again: it does anew what is missing; delete the files named "
-            "as altered first."
-        )
+        first = "" if repair else f"`padflow verify --repair {directory}`, then "
+        raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
 
 
 @command(click.argument("directory", metavar="DIR", type=FOLDER))

@@ -36,10 +36,10 @@ def moments_of_rows(
     records, offset = read_with_halo(reader, preprocessor, start=start, stop=stop)
     time = records.time[start - offset : stop - offset]
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
-    with one_blas_thread():
-        for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
-            chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
-            if chosen.any():
+    for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
+        chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
+        if chosen.any():
+            with one_blas_thread():
                 moments = moments.merge(Moments.of(network.encode(features.rows[chosen])))
     return moments
 
@@ -80,14 +80,14 @@ class Encoder:
         score = np.full((rows, len(self.components)), np.nan, np.float32)
         error = np.full(rows, np.nan, np.float32)
         reason = np.empty(rows, np.int8)
-        with one_blas_thread():
-            blocks = features_by_block(self.preprocessor, records, offset=offset, start=start, stop=stop)
-            for where, features in blocks:
-                reason[where] = features.reason
-                chosen = features.reason == Reason.SELECTED
-                if not chosen.any():
-                    continue
-                x = features.rows if chosen.all() else features.rows[chosen]
+        blocks = features_by_block(self.preprocessor, records, offset=offset, start=start, stop=stop)
+        for where, features in blocks:
+            reason[where] = features.reason
+            chosen = features.reason == Reason.SELECTED
+            if not chosen.any():
+                continue
+            x = features.rows if chosen.all() else features.rows[chosen]
+            with one_blas_thread():
                 code = self.network.encode(x)
                 score[where][chosen] = (code - self.mean) @ self.components.T
                 error[where][chosen] = self.network.reconstruction_error(x, code)

@@ -118,7 +118,13 @@ def test_workers_that_die_are_explained_and_all_are_gone_at_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("configured", "memory", "cores", "expected"),
-    [(None, 64 * GIB, 4, 4), (None, 6 * GIB, 4, 2), (None, 1 * GIB, 4, None), (3, 8 * GIB, 2, 3), (4, 8 * GIB, 8, None)],
+    [
+        (None, 64 * GIB, 4, 4),
+        (None, 6 * GIB, 4, 2),
+        (None, 1 * GIB, 4, None),
+        (3, 8 * GIB, 2, 3),
+        (4, 8 * GIB, 8, None),
+    ],
 )
 def test_number_of_workers_fits_memory(
     configured: int | None, memory: int, cores: int, expected: int | None, monkeypatch: pytest.MonkeyPatch

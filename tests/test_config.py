@@ -134,7 +134,9 @@ def test_times_may_be_words(text, seconds):
 
 def test_overrides_are_applied_in_order_over_the_file(write):
     path = write("train: {epochs: 3, patience: 2}\nseed: 1\n")
-    config = load_config(path, ["train.epochs=4", "train.epochs=5", "seed=2", "kmeans.clusters=6", "cluster={workers: 3}"])
+    config = load_config(
+        path, ["train.epochs=4", "train.epochs=5", "seed=2", "kmeans.clusters=6", "cluster={workers: 3}"]
+    )
     assert (config.train.epochs, config.train.patience, config.seed) == (5, 2, 2)
     assert (config.kmeans.clusters, config.cluster.workers) == (6, 3)
 
@@ -197,7 +199,13 @@ def test_digest_ignores_where_the_work_runs_and_nothing_else():
     base = load_config(None)
     assert load_config(None, ["cluster.workers=3", "cluster.memory_limit=1GiB"]).digest() == base.digest()
     changes = ["seed=1", "method=agglomerative", "archive.start=2013-01-01", "preprocess.fold=false"]
-    changes += ["train.epochs=3", "pca.components=2", "mean_shift.repeats=1", "kmeans.tol=0.1", "agglomerative.samples=99"]
+    changes += [
+        "train.epochs=3",
+        "pca.components=2",
+        "mean_shift.repeats=1",
+        "kmeans.tol=0.1",
+        "agglomerative.samples=99",
+    ]
     assert {name.split("=")[0].split(".")[0] for name in changes} | {"cluster"} == set(Config.model_fields)
     assert len({base.digest(), *(load_config(None, [change]).digest() for change in changes)}) == len(changes) + 1
 

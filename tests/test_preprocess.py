@@ -372,7 +372,11 @@ def test_paper_mode_is_what_the_authors_released(factories, request):
     assert (train.epochs, train.batch_size, train.learning_rate, train.patience) == (200, 256, 5e-4, 5)
     assert not train.restore_best
     assert (config.pca.components, config.method) == (3, "kmeans")
-    assert (config.mean_shift.quantile, config.mean_shift.bandwidth_samples, config.mean_shift.bandwidth) == (0.1, 6000, None)
+    assert (config.mean_shift.quantile, config.mean_shift.bandwidth_samples, config.mean_shift.bandwidth) == (
+        0.1,
+        6000,
+        None,
+    )
     assert (config.seed_of("mean_shift"), config.seed_of("kmeans")) == (0, 0)
 
 

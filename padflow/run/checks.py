@@ -16,7 +16,7 @@ from padflow.config import Config, load_config
 from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
-from padflow.run.ledger import broken_files, receipts
+from padflow.run.ledger import broken_files, receipt_path, receipts
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
 from padflow.store import ArchiveReader, ResultsReader
 
@@ -84,12 +84,21 @@ class Verdict:
         Counted anew.
     problems : list of str
         One sentence for each thing that is not as it should be.
+    broken : list of (stage, group, index)
+        Parts with a problem.
     """
 
     records: int
     labelled: int
     parts: int
     problems: list[str]
+    broken: list[tuple[str, str, int]]
+
+
+def repair(directory: Path, broken: list[tuple[str, str, int]]) -> None:
+    """Forget that broken parts were done, so that the next run does them again, and no others."""
+    for stage, group, index in broken:
+        receipt_path(directory, stage, group, index).unlink(missing_ok=True)
 
 
 def verify(directory: Path) -> Verdict:
@@ -104,6 +113,7 @@ def verify(directory: Path) -> Verdict:
     labelling = any(True for _ in receipts(directory, "label"))
     stages = PART_STAGES if labelling else ("ingest",)
     problems: list[str] = []
+    broken: list[tuple[str, str, int]] = []
     records = labelled = parts = 0
     for plan in groups:
         keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
@@ -115,6 +125,7 @@ def verify(directory: Path) -> Verdict:
                 problems += [f"{stage}, {plan.group} part {index}: {problem}" for problem in said]
                 if said:
                     whole.discard(index)
+                    broken.append((stage, plan.group, index))
         parts += len(keys)
         try:
             reader = ArchiveReader(directory / ARCHIVE, plan.group)
@@ -131,14 +142,16 @@ def verify(directory: Path) -> Verdict:
             time = reader.times(span.start, span.stop)
             steps = np.diff(np.concatenate([[last] if not np.isnat(last) else time[:0], time]))
             if np.isnat(time).any() or (steps <= np.timedelta64(0)).any():
+                broken.append(("ingest", plan.group, span.index))
                 problems.append(f"ingest, {plan.group} part {span.index}: times do not ascend")
             last = time[-1]
             records += len(time)
             if labelling:
                 said, count = _label_problems(directory, plan.group, span.start, span.stop, time)
+                broken += [(stage, plan.group, span.index) for stage in ("score", "label") if said]
                 problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
                 labelled += count
-    return Verdict(records, labelled, parts, problems)
+    return Verdict(records, labelled, parts, problems, broken)
 
 
 def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:

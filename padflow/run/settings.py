@@ -52,6 +52,13 @@ def differing_keys(before: dict[str, Any], config: Config) -> dict[str, tuple[An
     return differing
 
 
+def is_begun(directory: Path, stage: str) -> bool:
+    """Return whether a stage has left anything that another configuration would contradict."""
+    if stage == "ingest":
+        return any((directory / RECEIPTS / stage).glob("*/*.json"))
+    return any((directory / FIT / file).exists() for file in FILES_OF[stage])
+
+
 def guard_settings(config: Config, directory: Path, *, restart_from: str | None) -> None:
     """Refuse a directory made with another configuration, unless everything it touches is to be redone.
 
@@ -63,7 +70,8 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
     path = directory / "config.yaml"
     if path.is_file():
         before = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        differing = differing_keys(before, config)
+        found = differing_keys(before, config)
+        differing = {key: values for key, values in found.items() if is_begun(directory, values[2])}
         first = min((STAGES.index(stage) for _, _, stage in differing.values()), default=len(STAGES))
         if differing and (restart_from is None or STAGES.index(restart_from) > first):
             words = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new, _) in differing.items())

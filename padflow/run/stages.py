@@ -91,6 +91,11 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
             "archive.source is not set: write the folder of CDF files into the configuration, or use "
             "--set archive.source=FOLDER."
         )
+    if not config.archive.source.is_dir():
+        raise ConfigError(
+            f"archive.source = {config.archive.source} is not a folder; give the one that holds the CDF files, at any "
+            "depth."
+        )
     instrument = load_instrument(config.archive.instrument)
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)

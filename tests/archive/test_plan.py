@@ -158,6 +158,4 @@ def test_budget_that_does_not_fit_is_refused_with_what_to_change() -> None:
         check(free_disk_bytes=needed - 1)
     check(free_disk_bytes=needed - 1, stored_bytes=1)  # what is there already is not needed again
     with pytest.raises(PadflowError, match="No file holds a record"):
-        check_budget(
-            replace(budget, records=0), memory_limit=1 << 40, free_disk_bytes=1 << 40, stored_bytes=0, **room
-        )
+        check_budget(replace(budget, records=0), memory_limit=1 << 40, free_disk_bytes=1 << 40, stored_bytes=0, **room)
