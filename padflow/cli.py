@@ -360,6 +360,8 @@ def main() -> None:
         _fail(str(error), USAGE)
     except PadflowError as error:
         _fail(str(error), FAILED)
+    except OSError as error:
+        _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED)
     except KeyboardInterrupt:
         _fail("Interrupted. Run the same command again to go on from here.", FAILED)
 

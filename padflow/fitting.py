@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from padflow.autoencoder import Trained
 
 FEWEST_SCORES = 10
+START_SCORES = 1_000_000
+"""Most scores that k-means++ draws its start from, in the driver's memory."""
 FIT_ROWS = 32 * BLOCK_ROWS
 """Rows of a Dataset that one task of `fit` deals with."""
 
@@ -251,6 +253,7 @@ class DatasetReader:
 
 
 GROUP = "dataset"
+"""Stands for the spacecraft where rows are dealt one by one."""
 
 
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,22 +216,27 @@ class Model:
             raise PadflowError(f"{directory} is not a whole model: {ARRAYS} is missing. {again}") from None
         if sha256_of(content) != description.get("arrays_sha256"):
             raise PadflowError(f"{directory / ARRAYS} was altered: its checksum is not that of model.json. {again}")
-        arrays = unpack_arrays(content)
         try:
             preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
         except (KeyError, ValidationError) as error:
             raise PadflowError(f"{directory / DESCRIPTION}: its preprocess section is not whole: {error}") from None
         for key in ("format", "arrays_sha256"):
             description.pop(key)
-        return Model(
-            preprocess,
-            {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
-            Network.from_arrays(arrays),
-            arrays["pca_mean"],
-            arrays["pca_components"],
-            Classes.from_arrays(arrays),
-            description,
-        )
+        try:
+            arrays = unpack_arrays(content)
+            return Model(
+                preprocess,
+                {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+                Network.from_arrays(arrays),
+                arrays["pca_mean"],
+                arrays["pca_components"],
+                Classes.from_arrays(arrays),
+                description,
+            )
+        except KeyError as error:
+            raise PadflowError(f"{directory / ARRAYS} lacks {error}. {again}") from None
+        except ValueError as error:
+            raise PadflowError(f"{directory / ARRAYS} cannot be read: {error} {again}") from None
 
 
 def _listed(values: np.ndarray) -> str:
@@ -245,6 +251,15 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an ``.npz`` file; objects are refused, never unpickled."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    """Return the arrays of an ``.npz`` file; objects are refused, never unpickled.
+
+    Raises
+    ------
+    ValueError
+        Where it is no such file, or holds objects.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (EOFError, TypeError, zipfile.BadZipFile) as error:  # empty, a lone array, cut off
+        raise ValueError(f"It is no .npz file: {error}.") from None

@@ -30,7 +30,7 @@ def records(rows: int, *, seed: int = 0, missing_share: float = 0.05, **time_opt
     pads = np.stack([sine**0.4, sine**2, sine**4, sine * (0.3 + 2 * cosine**2)])
     pad = pads[rng.integers(len(pads), size=rows)]
     spectrum = 10 ** rng.uniform(0, 5, (rows, 1)) * ENERGY ** rng.uniform(-5, -2, (rows, 1))
-    flux = pad[:, :, None] * spectrum[:, None, :] * rng.lognormal(0, 0.2, (rows, len(pad[0]), len(ENERGY)))
+    flux = pad[:, :, None] * spectrum[:, None, :] * rng.lognormal(0, 0.2, (rows, len(PITCH_ANGLE), len(ENERGY)))
     flux[rng.random(flux.shape) < missing_share] = np.nan
     flux[rng.random(rows) < missing_share / 5] = np.nan
     ephemeris = {

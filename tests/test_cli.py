@@ -157,10 +157,10 @@ def test_run_directory_of_another_configuration(
     copy = tmp_path / "run"
     shutil.copytree(finished_run.directory, copy)
     arguments = [str(copy) if word == str(finished_run.directory) else word for word in finished_run.arguments]
-    changed = ["--set", "kmeans.max_iter=50", "--set", "mean_shift.quantile=0.2"]
+    changed = ["--set", "kmeans.max_iter=50", "--set", "mean_shift.quantile=0.08"]
     before = (copy / "config.yaml").read_bytes()
     ended = padflow(*arguments, *changed)
-    assert_refused(ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.1, is 0.2", "--from cluster")
+    assert_refused(ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.1, is 0.08", "--from cluster")
     assert (copy / "config.yaml").read_bytes() == before
     ended = padflow(*arguments, *changed, "--from", "label")
     assert_refused(ended, 2, "--from cluster")
@@ -278,6 +278,22 @@ def test_verify_finds_what_was_harmed(harm: str, padflow: Callable, finished_run
     problems = json.loads(padflow("verify", copy, "--json").out)["problems"]
     assert len(problems) == 1
     assert ("missing" if harm == "delete" else "altered") in problems[0]
+
+
+def test_an_altered_part_is_repaired(padflow: Callable, finished_run, serial, no_report, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run.directory, copy)
+    name = "archive.zarr/rbspa/flux/c/2/0/0"
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(bytes(len(content)))
+    assert "--repair" in padflow("verify", copy).err
+    assert padflow("verify", copy, "--repair").status == 1
+    arguments = [str(copy) if word == str(finished_run.directory) else word for word in finished_run.arguments]
+    ended = padflow(*arguments)
+    assert ended.status == 0, ended.err
+    assert "ingest: 2,048 records written" in ended.err
+    assert (copy / name).read_bytes() == content
+    assert padflow("verify", copy).status == 0
 
 
 def test_running_again_mends_a_deleted_part(padflow: Callable, finished_run, serial, no_report, tmp_path) -> None:

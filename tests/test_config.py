@@ -125,8 +125,10 @@ def test_sizes_may_be_words(text, size):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("2min", 120), ("'2 min'", 120), ("3 mins", 180), ("2 minutes", 120), ("90s", 90), ("90 s", 90), ("1.5h", 5400)]
-    + [("500ms", 0.5), ("120", 120), ("'120'", 120), ("0", 0)],
+    [
+        *[("2min", 120), ("'2 min'", 120), ("3 mins", 180), ("2 minutes", 120), ("90s", 90), ("90 s", 90)],
+        *[("1.5h", 5400), ("500ms", 0.5), ("120", 120), ("'120'", 120), ("0", 0)],
+    ],
 )
 def test_times_may_be_words(text, seconds):
     assert load_config(None, [f"preprocess.average_seconds={text}"]).preprocess.average_seconds == seconds

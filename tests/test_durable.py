@@ -49,7 +49,7 @@ def test_content_is_synced_before_its_name_and_the_folder_after(tmp_path, monkey
     fsync, replace = os.fsync, Path.replace
 
     def watched_fsync(handle):
-        synced = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        synced = Path(f"/proc/self/fd/{handle}").readlink()
         events.append(("sync", synced.suffix if synced.is_file() else "folder"))
         fsync(handle)
 

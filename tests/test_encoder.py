@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from time import sleep
 from typing import ClassVar
 
@@ -56,7 +57,7 @@ def reference(records, preprocessor, network):
 
 def moments_in_parts(reader, preprocessor, network, edges, *, split=None):
     pca = IncrementalPCA(3)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         moments = moments_of_rows(reader, preprocessor, network, split=split, group="rbspa", start=start, stop=stop)
         pca.merge(moments)
     return pca
@@ -72,7 +73,7 @@ def test_scores_equal_those_of_a_full_pca_in_float64(reader, preprocessor, netwo
     assert pca.moments_.n == chosen.sum()
     np.testing.assert_allclose(pca.explained_variance_, full.explained_variance_, rtol=1e-5)
     encoder = Encoder.of(preprocessor, network, pca)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         found = encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
         part = chosen[start:stop]
         expected = full.transform(codes[start:stop][part])
@@ -131,8 +132,7 @@ def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(re
     def scored(size):
         edges = [*range(0, ROWS, size), ROWS]
         parts = [
-            encoder.score(*read_with_halo(reader, preprocessor, start=a, stop=b), a, b)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            encoder.score(*read_with_halo(reader, preprocessor, start=a, stop=b), a, b) for a, b in pairwise(edges)
         ]
         return {name: np.concatenate([part[name] for part in parts]).tobytes() for name in parts[0]}
 

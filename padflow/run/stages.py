@@ -455,8 +455,7 @@ def _adopt(run: Run, model: Model) -> None:
     write_json(folder / "pca.json", {"key": key, "info": info["pca"]})
     found = {name: info[name] for name in clusters if name in info}
     write_json(folder / "cluster.json", {"key": key, "info": found})
-    if not (run.directory / "model" / "model.json").is_file():
-        model.save(run.directory / "model")
+    model.save(run.directory / "model")
 
 
 def _outcome(run: Run) -> Outcome:

@@ -24,6 +24,7 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(BEFORE.to_yaml())
     for stage in STAGES:
         (tmp_path / "receipts" / stage / "rbspa").mkdir(parents=True)
+        (tmp_path / "receipts" / stage / "rbspa" / "000000.json").write_text("{}")
     for name in ("train.json", "pca.json", "cluster.json", "summary.json", "moments/rbspa-000000.npz"):
         (tmp_path / "fit" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "fit" / name).write_text("{}")
@@ -83,6 +84,15 @@ def test_what_changes_no_result_is_allowed(directory: Path) -> None:
     guard_settings(other, directory, restart_from=None)
     guard_settings(BEFORE, directory, restart_from=None)
     assert (directory / "fit" / "summary.json").exists()
+
+
+def test_values_that_nothing_was_made_with_may_change(directory: Path) -> None:
+    other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, mean_shift={"quantile": 0.2})
+    (directory / "fit" / "cluster.json").unlink()
+    guard_settings(other, directory, restart_from=None)
+    both = config(archive={"source": "/data"}, kmeans={"clusters": 4}, pca={"components": 2})
+    with pytest.raises(ConfigError, match="--from pca"):
+        guard_settings(both, directory, restart_from=None)
 
 
 def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) -> None:
