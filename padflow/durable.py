@@ -14,7 +14,7 @@ PARTIAL = ".partial"
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file by temporary file, fsync, rename and fsync of its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
         with temporary.open("wb") as file:
@@ -26,6 +26,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each durable in the one that holds it."""
+    missing = [new for new in (folder, *folder.parents) if not new.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for new in reversed(missing):
+        sync_folder(new.parent)
 
 
 def sync_folder(folder: Path) -> None:

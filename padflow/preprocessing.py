@@ -181,6 +181,12 @@ class Preprocessor:
                 f"preprocess.energy_range = [{low:g}, {high:g}] MeV holds no channel of the archive; its energies "
                 f"are {', '.join(f'{e:g}' for e in energy)} MeV."
             )
+        bins = len(pitch_angle) * len(self._channels)
+        if config.min_valid_channels > bins:
+            raise ConfigError(
+                f"preprocess.min_valid_channels = {config.min_valid_channels}, but a record has only {bins} bins: "
+                f"{len(pitch_angle)} pitch angles x {len(self._channels)} energies. Lower it."
+            )
         if config.fold:
             pitch_angle = _folded(pitch_angle)
         self.pitch_angle = pitch_angle

@@ -188,6 +188,8 @@ def prepare_group(
         dimension = plain.pop("dimension", name)
         if name not in where:
             where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
+        elif not np.array_equal(where[name][...], values, equal_nan=True):
+            where[name][...] = values
     _consolidate(store)
 
 

@@ -44,7 +44,7 @@ def test_each_gives_every_item_its_result(workers: Workers) -> None:
 
 
 def test_an_error_of_the_work_comes_out_as_it_is(workers: Workers) -> None:
-    with pytest.raises(ValueError, match="math domain error|expected a nonnegative"):
+    with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
         workers.map(math.sqrt, [1, 4, -1, 9])
     assert workers.map(math.sqrt, [4]) == [2]  # and what comes after it works
 

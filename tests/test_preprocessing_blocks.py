@@ -23,7 +23,8 @@ def test_blocks_cover_the_rows_and_end_at_fixed_places(start, length):
     assert all(0 < high - low <= BLOCK_ROWS for low, high in blocks)
 
 
-@given(steps=st.lists(st.integers(0, 40), max_size=24), halo=st.integers(0, 100), draw=st.data())
+# Few numbers: rows that lie exactly at the end of the reach are common.
+@given(steps=st.lists(st.integers(0, 3), max_size=24), halo=st.integers(0, 6), draw=st.data())
 def test_halo_rows_are_those_within_reach(steps, halo, draw):
     time = np.datetime64("2013-03-17", "ns") + np.cumsum([0, *steps]) * np.timedelta64(1, "s")
     start = draw.draw(st.integers(0, len(time)))

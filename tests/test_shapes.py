@@ -66,6 +66,11 @@ def test_butterflies_are_the_forms_with_a_minimum_and_enough_flux_beside_it(c0, 
     assert (name_shape(REPT, pad) == "butterfly") == expected
 
 
+@pytest.mark.parametrize(("ratio", "butterfly"), [(2.3, False), (2.49, False), (2.51, True), (2.7, True)])
+def test_the_minimum_must_be_at_90_degrees_and_not_beside_it(ratio, butterfly):
+    assert (name_shape(REPT, form(REPT, 0.5, 0.3 * ratio, 0.3)) == "butterfly") == butterfly
+
+
 @pytest.mark.parametrize("angles", [REPT, FOLDED, HOPE], ids=["rept", "folded", "hope"])
 @pytest.mark.parametrize("power", np.arange(0.25, 6.01, 0.25))
 def test_pancakes_are_never_butterflies_however_steep(angles, power):

@@ -12,7 +12,7 @@ import numpy as np
 from padflow.archive.catalog import Catalog
 from padflow.archive.cdf import read_records
 from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
-from padflow.archive.scan import own_rows
+from padflow.archive.scan import own_rows, reason_of
 from padflow.errors import BadFile, PadflowError
 from padflow.instruments import Instrument
 from padflow.records import Records
@@ -103,7 +103,7 @@ class _BadSource(Exception):
         self._path, self._error = path, error
 
     def as_tuple(self) -> tuple[str, str, str]:
-        return self._path, self._error.reason, self._error.message
+        return self._path, reason_of(self._error), self._error.message
 
 
 def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:

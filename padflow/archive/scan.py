@@ -22,6 +22,9 @@ STRAY_NS = 300 * 10**9
 """How far beyond midnight a file's records are taken for strays of the neighbouring day; further is an error."""
 DAY_NS = 86_400 * 10**9
 
+LOOKED_AT_AGAIN = ("other_axes", "io_error")
+"""Reasons that other files, or the system's state, gave and not the file's own content."""
+
 Inspected = tuple[FileEntry, dict[str, list[float]] | None]
 MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]]
 
@@ -29,6 +32,12 @@ MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]
 def instrument_digest(instrument: Instrument) -> str:
     """Return a digest of an instrument's definition: another definition reads other values."""
     return hashlib.sha256(instrument.model_dump_json().encode()).hexdigest()[:16]
+
+
+def reason_of(error: BadFile) -> str:
+    """Return the reason of an error, ``io_error`` where the system refused: that says nothing of the file."""
+    cause = error.__cause__
+    return "io_error" if isinstance(cause, OSError) and cause.errno else error.reason
 
 
 def own_rows(times: np.ndarray, day: str) -> np.ndarray:
@@ -80,7 +89,7 @@ def scan_archive(
     known: dict[str, FileEntry] = {}
     axes: dict[str, dict[str, list[float]]] = {}
     if previous is not None and previous.instrument == digest and previous.source == str(source):
-        known = {entry.path: entry for entry in previous.files if entry.reason != "other_axes"}
+        known = {entry.path: entry for entry in previous.files if entry.reason not in LOOKED_AT_AGAIN}
         axes = dict(previous.axes)
     entries, unseen = [], []
     for file in chosen:
@@ -147,7 +156,7 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     try:
         facts = inspect(Path(source) / entry.path, instrument, spacecraft=entry.spacecraft, day=day)
     except BadFile as error:
-        return entry.set_aside(error.reason, error.message), None
+        return entry.set_aside(reason_of(error), error.message), None
     axes = {"pitch_angle": facts.pitch_angle.tolist(), "energy": facts.energy.tolist()}
     name = hashlib.sha256(repr(_rounded(axes)).encode()).hexdigest()[:12]
     rows = own_rows(facts.times, entry.day)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -166,6 +165,26 @@ def test_a_file_that_goes_bad_after_the_scan_is_set_aside(tmp_path: Path) -> Non
     again = ingested(source, tmp_path / "run")  # neither looks at it nor plans it again
     assert again.catalog == run.catalog
     assert part_files(run) == before
+
+
+def test_a_file_that_the_system_refuses_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=4, records_per_day=500)
+    run = opened(source, tmp_path / "run")
+    victim, whole = source / run.catalog.used()[1].path, Path.open
+
+    def refuse(path: Path, *arguments, **keywords) -> object:
+        if path == victim:
+            raise OSError(5, "Input/output error", str(path))
+        return whole(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        stages.ingest(run)
+    assert [entry.reason for entry in run.catalog.set_aside()] == ["io_error"]
+    again = ingested(source, tmp_path / "run")
+    assert again.catalog.set_aside() == []
+    np.testing.assert_array_equal(archive(again)["time"].values, truth_times(source))
 
 
 def test_a_mended_file_is_taken_in(tmp_path: Path) -> None:

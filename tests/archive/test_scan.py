@@ -147,6 +147,24 @@ def test_a_newer_version_supersedes_unopened_and_gives_way_again(
     assert opened == [file_name(DAYS[0])]
 
 
+def test_a_file_that_the_system_refuses_is_looked_at_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mending permissions or a file server changes neither size nor time of the file."""
+    refused, whole = folder / file_name(DAYS[2]), Path.open
+
+    def refuse(path: Path, *arguments, **keywords) -> object:
+        if path == refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        first = scanned(folder)
+    (bad,) = first.set_aside()
+    assert (bad.path, bad.reason) == (refused.name, "io_error")
+    assert "Permission denied" in bad.message
+    assert scanned(folder, first).set_aside() == []
+
+
 def test_everything_is_opened_again_for_another_instrument_or_folder(
     folder: Path, opened: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
