@@ -224,5 +224,6 @@ def check_budget(
     if needed > free_disk_bytes:
         raise PadflowError(
             f"The run needs about {needed / 2**30:.2f} GiB more on disk, but {workdir} has "
-            f"{free_disk_bytes / 2**30:.2f} GiB free. Free some, choose another --workdir, or a shorter archive.start to archive.end."
+            f"{free_disk_bytes / 2**30:.2f} GiB free. Free some, choose another --workdir, or a shorter archive.start to "
+            "archive.end."
         )

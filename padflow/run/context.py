@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, write_json
 from padflow.instruments import Instrument
-from padflow.run.ledger import PartTask, digest
+from padflow.run.ledger import PartTask, digest, run_parts
 from padflow.run.progress import Progress
 
 
@@ -92,3 +92,13 @@ class Run:
                 stop = min(plan.rows, start + plan.rows_per_part)
                 tasks.append(PartTask(plan.group, index, start, stop, digest(list(context), keys)))
         return tasks
+
+
+def run_pass(run: Run, name: str, tasks: list[PartTask], function: Callable[[PartTask], dict[str, Any]]) -> None:
+    """Run a pass over all parts as a stage of its own."""
+    with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
+        for task, result, peak in run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers):
+            run.progress.advance(task.stop - task.start)
+            if result is not None:
+                stage.count(task.stop - task.start, peak)
+        stage.summary = f"{stage.records:,} records" + ("" if stage.records else ", all were done")

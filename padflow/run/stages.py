@@ -25,10 +25,9 @@ from padflow.config import Config
 from padflow.durable import read_json, remove_partial, write_bytes, write_json
 from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import load_instrument
-from padflow.model import Classes, Model, pack_arrays
-from padflow.network import Network
-from padflow.preprocessing import Reason
-from padflow.run.context import Run
+from padflow.model import Model, pack_arrays
+from padflow.run.context import Run, run_pass
+from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
     check_fit,
     fit_autoencoder,
@@ -38,11 +37,10 @@ from padflow.run.fitting import (
     fitted,
     the_pass,
 )
-from padflow.run.ledger import PartTask, digest, drop_receipts, receipts, run_parts
+from padflow.run.ledger import PartTask, digest, receipts, run_parts
 from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, LabelPart, ScorePart, fit_arrays
 from padflow.run.settings import guard_settings
-from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
-from padflow.store import ArchiveReader, prepare_group, results_specs, set_attributes
+from padflow.store import prepare_group, results_specs
 
 CATALOG = "catalog.json"
 EXPECTED_COMPRESSION = 1.5
@@ -242,16 +240,6 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
     return sorted(set(bad))
 
 
-def _pass_over(run: Run, name: str, tasks: list[PartTask], function: Any) -> None:
-    """Run a pass over all parts and show it."""
-    with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
-        for task, result, peak in run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers):
-            run.progress.advance(task.stop - task.start)
-            if result is not None:
-                stage.count(task.stop - task.start, peak)
-        stage.summary = f"{stage.records:,} records" + ("" if stage.records else ", all were done")
-
-
 def score(run: Run) -> list[PartTask]:
     """Score every record; return the tasks, whose keys name what they depend on."""
     components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
@@ -269,7 +257,7 @@ def score(run: Run) -> list[PartTask]:
     # The split decides a count in the receipt, and which rows are fitted to.
     context = (fitted(run, "pca")["key"], run.config.digest("preprocess", "pca"))
     tasks = run.part_tasks("score", *context, halo=halo)
-    _pass_over(run, "score", tasks, the_pass(run, ScorePart))
+    run_pass(run, "score", tasks, the_pass(run, ScorePart))
     return tasks
 
 
@@ -277,122 +265,8 @@ def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
     """Give every scored record its class."""
     key = fitted(run, "cluster")["key"]
     tasks = [PartTask(t.group, t.index, t.start, t.stop, digest("label", key, t.key)) for t in scored]
-    _pass_over(run, "label", tasks, the_pass(run, LabelPart))
+    run_pass(run, "label", tasks, the_pass(run, LabelPart))
     return tasks
-
-
-def finish(run: Run, labelled: list[PartTask]) -> None:
-    """Summarise, save the model, and write the report where anything changed."""
-    from padflow.report.html import write_report
-
-    key = digest(*[task.key for task in labelled], run.config.digest("kmeans"))
-    done = fitted(run, "summary")
-    report = run.directory / "report" / "index.html"
-    if done and done["key"] == key and report.is_file() and (run.directory / "summary.nc").is_file():
-        return
-    _summarise(run, labelled)
-    with run.stage("report", unit="figures") as stage:
-        page = write_report(run.directory)
-        stage.count(len(list((page.parent / "figures").glob("*.png"))))
-        stage.summary = str(page)
-    write_json(run.directory / "fit" / "summary.json", {"key": key})
-
-
-def _summarise(run: Run, labelled: list[PartTask]) -> None:
-    parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
-    sizes = np.sum([part["sizes"] for part in parts], axis=0)
-    if not sizes.sum():
-        raise PadflowError(_nothing_selected(run))
-    centroids = np.sum([part["sums"] for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
-    readers = [ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups]
-    first = min(reader.times(0, 1)[0] for reader in readers)
-    last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
-    edges = tuple(time_edges(first, last).astype(np.int64).tolist())
-    config = run.config
-    function = the_pass(
-        run,
-        SummaryPart,
-        l_variable=config.preprocess.l_variable,
-        edges_ns=edges,
-        share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),
-        share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
-        centroids=tuple(tuple(row) for row in centroids.tolist()),
-        seed=config.seed,
-    )
-    tasks = [
-        PartTask(t.group, t.index, t.start, t.stop, digest("summary", t.key, edges, sizes.tolist())) for t in labelled
-    ]
-    _pass_over(run, "summary", tasks, function)
-    dataset, metrics, clusters = summarise(
-        run.directory,
-        tasks,
-        axes=readers[0].axes,
-        edges_ns=edges,
-        silhouette_samples=config.kmeans.silhouette_samples,
-        seed=config.seed,
-    )
-    content = dataset.to_netcdf(engine="h5netcdf")
-    write_bytes(run.directory / "summary.nc", bytes(content))
-    _save_model(run, metrics, clusters)
-    _name_classes(run, clusters)
-    drop_receipts(run.directory, "summary")
-    shutil.rmtree(run.directory / "fit" / "summary", ignore_errors=True)
-
-
-def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
-    known = read_json(run.directory / "model" / "model.json") or {}
-    arrays = fit_arrays(run.directory, ENCODER)
-    cluster_info = fitted(run, "cluster")["info"]
-    info = {
-        "padflow": __version__,
-        "instrument": run.instrument.name,
-        "title": run.instrument.title,
-        "training": fitted(run, "train")["info"],
-        "pca": fitted(run, "pca")["info"],
-        **cluster_info,
-        "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
-        "clusters": clusters,
-        "fitted_to": known.get("fitted_to")
-        or {g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups},
-    }
-    model = Model(
-        run.config.preprocess,
-        {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
-        Network.from_arrays(arrays),
-        arrays["pca_mean"],
-        arrays["pca_components"],
-        Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
-        info,
-    )
-    model.save(run.directory / "model")
-
-
-def _name_classes(run: Run, clusters: list[dict[str, Any]]) -> None:
-    """Write the shapes of the classes where a reader of the results looks for them (CF flags)."""
-    values = [cluster["cluster"] for cluster in clusters]
-    meanings = " ".join(f"{cluster['shape']}_{cluster['cluster']}" for cluster in clusters)
-    for group in run.groups:
-        set_attributes(
-            run.directory / RESULTS,
-            f"{group.group}/cluster",
-            {"flag_values": values, "flag_meanings": meanings},
-        )
-
-
-def _nothing_selected(run: Run) -> str:
-    reasons = _reasons(run)
-    words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
-    return (
-        f"All {sum(g.rows for g in run.groups):,} records were left out: {words}. Widen the preprocess section of the "
-        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
-    )
-
-
-def _reasons(run: Run) -> dict[str, int]:
-    total: Counter[int] = Counter()
-    for _, _, receipt in receipts(run.directory, "score"):
-        total.update({int(code): count for code, count in receipt["reasons"].items()})
-    return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}
 
 
 @contextmanager
@@ -463,7 +337,7 @@ def _outcome(run: Run) -> Outcome:
         run,
         records=sum(g.rows for g in run.groups),
         labelled=sum(_label_sizes(run)),
-        reasons=_reasons(run),
+        reasons=reasons_of(run),
         set_aside=len(run.catalog.set_aside()),
     )
 

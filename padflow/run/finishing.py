@@ -1,0 +1,137 @@
+"""The last stages: what the classes look like, the model as a bundle, and the report."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from padflow import __version__
+from padflow.durable import read_json, write_bytes, write_json
+from padflow.errors import PadflowError
+from padflow.model import Classes, Model
+from padflow.network import Network
+from padflow.preprocessing import Reason
+from padflow.run.context import Run, run_pass
+from padflow.run.fitting import fitted, the_pass
+from padflow.run.ledger import PartTask, digest, drop_receipts, receipts
+from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, fit_arrays
+from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.store import ArchiveReader, set_attributes
+
+
+def finish(run: Run, labelled: list[PartTask]) -> None:
+    """Summarise, save the model, and write the report where anything changed."""
+    from padflow.report.html import write_report
+
+    key = digest(*[task.key for task in labelled], run.config.digest("kmeans"))
+    done = fitted(run, "summary")
+    report = run.directory / "report" / "index.html"
+    if done and done["key"] == key and report.is_file() and (run.directory / "summary.nc").is_file():
+        return
+    _summarise(run, labelled)
+    with run.stage("report", unit="figures") as stage:
+        page = write_report(run.directory)
+        stage.count(len(list((page.parent / "figures").glob("*.png"))))
+        stage.summary = str(page)
+    write_json(run.directory / "fit" / "summary.json", {"key": key})
+
+
+def _summarise(run: Run, labelled: list[PartTask]) -> None:
+    parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
+    sizes = np.sum([part["sizes"] for part in parts], axis=0)
+    if not sizes.sum():
+        raise PadflowError(_nothing_selected(run))
+    centroids = np.sum([part["sums"] for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
+    readers = [ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups]
+    first = min(reader.times(0, 1)[0] for reader in readers)
+    last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
+    edges = tuple(time_edges(first, last).astype(np.int64).tolist())
+    config = run.config
+    function = the_pass(
+        run,
+        SummaryPart,
+        l_variable=config.preprocess.l_variable,
+        edges_ns=edges,
+        share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),
+        share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
+        centroids=tuple(tuple(row) for row in centroids.tolist()),
+        seed=config.seed,
+    )
+    tasks = [
+        PartTask(t.group, t.index, t.start, t.stop, digest("summary", t.key, edges, sizes.tolist())) for t in labelled
+    ]
+    run_pass(run, "summary", tasks, function)
+    dataset, metrics, clusters = summarise(
+        run.directory,
+        tasks,
+        axes=readers[0].axes,
+        edges_ns=edges,
+        silhouette_samples=config.kmeans.silhouette_samples,
+        seed=config.seed,
+    )
+    content = dataset.to_netcdf(engine="h5netcdf")
+    write_bytes(run.directory / "summary.nc", bytes(content))
+    _save_model(run, metrics, clusters)
+    _name_classes(run, clusters)
+    drop_receipts(run.directory, "summary")
+    shutil.rmtree(run.directory / "fit" / "summary", ignore_errors=True)
+
+
+def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
+    known = read_json(run.directory / "model" / "model.json") or {}
+    arrays = fit_arrays(run.directory, ENCODER)
+    cluster_info = fitted(run, "cluster")["info"]
+    info = {
+        "padflow": __version__,
+        "instrument": run.instrument.name,
+        "title": run.instrument.title,
+        "training": fitted(run, "train")["info"],
+        "pca": fitted(run, "pca")["info"],
+        **cluster_info,
+        "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
+        "clusters": clusters,
+        "fitted_to": known.get("fitted_to")
+        or {g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups},
+    }
+    model = Model(
+        run.config.preprocess,
+        {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+        Network.from_arrays(arrays),
+        arrays["pca_mean"],
+        arrays["pca_components"],
+        Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
+        info,
+    )
+    model.save(run.directory / "model")
+
+
+def _name_classes(run: Run, clusters: list[dict[str, Any]]) -> None:
+    """Write the shapes of the classes where a reader of the results looks for them (CF flags)."""
+    values = [cluster["cluster"] for cluster in clusters]
+    meanings = " ".join(f"{cluster['shape']}_{cluster['cluster']}" for cluster in clusters)
+    for group in run.groups:
+        set_attributes(
+            run.directory / RESULTS,
+            f"{group.group}/cluster",
+            {"flag_values": values, "flag_meanings": meanings},
+        )
+
+
+def _nothing_selected(run: Run) -> str:
+    reasons = reasons_of(run)
+    words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
+    return (
+        f"All {sum(g.rows for g in run.groups):,} records were left out: {words}. Widen the preprocess section of the "
+        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
+    )
+
+
+def reasons_of(run: Run) -> dict[str, int]:
+    """Return how many records have no class, by the name of the reason."""
+    total: Counter[int] = Counter()
+    for _, _, receipt in receipts(run.directory, "score"):
+        total.update({int(code): count for code, count in receipt["reasons"].items()})
+    return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}
