@@ -132,7 +132,7 @@ def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: 
         click.echo(json.dumps(facts, indent=2))
     else:
         click.echo(_plan_text(facts))
-    _exit_with(len(run.catalog.set_aside()))
+    _say_set_aside(run)
 
 
 def _plan_text(facts: dict[str, Any]) -> str:
@@ -159,7 +159,7 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose
 
     outcome = run_all(_open(path, workdir, overrides), until="ingest")
     click.echo(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
-    _say_set_aside(outcome)
+    _say_set_aside(outcome.run)
 
 
 @command(
@@ -277,7 +277,7 @@ def _time(text: str | None, option: str) -> Any:
     if text is None:
         return None
     try:
-        return np.datetime64(text, "ns")
+        return np.datetime64(text.removesuffix("Z"), "ns")
     except ValueError:
         raise ConfigError(f"{option} {text}: expected a UTC time such as 2013-03-17 or 2013-03-17T06:00.") from None
 
@@ -326,7 +326,7 @@ def _finish(outcome: Any) -> None:
     )
     total = sum(stage["seconds"] for stage in summary["stages"].values())
     click.echo(f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)")
-    _say_set_aside(outcome)
+    _say_set_aside(outcome.run)
 
 
 def _class_sizes(directory: Path) -> list[int]:
@@ -336,14 +336,11 @@ def _class_sizes(directory: Path) -> list[int]:
     return [sum(column) for column in zip(*parts, strict=True)]
 
 
-def _say_set_aside(outcome: Any) -> None:
-    for entry in outcome.run.catalog.set_aside():
+def _say_set_aside(run: Any) -> None:
+    bad = run.catalog.set_aside()
+    for entry in bad:
         click.echo(f"set aside ({entry.reason}): {entry.message}", err=True)
-    _exit_with(outcome.set_aside)
-
-
-def _exit_with(set_aside: int) -> None:
-    if set_aside:
+    if bad:
         raise SystemExit(SET_ASIDE)
 
 
@@ -364,6 +361,9 @@ def main() -> None:
         _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED)
     except KeyboardInterrupt:
         _fail("Interrupted. Run the same command again to go on from here.", FAILED)
+    except Exception as error:
+        text = " ".join(str(error).split())[:500]
+        _fail(f"{type(error).__name__}: {text}. This should not happen; -v shows where it did.", FAILED)
 
 
 def _fail(message: str, status: int) -> None:

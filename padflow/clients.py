@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import os
 import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
+
+from dask.system import CPU_COUNT
 
 from padflow.config import ClusterConfig
 from padflow.errors import ConfigError, PadflowError
@@ -156,7 +157,7 @@ def choose_workers(config: ClusterConfig) -> int:
     """
     memory = USABLE_MEMORY_SHARE * machine_memory_bytes()
     fitting = int(memory // config.memory_limit)
-    wanted = config.workers or max(1, min(len(os.sched_getaffinity(0)), fitting))
+    wanted = config.workers or max(1, min(CPU_COUNT, fitting))
     if wanted > fitting:
         raise ConfigError(
             f"{wanted} workers of {config.memory_limit / 2**30:.2f} GiB need more than {USABLE_MEMORY_SHARE:.0%} of "

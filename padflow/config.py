@@ -123,6 +123,9 @@ class PreprocessConfig(Section):
     min_valid_channels: Annotated[int, Field(ge=0)] = Field(
         1, description="Fewest pitch-angle x energy bins with a value (before folding and averaging)."
     )
+    keep_empty: bool = Field(
+        False, description="Keep records without a single count, as rows of zeros (as the paper did)."
+    )
     min_flux: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Smallest peak flux of a record, cm-2 s-1 sr-1 MeV-1, after folding and averaging."
     )
@@ -236,8 +239,11 @@ class KMeansConfig(Section):
     )
     init: Literal["modes", "k-means||", "k-means++"] = Field(
         "modes",
-        description="First centres: the modes of mean shift (k-means|| where you set another number), "
-        "k-means||, or scikit-learn's k-means++ on at most a million scores (as the paper did).",
+        description="First centres: the modes of mean shift, or one of the starts below that ends better on a "
+        "subsample; k-means||; or scikit-learn's k-means++ on at most a million scores (as the paper did).",
+    )
+    starts: Annotated[int, Field(ge=1)] = Field(
+        10, description="Starts drawn by k-means++ on a subsample that the modes are compared with."
     )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(

@@ -11,6 +11,8 @@ import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from padflow import __version__
 from padflow.clients import DaskWorkers, SerialWorkers
@@ -197,14 +199,45 @@ def number_of_classes(config: Config, found: RepeatedModes) -> int:
     return k
 
 
-def kmeans_classes(scores: da.Array, k: int, *, found: RepeatedModes, config: Config) -> tuple[Classes, dict[str, Any]]:
-    """Fit k-means to all scores, a dask array (scores, component) with known chunks."""
+def best_start(sample: np.ndarray, k: int, *, modes: np.ndarray, config: Config) -> np.ndarray:
+    """Return first centres for k-means: from the modes, or from a drawn start that ends better on a sample.
+
+    The modes alone may lead into a poor optimum: one that holds a hundredth of the records ties down a centre.
+    """
+    seed = config.seed_of("kmeans")
+    starts: list[tuple[Any, int]] = [("k-means++", seed + i) for i in range(config.kmeans.starts)]
+    if len(modes) == k:
+        starts.insert(0, (modes, seed))
+    # More threads than one would sum in another order.
+    with threadpool_limits(1):
+        fits = [KMeans(k, init=init, n_init=1, random_state=state).fit(sample) for init, state in starts]
+    return min(fits, key=lambda fit: fit.inertia_).cluster_centers_
+
+
+def kmeans_classes(
+    scores: da.Array, k: int, *, found: RepeatedModes, sample: np.ndarray, config: Config
+) -> tuple[Classes, dict[str, Any]]:
+    """Fit k-means to all scores, a dask array (scores, component) with known chunks.
+
+    Parameters
+    ----------
+    sample : ndarray, shape (rows, component)
+        Scores on which starts are compared.
+    """
     section = config.kmeans
     init: Any = section.init
     if init == "modes":
-        init = found.modes.modes if len(found.modes.modes) == k else "k-means||"
+        init = best_start(sample, k, modes=found.modes.modes, config=config)
     scores = scores.persist()
-    fitted = fit_kmeans(scores, k, init=init, max_iter=section.max_iter, tol=section.tol, seed=config.seed_of("kmeans"))
+    fitted = fit_kmeans(
+        scores,
+        k,
+        init=init,
+        max_iter=section.max_iter,
+        tol=section.tol,
+        seed=config.seed_of("kmeans"),
+        init_rows=START_SCORES,
+    )
     info = {"iterations": fitted.n_iter, "fit_inertia": fitted.inertia, "fit_sizes": fitted.sizes.tolist()}
     return Classes(fitted.centres), info
 
@@ -252,10 +285,6 @@ class DatasetReader:
             return Records(self.times(start, stop), flux.values.astype(np.float32, copy=False), found)
 
 
-GROUP = "dataset"
-"""Stands for the spacecraft where rows are dealt one by one."""
-
-
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:
     """Fit a model to an archive that is open as a Dataset.
 
@@ -278,18 +307,20 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     """
     workers = SerialWorkers() if client is None else DaskWorkers(client)
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
+    # Rows are dealt by the name of their spacecraft, here as in a run.
+    group = str(dataset.attrs.get("spacecraft", ""))
     check_components(config, preprocessor.features)
-    split = deal_split(config, {GROUP: reader})
-    trained, training = train_network({GROUP: reader}, preprocessor, split=split, config=config)
+    split = deal_split(config, {group: reader})
+    trained, training = train_network({group: reader}, preprocessor, split=split, config=config)
     chosen = split if config.pca.rows == "test" else None
     spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
-    moments = workers.map(partial(_span_moments, reader, preprocessor, trained.network, chosen), spans)
+    moments = workers.map(partial(_span_moments, reader, group, preprocessor, trained.network, chosen), spans)
     total = moments[0]
     for more in moments[1:]:
         total = total.merge(more)
     pca, components = finish_components(total, config.pca.components)
     encoder = Encoder.of(preprocessor, trained.network, pca)
-    pieces = workers.map(partial(_span_scores, reader, encoder, chosen), spans)
+    pieces = workers.map(partial(_span_scores, reader, group, encoder, chosen), spans)
     scores = np.concatenate(pieces)
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
@@ -302,7 +333,7 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     else:
         with workers.collections():
             lazy = da.from_array(scores.astype("f8"), chunks=(FIT_ROWS, -1))
-            classes, info = kmeans_classes(lazy, k, found=found, config=config)
+            classes, info = kmeans_classes(lazy, k, found=found, sample=samples[0], config=config)
     axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
     unknown = np.full(len(axes["energy"]), np.nan)
     counts = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
@@ -320,13 +351,20 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
 
 
 def _span_moments(
-    reader: DatasetReader, preprocessor: Preprocessor, network: Any, split: Split | None, span: tuple[int, int]
+    reader: DatasetReader,
+    group: str,
+    preprocessor: Preprocessor,
+    network: Any,
+    split: Split | None,
+    span: tuple[int, int],
 ) -> Moments:
-    return moments_of_rows(reader, preprocessor, network, split=split, group=GROUP, start=span[0], stop=span[1])
+    return moments_of_rows(reader, preprocessor, network, split=split, group=group, start=span[0], stop=span[1])
 
 
-def _span_scores(reader: DatasetReader, encoder: Encoder, split: Split | None, span: tuple[int, int]) -> np.ndarray:
+def _span_scores(
+    reader: DatasetReader, group: str, encoder: Encoder, split: Split | None, span: tuple[int, int]
+) -> np.ndarray:
     records, offset = read_with_halo(reader, encoder.preprocessor, start=span[0], stop=span[1])
     scored = encoder.score(records, offset, *span)
     time = reader.times(*span)
-    return scored["score"][fit_rows(scored["reason"], split, group=GROUP, start=span[0], time=time)]
+    return scored["score"][fit_rows(scored["reason"], split, group=group, start=span[0], time=time)]

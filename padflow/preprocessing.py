@@ -30,6 +30,7 @@ class Reason(IntEnum):
     FEW_CHANNELS = 4
     LOW_FLUX = 5
     LOW_COUNTS = 6
+    EMPTY = 7
 
 
 @dataclass(frozen=True)
@@ -228,9 +229,10 @@ class Preprocessor:
         if self.config.average_seconds:
             flux = self._averaged(flux.reshape(len(flux), -1), records.time).reshape(-1, *shape)
         flux = flux[core]
-        if self.config.min_flux:
-            peak = np.fmax.reduce(flux, axis=(1, 2), initial=0.0)
-            _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
+        peak = np.fmax.reduce(flux, axis=(1, 2), initial=0.0)
+        if not self.config.keep_empty:
+            _set_reason(reason, peak <= 0, Reason.EMPTY)
+        _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
         scaled = normalise_flux(flux, self.config.normalise, middle=self._middle)

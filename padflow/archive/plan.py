@@ -12,6 +12,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import accumulate
 from pathlib import Path
 
@@ -86,12 +87,22 @@ class GroupPlan:
             yield PartSpan(self.group, index, start, stop, tuple(pieces))
 
 
-def plan_groups(catalog: Catalog, *, rows_per_part: int) -> list[GroupPlan]:
-    """Plan the parts of every spacecraft in a catalogue, in the order of their names."""
+def plan_groups(
+    catalog: Catalog, *, rows_per_part: int, start: date | None = None, end: date | None = None
+) -> list[GroupPlan]:
+    """Plan the parts of every spacecraft in a catalogue, in the order of their names.
+
+    Parameters
+    ----------
+    start, end : date, optional
+        First and last day of the archive: records that files hold beyond them are left out.
+    """
+    first, last = str(start or date.min), str(end or date.max)
     groups = []
     for spacecraft in sorted({entry.spacecraft for entry in catalog.used()}):
         entries = [entry for entry in catalog.used() if entry.spacecraft == spacecraft]
-        groups.append(GroupPlan(spacecraft, tuple(_days(entries)), rows_per_part))
+        days = tuple(day for day in _days(entries) if first <= day.day <= last)
+        groups.append(GroupPlan(spacecraft, days, rows_per_part))
     return groups
 
 
@@ -153,11 +164,22 @@ DRIVER_BASE_BYTES = 900 << 20
 """The driver with TensorFlow loaded and the scheduler running; measured likewise."""
 PART_COPIES = 6
 """Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
+SCORE_COPIES = 2
+"""Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
 PASSES = 5
 """Passes over parts in a run: ingest, moments, scores, labels, summary."""
 
 
-def estimate(groups: list[GroupPlan], *, bins: int, ephemeris_values: int, components: int, train_rows: int) -> Budget:
+def estimate(
+    groups: list[GroupPlan],
+    *,
+    bins: int,
+    ephemeris_values: int,
+    components: int,
+    train_rows: int,
+    sampled_scores: int,
+    workers: int,
+) -> Budget:
     """Estimate what a run over the planned groups takes.
 
     Parameters
@@ -170,11 +192,16 @@ def estimate(groups: list[GroupPlan], *, bins: int, ephemeris_values: int, compo
         Length of a score.
     train_rows : int
         Rows of features that training holds in memory.
+    sampled_scores : int
+        Scores that mean shift and the start of k-means hold in the driver.
+    workers : int
+        They share the scores of all records while k-means iterates.
     """
     records = sum(group.rows for group in groups)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     largest = max((min(group.rows, group.rows_per_part) for group in groups), default=0)
     part_bytes = largest * bins * 4
+    score_bytes = records * components * 8
     return Budget(
         records=records,
         files=sum(len({s.path for day in group.days for s in day.sources}) for group in groups),
@@ -183,8 +210,8 @@ def estimate(groups: list[GroupPlan], *, bins: int, ephemeris_values: int, compo
         archive_bytes=records * (4 * (bins + ephemeris_values) + 8),
         results_bytes=records * (8 + 2 + 1 + 4 * (components + 3)),
         part_bytes=part_bytes,
-        worker_bytes=WORKER_BASE_BYTES + PART_COPIES * part_bytes,
-        driver_bytes=DRIVER_BASE_BYTES + 3 * train_rows * bins * 4,
+        worker_bytes=WORKER_BASE_BYTES + max(PART_COPIES * part_bytes, SCORE_COPIES * score_bytes // workers),
+        driver_bytes=DRIVER_BASE_BYTES + max(3 * train_rows * bins * 4, 4 * sampled_scores * components * 8),
     )
 
 
@@ -192,6 +219,7 @@ def check_budget(
     budget: Budget,
     *,
     memory_limit: int,
+    machine_bytes: int,
     free_disk_bytes: int,
     stored_bytes: int,
     workdir: Path,
@@ -201,6 +229,8 @@ def check_budget(
 
     Parameters
     ----------
+    machine_bytes : int
+        Memory of the machine the driver runs on.
     stored_bytes : int
         What the run directory holds already.
     compression : float
@@ -218,12 +248,18 @@ def check_budget(
         raise PadflowError(
             f"A worker would need {budget.worker_bytes / 2**30:.2f} GiB, which is more than 90 % of "
             f"cluster.memory_limit ({memory_limit / 2**30:.2f} GiB). Raise it, or lower archive.rows_per_part "
-            f"(one part's flux takes {budget.part_bytes / 2**20:.0f} MiB)."
+            f"(one part's flux takes {budget.part_bytes / 2**20:.0f} MiB), or use more cluster.workers: they share the "
+            "scores of all records."
+        )
+    if budget.driver_bytes > machine_bytes:
+        raise PadflowError(
+            f"The driver would need {budget.driver_bytes / 2**30:.2f} GiB, but this machine has "
+            f"{machine_bytes / 2**30:.2f} GiB. Lower train.max_rows, mean_shift.samples or mean_shift.repeats."
         )
     needed = int(budget.archive_bytes / compression) + budget.results_bytes - stored_bytes
     if needed > free_disk_bytes:
         raise PadflowError(
             f"The run needs about {needed / 2**30:.2f} GiB more on disk, but {workdir} has "
-            f"{free_disk_bytes / 2**30:.2f} GiB free. Free some, choose another --workdir, or a shorter archive.start to "
-            "archive.end."
+            f"{free_disk_bytes / 2**30:.2f} GiB free. Free some, choose another --workdir, or a shorter archive.start "
+            "to archive.end."
         )

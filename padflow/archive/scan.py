@@ -112,7 +112,8 @@ def scan_archive(
         entry = _blank_entry(old.file, source)
         entries.append(replace(entry, status="superseded", reason="superseded", message=old.reason))
     entries.sort(key=lambda entry: (entry.spacecraft, entry.day, entry.path))
-    entries = _set_aside_other_axes(entries, axes)
+    established = {entry.axes for entry in known.values() if entry.status == "used"}
+    entries = _set_aside_other_axes(entries, axes, established)
     used_axes = {entry.axes for entry in entries}
     return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
 
@@ -158,7 +159,7 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     except BadFile as error:
         return entry.set_aside(reason_of(error), error.message), None
     axes = {"pitch_angle": facts.pitch_angle.tolist(), "energy": facts.energy.tolist()}
-    name = hashlib.sha256(repr(_rounded(axes)).encode()).hexdigest()[:12]
+    name = hashlib.sha256(repr(axes).encode()).hexdigest()[:12]
     rows = own_rows(facts.times, entry.day)
     own = facts.times[rows].astype(np.int64)
     midnight = int(np.datetime64(entry.day, "ns").astype(np.int64))
@@ -187,31 +188,39 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     return found, axes
 
 
-def _rounded(axes: dict[str, list[float]]) -> list:
+def _same(ours: list[float], theirs: list[float]) -> bool:
     # Files of one product differ in the last bits of their axes; a thousandth of a value is no other axis.
-    return [[float(f"{value:.3e}") for value in values] for values in axes.values()]
+    return len(ours) == len(theirs) and np.allclose(ours, theirs, rtol=1e-3, atol=0)
 
 
-def _set_aside_other_axes(entries: list[FileEntry], axes: dict[str, dict[str, list[float]]]) -> list[FileEntry]:
-    """Set aside the files whose axes are not those of the archive: the axes that most of its rows have."""
+def _set_aside_other_axes(
+    entries: list[FileEntry], axes: dict[str, dict[str, list[float]]], established: set[str]
+) -> list[FileEntry]:
+    """Set aside the files whose axes are not those of the archive.
+
+    These are the `established` ones of an earlier scan, for a model may have been fitted on them, or else the
+    axes that most rows have.
+    """
     rows: dict[str, int] = {}
     for entry in entries:
         if entry.status == "used":
             rows[entry.axes] = rows.get(entry.axes, 0) + entry.rows
     if len(rows) <= 1:
         return entries
-    common = max(sorted(rows), key=lambda name: rows[name])
-    return [
-        entry.set_aside("other_axes", _axes_message(entry, axes[entry.axes], axes[common]))
-        if entry.status == "used" and entry.axes != common
-        else entry
-        for entry in entries
-    ]
+    common = max(sorted(rows.keys() & established or rows), key=lambda name: rows[name])
+    alike = {name for name in rows if all(_same(axes[name][key], axes[common][key]) for key in axes[common])}
+    checked = []
+    for entry in entries:
+        if entry.status == "used":
+            other = entry.axes not in alike
+            message = _axes_message(entry, axes[entry.axes], axes[common]) if other else ""
+            entry = entry.set_aside("other_axes", message) if other else replace(entry, axes=common)
+        checked.append(entry)
+    return checked
 
 
 def _axes_message(entry: FileEntry, found: dict[str, list[float]], expected: dict[str, list[float]]) -> str:
-    differing = [name for name in expected if _rounded({name: found[name]}) != _rounded({name: expected[name]})]
-    name = differing[0]
+    name = next(name for name in expected if not _same(found[name], expected[name]))
     return (
         f"{entry.path}: its {name} axis is {found[name]}, but most of the archive has {expected[name]}; label "
         "such files on their own, with archive.start and archive.end"

@@ -81,8 +81,8 @@ def find_modes(
     if bandwidth <= 0:
         raise PadflowError(
             f"Mean shift has a bandwidth of {bandwidth}: too many of the {len(scores)} records have the same"
-            " scores. Drop empty records when preprocessing, raise meanshift.quantile, or set"
-            " meanshift.bandwidth."
+            " scores. Drop empty records when preprocessing, raise mean_shift.quantile, or set"
+            " mean_shift.bandwidth."
         )
     shift = MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores)
     centres = shift.cluster_centers_
@@ -93,7 +93,7 @@ def find_modes(
     if not kept.any():
         raise PadflowError(
             f"Mean shift found {len(centres)} modes, none with a share of {min_share} of the records (the"
-            f" largest has {share[0]:.2g}). Lower meanshift.min_share, or raise the quantile or bandwidth."
+            f" largest has {share[0]:.2g}). Lower mean_shift.min_share, or raise the quantile or bandwidth."
         )
     return Modes(float(bandwidth), centres[order][kept], share[kept], len(centres))
 

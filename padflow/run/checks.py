@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from padflow.archive.catalog import Catalog
-from padflow.archive.plan import plan_groups
+from padflow.archive.plan import GroupPlan, plan_groups
 from padflow.archive.scan import instrument_digest
 from padflow.config import Config, load_config
 from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
-from padflow.run.ledger import broken_files, receipt_path, receipts
+from padflow.model import Model
+from padflow.run.ledger import broken_files, digest, receipt_path, receipts
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
 from padflow.store import ArchiveReader, ResultsReader
 
@@ -45,6 +46,11 @@ def _catalog(directory: Path) -> Catalog:
     return catalog
 
 
+def _groups(config: Config, catalog: Catalog) -> list[GroupPlan]:
+    archive = config.archive
+    return plan_groups(catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
+
+
 def status_of(directory: Path) -> dict[str, Any]:
     """Return how far a run is.
 
@@ -55,7 +61,7 @@ def status_of(directory: Path) -> dict[str, Any]:
     """
     config = run_config(directory)
     catalog = _catalog(directory)
-    groups = plan_groups(catalog, rows_per_part=config.archive.rows_per_part)
+    groups = _groups(config, catalog)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
     for entry in catalog.files:
@@ -109,7 +115,7 @@ def verify(directory: Path) -> Verdict:
     config = run_config(directory)
     catalog = _catalog(directory)
     instrument = load_instrument(config.archive.instrument)
-    groups = plan_groups(catalog, rows_per_part=config.archive.rows_per_part)
+    groups = _groups(config, catalog)
     labelling = any(True for _ in receipts(directory, "label"))
     stages = PART_STAGES if labelling else ("ingest",)
     problems: list[str] = []
@@ -129,10 +135,12 @@ def verify(directory: Path) -> Verdict:
         parts += len(keys)
         try:
             reader = ArchiveReader(directory / ARCHIVE, plan.group)
+            problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
             if reader.rows != plan.rows:
                 problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
-        except FileNotFoundError:
-            problems.append(f"{plan.group}: the archive has no such group")
+        except (FileNotFoundError, KeyError):
+            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays")
+            broken += [("ingest", plan.group, index) for index in keys]
             continue
         last = np.datetime64("NaT")
         for span in plan.parts():
@@ -151,7 +159,27 @@ def verify(directory: Path) -> Verdict:
                 broken += [(stage, plan.group, span.index) for stage in ("score", "label") if said]
                 problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
                 labelled += count
+    if labelling:
+        problems += _model_problems(directory)
     return Verdict(records, labelled, parts, problems, broken)
+
+
+def _axes_problems(group: str, found: dict[str, np.ndarray], expected: dict[str, list[float]]) -> Iterator[str]:
+    for name, values in expected.items():
+        if not np.array_equal(found[name], values):
+            yield f"{group}: the archive's {name} axis is not that of the files"
+
+
+def _model_problems(directory: Path) -> Iterator[str]:
+    try:
+        Model.load(directory / "model")
+    except PadflowError as error:
+        yield str(error)
+    fit = read_json(directory / FIT / "cluster.json") or {}
+    scored = {(group, index): receipt["key"] for group, index, receipt in receipts(directory, "score")}
+    for group, index, receipt in receipts(directory, "label"):
+        if receipt.get("key") != digest("label", fit.get("key"), scored.get((group, index))):
+            yield f"label, {group} part {index}: was made with another model or other scores"
 
 
 def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:

@@ -43,6 +43,10 @@ class Run:
     directory : Path
     instrument : Instrument
     progress : Progress
+    restart_from : str, optional
+        Stage from which all is done anew.
+    command : str
+        For ``run.json``.
     workers : Workers
         Set while a cluster is up.
     """
@@ -51,6 +55,8 @@ class Run:
     directory: Path
     instrument: Instrument
     progress: Progress = field(default_factory=Progress)
+    restart_from: str | None = None
+    command: str = ""
     workers: Workers | None = None
     catalog: Catalog | None = None
     groups: list[GroupPlan] = field(default_factory=list)

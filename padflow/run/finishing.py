@@ -27,16 +27,17 @@ def finish(run: Run, labelled: list[PartTask]) -> None:
     from padflow.report.html import write_report
 
     key = digest(*[task.key for task in labelled], run.config.digest("kmeans"))
-    done = fitted(run, "summary")
-    report = run.directory / "report" / "index.html"
-    if done and done["key"] == key and report.is_file() and (run.directory / "summary.nc").is_file():
+    shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes] for e in run.catalog.files])
+    done = fitted(run, "summary") or {}
+    if done.get("key") != key or not (run.directory / "summary.nc").is_file():
+        _summarise(run, labelled)
+    elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
         return
-    _summarise(run, labelled)
     with run.stage("report", unit="figures") as stage:
         page = write_report(run.directory)
         stage.count(len(list((page.parent / "figures").glob("*.png"))))
         stage.summary = str(page)
-    write_json(run.directory / "fit" / "summary.json", {"key": key})
+    write_json(run.directory / "fit" / "summary.json", {"key": key, "shown": shown})
 
 
 def _summarise(run: Run, labelled: list[PartTask]) -> None:

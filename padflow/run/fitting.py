@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from padflow.durable import PARTIAL, read_json, write_bytes, write_json
+from padflow.clustering.meanshift import RepeatedModes
+from padflow.durable import read_json, write_bytes, write_json
 from padflow.errors import PadflowError
 from padflow.fitting import (
     FEWEST_SCORES,
@@ -100,11 +102,10 @@ def fit_autoencoder(run: Run) -> None:
 def _save_keras(trained: Any, folder: Path) -> None:
     from padflow.autoencoder import save_keras
 
-    folder.mkdir(exist_ok=True)
-    # Keras insists on the ending.
-    temporary = folder / f"{PARTIAL}-{KERAS_MODEL}"
-    save_keras(trained, temporary)
-    temporary.replace(folder / KERAS_MODEL)
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / KERAS_MODEL
+        save_keras(trained, path)
+        write_bytes(folder / KERAS_MODEL, path.read_bytes())
 
 
 def the_pass(run: Run, kind: type[Pass] = Pass, **more: Any) -> Any:
@@ -166,7 +167,8 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
                 "preprocess section, or set pca.rows=all."
             )
         indices = draw_indices(config, total)
-        found = find_number(_samples(run, list(sizes), indices), config, apply=run.workers.map)
+        samples = _samples(run, list(sizes), indices)
+        found = find_number(samples, config, apply=run.workers.map)
         stage.count(sum(len(index) for index in indices))
         counts = ", ".join(f"{k} clusters {n}x" for k, n in found.counts.items())
         stage.summary = f"{counts}; bandwidth {found.modes.bandwidth:.4g}"
@@ -177,7 +179,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
             index = sample_indices(total, size, seed=config.seed_of("kmeans"))
             classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
         else:
-            classes, info = _kmeans(run, sizes, k=k, found=found)
+            classes, info = _kmeans(run, sizes, k=k, found=found, sample=samples[0])
         stage.count(total)
         stage.summary = f"{k} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": found.modes.modes})
@@ -200,7 +202,9 @@ def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list
     return [np.concatenate(drawn).astype("f8") for drawn in pieces]
 
 
-def _kmeans(run: Run, sizes: dict[PartTask, int], *, k: int, found: Any) -> tuple[Classes, dict[str, Any]]:
+def _kmeans(
+    run: Run, sizes: dict[PartTask, int], *, k: int, found: RepeatedModes, sample: np.ndarray
+) -> tuple[Classes, dict[str, Any]]:
     import dask
     import dask.array as da
 
@@ -208,7 +212,7 @@ def _kmeans(run: Run, sizes: dict[PartTask, int], *, k: int, found: Any) -> tupl
     components = run.config.pca.components
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
-        return kmeans_classes(da.concatenate(blocks), k, found=found, config=run.config)
+        return kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
 
 
 def _load_scores(reader: Pass, task: PartTask) -> np.ndarray:

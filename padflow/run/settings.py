@@ -6,9 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from padflow.config import Config
+from padflow.config import Config, load_config
 from padflow.errors import ConfigError
 from padflow.run.ledger import RECEIPTS
 from padflow.run.passes import ARCHIVE, FIT, RESULTS
@@ -19,6 +17,8 @@ FILES_OF = {"train": ("train.json",), "pca": ("pca.json", "moments"), "cluster":
 STAGE_OF = {
     "archive.instrument": "ingest",
     "archive.rows_per_part": "ingest",
+    "archive.spacecraft": "ingest",
+    "archive.start": "ingest",
     "preprocess": "train",
     "train": "train",
     "seed": "train",
@@ -69,7 +69,7 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
     """
     path = directory / "config.yaml"
     if path.is_file():
-        before = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        before = load_config(path).model_dump(mode="json")
         found = differing_keys(before, config)
         differing = {key: values for key, values in found.items() if is_begun(directory, values[2])}
         first = min((STAGES.index(stage) for _, _, stage in differing.values()), default=len(STAGES))
@@ -79,8 +79,6 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
                 f"{directory} was made with another configuration: {words}. Choose another --workdir, put the values "
                 f"back, or redo what they touch with --from {STAGES[first]}."
             )
-    if restart_from is not None:
-        clear_from(directory, restart_from)
 
 
 def clear_from(directory: Path, stage: str) -> None:

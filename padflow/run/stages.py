@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections import Counter
@@ -14,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dask.system import CPU_COUNT
 
 from padflow import __version__
 from padflow.archive.catalog import Catalog
 from padflow.archive.ingest import IngestPart, prepare_archive
 from padflow.archive.plan import Budget, check_budget, estimate, plan_groups
 from padflow.archive.scan import instrument_digest, scan_archive
-from padflow.clients import connect, machine_memory_bytes
+from padflow.clients import choose_workers, connect, machine_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, remove_partial, write_bytes, write_json
 from padflow.errors import ConfigError, PadflowError
+from padflow.fitting import START_SCORES
 from padflow.instruments import load_instrument
 from padflow.model import Model, pack_arrays
 from padflow.run.context import Run, run_pass
@@ -38,11 +39,14 @@ from padflow.run.fitting import (
     the_pass,
 )
 from padflow.run.ledger import PartTask, digest, receipts, run_parts
-from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, LabelPart, ScorePart, fit_arrays
-from padflow.run.settings import guard_settings
+from padflow.run.lock import locked
+from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS, LabelPart, ScorePart, fit_arrays
+from padflow.run.settings import clear_from, guard_settings
 from padflow.store import prepare_group, results_specs
 
 CATALOG = "catalog.json"
+ADOPTED = "adopted.json"
+"""In the ``fit`` folder of a directory of labels: which model they are by."""
 EXPECTED_COMPRESSION = 1.5
 """How many times smaller than in memory an archive is on disk at the least; simulated flux packs better."""
 PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit-learn", "cdflib")
@@ -96,13 +100,17 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
         )
     instrument = load_instrument(config.archive.instrument)
     directory = directory.resolve()
-    directory.mkdir(parents=True, exist_ok=True)
     guard_settings(config, directory, restart_from=restart_from)
-    remove_partial(directory)
-    fit_folder(directory)
-    run = Run(config, directory, instrument)
-    _write_provenance(run, note)
-    return run
+    return Run(config, directory, instrument, restart_from=restart_from, command=note)
+
+
+def _begin(run: Run) -> None:
+    """Make the run directory ready; only under its lock."""
+    if run.restart_from is not None:
+        clear_from(run.directory, run.restart_from)
+    remove_partial(run.directory)
+    fit_folder(run.directory)
+    _write_provenance(run, run.command)
 
 
 def _write_provenance(run: Run, command: str) -> None:
@@ -117,7 +125,7 @@ def _write_provenance(run: Run, command: str) -> None:
         "versions": {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES},
         "host": {
             "platform": platform.platform(),
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": CPU_COUNT,
             "memory_bytes": machine_memory_bytes(),
         },
         "flags": before.get("flags", {}),
@@ -148,7 +156,8 @@ def scan(run: Run) -> None:
 
 
 def _plan_groups(run: Run) -> None:
-    run.groups = plan_groups(run.catalog, rows_per_part=run.config.archive.rows_per_part)
+    archive = run.config.archive
+    run.groups = plan_groups(run.catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
     context = (instrument_digest(run.instrument),)
     run.ingest_keys = {(g.group, span.index): span.key(*context) for g in run.groups for span in g.parts()}
 
@@ -179,11 +188,14 @@ def budget_of(run: Run) -> Budget:
         ephemeris_values=ephemeris,
         components=config.pca.components,
         train_rows=train.max_rows + train.max_validation_rows,
+        sampled_scores=config.mean_shift.samples * config.mean_shift.repeats + START_SCORES,
+        workers=choose_workers(config.cluster),
     )
     stored = sum(path.stat().st_size for path in run.directory.rglob("*") if path.is_file())
     check_budget(
         budget,
         memory_limit=config.cluster.memory_limit,
+        machine_bytes=machine_memory_bytes(),
         free_disk_bytes=shutil.disk_usage(run.directory).free,
         stored_bytes=stored,
         workdir=run.directory,
@@ -271,16 +283,27 @@ def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
 
 @contextmanager
 def _at_work(run: Run) -> Iterator[None]:
-    with connect(run.config.cluster) as workers:
-        run.workers = workers
-        try:
-            yield
-        finally:
-            run.workers = None
+    run.directory.mkdir(parents=True, exist_ok=True)
+    with locked(run.directory):
+        _begin(run)
+        with connect(run.config.cluster) as workers:
+            run.workers = workers
+            try:
+                yield
+            finally:
+                run.workers = None
 
 
 def run_all(run: Run, *, until: str | None = None) -> Outcome:
-    """Do all stages that are not done, or those up to ``until="ingest"``."""
+    """Do all stages that are not done, or those up to ``until="ingest"``.
+
+    Raises
+    ------
+    ConfigError
+        Where the directory holds the labels of a fitted model.
+    """
+    if read_json(run.directory / FIT / ADOPTED):
+        raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
     with _at_work(run):
         scan(run)
         budget_of(run)
@@ -295,14 +318,25 @@ def run_all(run: Run, *, until: str | None = None) -> Outcome:
 
 
 def plan_only(run: Run) -> Budget:
-    """Scan and plan without a cluster of processes' worth of work being done."""
+    """Scan the files and return what the run will need, without doing any of it."""
     with _at_work(run):
         scan(run)
     return budget_of(run)
 
 
 def label_all(run: Run, model: Model) -> Outcome:
-    """Ingest an archive and label it with a fitted model, without fitting anything."""
+    """Ingest an archive and label it with a fitted model, without fitting anything.
+
+    Raises
+    ------
+    ConfigError
+        Where the directory is that of a run, or holds the labels of another model.
+    """
+    adopted = (read_json(run.directory / FIT / ADOPTED) or {}).get("model")
+    if adopted is None and fitted(run, "train"):
+        raise ConfigError(f"{run.directory} was made by `padflow run`; choose another --workdir for labels.")
+    if adopted not in (None, model.digest()):
+        raise ConfigError(f"{run.directory} holds the labels of another model; choose another --workdir.")
     with _at_work(run):
         scan(run)
         budget_of(run)
@@ -318,6 +352,7 @@ def _adopt(run: Run, model: Model) -> None:
     axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
     model.encoder(axes)
     key = model.digest()
+    write_json(run.directory / FIT / ADOPTED, {"model": key})
     stored = {f"axis_{name}": values for name, values in model.axes.items()}
     pca = {"pca_mean": model.mean, "pca_components": model.components}
     folder = fit_folder(run.directory)
@@ -325,8 +360,8 @@ def _adopt(run: Run, model: Model) -> None:
     write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
     clusters = ("method", "mean_shift", "iterations", "fit_inertia", "fit_sizes", "sample")
-    write_json(folder / "train.json", {"key": key, "info": info["training"]})
-    write_json(folder / "pca.json", {"key": key, "info": info["pca"]})
+    write_json(folder / "train.json", {"key": key, "info": info.get("training", {})})
+    write_json(folder / "pca.json", {"key": key, "info": info.get("pca", {})})
     found = {name: info[name] for name in clusters if name in info}
     write_json(folder / "cluster.json", {"key": key, "info": found})
     model.save(run.directory / "model")
