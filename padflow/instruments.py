@@ -229,6 +229,9 @@ def _elfin(spin: str, title: str, step_degrees: int) -> Instrument:
     )
 
 
+# Chosen: its channels change with spacecraft and time, so all are brought to one logarithmic grid inside their range.
+_MAGEIS_ENERGY_MEV = tuple(float(f"{energy:.3g}") for energy in np.geomspace(0.035, 3.0, 18))
+
 _BUILT_IN = (
     Instrument(
         name="rept",
@@ -251,7 +254,7 @@ _BUILT_IN = (
         flux="FEDU",
         flux_per="keV",
         pitch_angle=PitchAngleAxis(variable="FEDU_Alpha"),
-        energy=EnergyAxis(variable="FEDU_Energy", units="keV"),
+        energy=EnergyAxis(variable="FEDU_Energy", units="keV", grid=_MAGEIS_ENERGY_MEV),
         ephemeris=_EPHEMERIS,
     ),
     Instrument(

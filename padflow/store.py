@@ -349,7 +349,7 @@ def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None)
         group = names[0]
     if group not in names:
         raise PadflowError(
-            f"{store} holds {', '.join(names) or 'no spacecraft'}; choose one of them with spacecraft=..., not {group}."
+            f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
         )
     if chunks is None:
         rows = zarr.open_group(store, path=group, mode="r", use_consolidated=False)["time"].chunks[0]

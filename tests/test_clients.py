@@ -130,7 +130,7 @@ def test_number_of_workers_fits_memory(
     configured: int | None, memory: int, cores: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "machine_memory_bytes", lambda: memory)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(clients, "CPU_COUNT", cores)
     config = ClusterConfig(workers=configured, memory_limit="2GiB")
     if expected is None:
         with pytest.raises(ConfigError, match=r"cluster\.workers or cluster\.memory_limit"):

@@ -226,7 +226,7 @@ def test_min_flux_looks_at_the_peak_after_folding_and_averaging():
     flux[1, 0, 0] = 8  # folded: 4; averaged over three records: 4 / 3
     flux[3] = np.nan
     low, good = Reason.LOW_FLUX, Reason.SELECTED
-    common = {"min_valid_channels": 0}
+    common = {"min_valid_channels": 0, "keep_empty": True}
     assert reasons(made(flux), min_flux=8, fold=False, **common) == [low, good, low, low]
     assert reasons(made(flux), min_flux=4, **common) == [low, good, low, low]
     assert reasons(made(flux), min_flux=4.1, **common) == [low] * 4
@@ -246,6 +246,7 @@ def test_min_counts_are_summed_over_bins_and_the_records_averaged(data, window, 
     limit = float(np.median(counts)) + 1e-3
     expected = [Reason.SELECTED if total >= limit else Reason.LOW_COUNTS for total in counts[:, 0]]
     options = {"min_valid_channels": 0, "average_seconds": window, "max_gap_seconds": 25, "fold": fold}
+    options["keep_empty"] = True
     if (abs(counts - limit) > 1e-6 * limit).all():
         assert reasons(made(flux, time), min_counts=limit, **options) == expected
 
@@ -289,8 +290,19 @@ def test_the_first_of_several_reasons_stands():
 
 def test_reasons_have_the_codes_that_are_stored():
     outside = ["OUTSIDE_TIME", "L_MISSING", "OUTSIDE_L"]
-    names = ["NOT_PROCESSED", "SELECTED", *outside, "FEW_CHANNELS", "LOW_FLUX", "LOW_COUNTS"]
-    assert [(reason.name, int(reason)) for reason in Reason] == list(zip(names, range(-1, 7), strict=True))
+    names = ["NOT_PROCESSED", "SELECTED", *outside, "FEW_CHANNELS", "LOW_FLUX", "LOW_COUNTS", "EMPTY"]
+    assert [(reason.name, int(reason)) for reason in Reason] == list(zip(names, range(-1, 8), strict=True))
+
+
+def test_records_without_a_count_are_left_out_unless_kept():
+    flux = np.zeros((3, 3, 2))
+    flux[1, 2, 1] = 1
+    flux[2] = np.nan
+    few, empty, good = Reason.FEW_CHANNELS, Reason.EMPTY, Reason.SELECTED
+    assert reasons(made(flux)) == [empty, good, few]
+    assert reasons(made(flux), keep_empty=True) == [good, good, few]
+    # An average that holds a count of a neighbour is not empty.
+    assert reasons(made(flux), average_seconds=2)[0] == good
 
 
 def test_records_that_are_not_selected_still_serve_the_average_of_others():

@@ -279,7 +279,7 @@ def test_a_power_cut_between_metadata_and_parts_leaves_fill_values(tmp_path, fac
 
 
 def test_open_group_finds_the_only_one_and_names_those_there_are(archive, tmp_path, records):
-    with pytest.raises(PadflowError, match=r"rbspa, rbspb; choose one"):
+    with pytest.raises(PadflowError, match=r"rbspa, rbspb; name one"):
         open_group(archive, None, chunks=None)
     with pytest.raises(PadflowError, match=r"rbspa, rbspb.*not ela"):
         open_group(archive, "ela", chunks=None)

@@ -102,7 +102,8 @@ def plan_groups(
     for spacecraft in sorted({entry.spacecraft for entry in catalog.used()}):
         entries = [entry for entry in catalog.used() if entry.spacecraft == spacecraft]
         days = tuple(day for day in _days(entries) if first <= day.day <= last)
-        groups.append(GroupPlan(spacecraft, days, rows_per_part))
+        if days:
+            groups.append(GroupPlan(spacecraft, days, rows_per_part))
     return groups
 
 

@@ -178,7 +178,8 @@ def _model_problems(directory: Path) -> Iterator[str]:
     fit = read_json(directory / FIT / "cluster.json") or {}
     scored = {(group, index): receipt["key"] for group, index, receipt in receipts(directory, "score")}
     for group, index, receipt in receipts(directory, "label"):
-        if receipt.get("key") != digest("label", fit.get("key"), scored.get((group, index))):
+        key = scored.get((group, index))
+        if key and receipt.get("key") != digest("label", fit.get("key"), key):
             yield f"label, {group} part {index}: was made with another model or other scores"
 
 

@@ -11,7 +11,9 @@ from padflow.archive.cdf import inspect, read_records
 from padflow.errors import BadFile
 from padflow.instruments import INSTRUMENTS, EnergyAxis, PitchAngleAxis
 
-REPT, MAGEIS, HOPE = INSTRUMENTS["rept"], INSTRUMENTS["mageis"], INSTRUMENTS["hope"]
+REPT, HOPE = INSTRUMENTS["rept"], INSTRUMENTS["hope"]
+# With the energies of its file in place of its grid.
+MAGEIS = INSTRUMENTS["mageis"].model_copy(update={"energy": EnergyAxis(variable="FEDU_Energy", units="keV")})
 DAY = date(2013, 3, 17)
 IBMPC, NETWORK = 6, 1  # little and big endian
 

@@ -117,6 +117,19 @@ def test_a_stray_that_its_own_day_or_another_file_gives_is_not_taken_again() -> 
     assert [a == b for a, b in zip(keys(other), keys(same), strict=True)] == [False, False, False]
 
 
+def test_records_beyond_the_first_and_last_day_are_left_out() -> None:
+    midnight = int(timedelta(days=15766).total_seconds()) * 10**9
+    both = catalog(entry(0, 5, stray_ns=(midnight + 1,)), entry(1, 4, stray_ns=(midnight - 9,)))
+
+    def days(**limits: date) -> list[tuple[str, int]]:
+        return [(d.day, d.rows) for plan in plan_groups(both, rows_per_part=9, **limits) for d in plan.days]
+
+    assert days() == [("2013-03-01", 6), ("2013-03-02", 5)]
+    assert days(end=date(2013, 3, 1)) == [("2013-03-01", 6)]
+    assert days(start=date(2013, 3, 2)) == [("2013-03-02", 5)]
+    assert plan_groups(both, rows_per_part=9, start=date(2014, 1, 1)) == []
+
+
 def test_groups_in_the_order_of_names_and_only_used_files() -> None:
     bad = entry(1, 9).set_aside("truncated", "cut")
     both = catalog(entry(0, 3, spacecraft="rbspb"), entry(0, 2), bad)
@@ -124,9 +137,10 @@ def test_groups_in_the_order_of_names_and_only_used_files() -> None:
     assert plan_groups(catalog(bad), rows_per_part=2) == []
 
 
-def budget_for(rows: list[int], rows_per_part: int) -> Budget:
+def budget_for(rows: list[int], rows_per_part: int, *, workers: int = 2) -> Budget:
     groups = [planned(rows, rows_per_part)]
-    return estimate(groups, bins=204, ephemeris_values=9, components=3, train_rows=1000)
+    sizes = {"bins": 204, "ephemeris_values": 9, "components": 3, "train_rows": 1000, "sampled_scores": 500}
+    return estimate(groups, **sizes, workers=workers)
 
 
 def test_budget_counts_what_the_plan_holds() -> None:
@@ -134,20 +148,22 @@ def test_budget_counts_what_the_plan_holds() -> None:
     assert (budget.records, budget.files, budget.parts) == (300, 3, 5)
     assert budget.archive_bytes == 300 * (204 * 4 + 9 * 4 + 8)
     assert budget.part_bytes == 64 * 204 * 4
-    # Memory of a worker knows the size of a part, not the length of the archive.
+    # Memory of a worker knows the size of a part, not the length of the archive, until its scores are more.
     longer = budget_for([100, 150, 50] * 10, 64)
     assert longer.worker_bytes == budget.worker_bytes
     assert longer.driver_bytes == budget.driver_bytes
     assert budget_for([100, 150, 50], 128).worker_bytes > budget.worker_bytes
+    mission = [budget_for([10**7], 64, workers=workers).worker_bytes for workers in (1, 2, 4)]
+    assert mission[0] > mission[1] > mission[2] > 10**7 * 3 * 8 / 4
 
 
 def test_budget_that_does_not_fit_is_refused_with_what_to_change() -> None:
     budget = budget_for([100], 64)
-    room = {"workdir": Path("/somewhere"), "compression": 1.0}
 
     def check(**more) -> None:
-        values = {"memory_limit": 2 * budget.worker_bytes, "free_disk_bytes": 1 << 30, "stored_bytes": 0, **room}
-        check_budget(budget, **(values | more))
+        enough = {"memory_limit": 2 * budget.worker_bytes, "machine_bytes": 1 << 40}
+        disk = {"free_disk_bytes": 1 << 30, "stored_bytes": 0, "workdir": Path("/somewhere"), "compression": 1.0}
+        check_budget(more.pop("budget", budget), **(enough | disk | more))
 
     check()
     with pytest.raises(PadflowError, match=r"(?s)cluster\.memory_limit.*archive\.rows_per_part"):
@@ -157,5 +173,7 @@ def test_budget_that_does_not_fit_is_refused_with_what_to_change() -> None:
     with pytest.raises(PadflowError, match=r"/somewhere .*free"):
         check(free_disk_bytes=needed - 1)
     check(free_disk_bytes=needed - 1, stored_bytes=1)  # what is there already is not needed again
+    with pytest.raises(PadflowError, match=r"(?s)driver would need.*train\.max_rows"):
+        check(machine_bytes=budget.driver_bytes - 1)
     with pytest.raises(PadflowError, match="No file holds a record"):
-        check_budget(replace(budget, records=0), memory_limit=1 << 40, free_disk_bytes=1 << 40, stored_bytes=0, **room)
+        check(budget=replace(budget, records=0))

@@ -41,7 +41,7 @@ def test_minimum_share_leaves_out_specks():
     np.testing.assert_allclose(modes.modes, CENTRES, atol=0.15)
     np.testing.assert_allclose(modes.share, [0.498, 0.2988, 0.1992], atol=0.001)
     assert find_modes(scores, bandwidth=2.0, min_share=0).n_clusters == 4
-    with pytest.raises(PadflowError, match=r"meanshift\.min_share"):
+    with pytest.raises(PadflowError, match=r"mean_shift\.min_share"):
         find_modes(scores, bandwidth=2.0, min_share=0.9)
 
 

@@ -144,6 +144,25 @@ def test_an_archive_that_does_not_fit_its_catalogue(copy: Path) -> None:
     assert any("the catalogue" in p and "the archive has" in p for p in verify(copy).problems)
 
 
+def test_labels_of_another_model(copy: Path) -> None:
+    path = copy / "receipts" / "label" / "rbspa" / "000001.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"key": "another"}))
+    assert verify(copy).problems == ["label, rbspa part 1: was made with another model or other scores"]
+
+
+def test_a_model_that_was_altered(copy: Path) -> None:
+    path = copy / "model" / "arrays.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    (problem,) = verify(copy).problems
+    assert "arrays.npz was altered" in problem
+
+
+def test_axes_that_are_not_those_of_the_files(copy: Path) -> None:
+    energy = zarr.open_group(copy / "archive.zarr", mode="r+", use_consolidated=False)["rbspa/energy"]
+    energy[0] = 1.0
+    assert verify(copy).problems == ["rbspa: the archive's energy axis is not that of the files"]
+
+
 def test_what_is_no_run(tmp_path: Path, finished_run) -> None:
     for look in (verify, status_of, run_config):
         with pytest.raises(PadflowError, match="is not a run directory"):

@@ -43,6 +43,8 @@ def test_flatten_names_keys_by_section() -> None:
     [
         ({"archive": {"instrument": "mageis"}}, "archive.instrument", "ingest"),
         ({"archive": {"rows_per_part": 2048}}, "archive.rows_per_part", "ingest"),
+        ({"archive": {"spacecraft": "rbspa"}}, "archive.spacecraft", "ingest"),
+        ({"archive": {"start": "2013-03-01"}}, "archive.start", "ingest"),
         ({"preprocess": {"fold": False}}, "preprocess.fold", "train"),
         ({"train": {"epochs": 3}}, "train.epochs", "train"),
         ({"seed": 5}, "seed", "train"),
@@ -67,15 +69,14 @@ def test_another_value_is_refused_and_allowed_from_its_stage_on(
     for too_late in (None, *STAGES[place + 1 :]):
         with pytest.raises(ConfigError, match=f"{key} was .*, is .*--from {stage}"):
             guard_settings(other, directory, restart_from=too_late)
-        assert (directory / "fit" / "summary.json").exists()
     guard_settings(other, directory, restart_from=stage)
-    assert not (directory / "fit" / "summary.json").exists()
+    assert (directory / "fit" / "summary.json").exists()  # nothing is removed before the lock is held
 
 
 def test_every_section_is_known_to_touch_a_stage_or_none() -> None:
     keys = flatten(BEFORE.model_dump(mode="json"))
     untouched = {key for key in keys if not differing_keys({**keys, key: "other"}, BEFORE).get(key)}
-    allowed = {"archive.source", "archive.spacecraft", "archive.start", "archive.end"}
+    allowed = {"archive.source", "archive.end"}
     assert {key for key in untouched if not key.startswith("cluster.")} == allowed
 
 
