@@ -290,12 +290,14 @@ def _time(text: str | None, option: str) -> Any:
 def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...], verbose: bool) -> None:
     """Run the recommended configuration on FOLDER, or on 20 simulated days."""
     from padflow.archive.simulate import parallel_map, simulate_archive
+    from padflow.durable import read_json
     from padflow.run.stages import open_run, run_all
 
     if folder is None:
         folder = workdir / "cdf"
-        click.echo("simulating 20 days of REPT on rbspa", err=True)
-        simulate_archive(folder, days=20, map_days=parallel_map)
+        if not (read_json(folder / "simulation.json") or {}).get("complete"):
+            click.echo("simulating 20 days of REPT on rbspa", err=True)
+            simulate_archive(folder, days=20, map_days=parallel_map)
     config = load_config(_packaged("recommended.yaml"), [f"archive.source={folder.resolve()}", *overrides])
     _finish(run_all(open_run(config, workdir / "run", note="padflow demo")))
 
