@@ -36,7 +36,7 @@ class Storm:
 
     @property
     def peak_L(self) -> float:
-        """L of the new belt's peak: |Dst| = 2.75e4 / L^4 (Tverskaya 2003, 10.1016/S0273-1177(03)00046-2)."""
+        """L of the new belt's peak: |Dst| = 2.75e4 / L^4 (Tverskaya 2003, Adv. Space Res. 31)."""
         return min((2.75e4 / self.depth) ** 0.25, 4.9)
 
 
