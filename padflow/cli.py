@@ -18,6 +18,20 @@ from padflow.config import Config, documented_yaml, load_config
 from padflow.errors import ConfigError, PadflowError
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
+TROUBLES = (
+    "missing",
+    "truncated",
+    "empty",
+    "html",
+    "only_fill",
+    "versions",
+    "out_of_order",
+    "doubled",
+    "border",
+    "bad_flux",
+    "bad_epochs",
+)
+"""Names of `padflow.archive.simulate.Troubles`, here so that help does not wait for its imports."""
 FOLDER = click.Path(path_type=Path, file_okay=False)
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 
@@ -73,23 +87,37 @@ def command(*options: Callable, **settings: Any) -> Callable:
         show_default=True,
         help="Number of populations.",
     ),
-    click.option("--troubles", is_flag=True, help="Add what archives suffer: versions, gaps, broken files, ..."),
+    click.option("--troubles", is_flag=True, help="Add all that archives suffer."),
+    click.option("--trouble", multiple=True, metavar="NAME[=DAYS]", help=f"Add one kind: {', '.join(TROUBLES)}."),
     click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one a core by default."),
 )
 def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, verbose: bool, **options: Any) -> None:
     """Make an archive of REPT level-3 files in DIR, with the true populations in truth_*.nc."""
     from padflow.archive.simulate import Troubles, parallel_map, simulate_archive
 
-    workers, troubles = options.pop("workers"), options.pop("troubles")
+    workers, everything, chosen = (options.pop(name) for name in ("workers", "troubles", "trouble"))
     summary = simulate_archive(
         folder,
         spacecraft=spacecraft,
         start=start.date(),
-        troubles=Troubles.all() if troubles else None,
+        troubles=Troubles.all() if everything else _troubles(chosen),
         map_days=partial(parallel_map, workers=workers),
         **options,
     )
     click.echo(f"{summary.files} files, {summary.records:,} records, {summary.bytes / 1e6:,.0f} MB in {folder}")
+
+
+def _troubles(chosen: tuple[str, ...]) -> Any:
+    """Read ``NAME`` or ``NAME=DAYS`` of each kind of trouble."""
+    from padflow.archive.simulate import Troubles
+
+    counts = {}
+    for text in chosen:
+        name, _, days = text.partition("=")
+        if name not in TROUBLES or not (days or "1").isdigit():
+            raise ConfigError(f"--trouble {text}: expected NAME or NAME=DAYS, with NAME one of {', '.join(TROUBLES)}.")
+        counts[name] = int(days or 1)
+    return Troubles(**counts) if counts else None
 
 
 @command(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields
+
+from padflow.archive.simulate import Troubles
+from padflow.cli import TROUBLES
 
 
 def test_demo_simulates_once_and_finds_everything_done_again(padflow, serial, no_report, tmp_path, small_archive):
@@ -28,3 +32,15 @@ def test_labels_and_runs_do_not_share_a_directory(padflow, serial, no_report, tm
     assert padflow("label", model, config, "--workdir", labels, *source).status == 0
     refused = padflow("run", config, "--workdir", labels, *source)
     assert (refused.status, "made by `padflow label`" in refused.err) == (2, True)
+
+
+def test_single_troubles_are_chosen_by_name(padflow, tmp_path):
+    names = [field.name for field in fields(Troubles)]
+    assert list(TROUBLES) == names
+    wanted = ("--trouble", "truncated", "--trouble", "empty=2")
+    assert padflow("simulate", tmp_path / "cdf", "--days", "4", "--workers", "1", *wanted).status == 0
+    sizes = sorted(path.stat().st_size for path in (tmp_path / "cdf").rglob("*.cdf"))
+    assert sizes[:2] == [0, 0]
+    assert 0 < sizes[2] < sizes[3]
+    refused = padflow("simulate", tmp_path / "other", "--trouble", "gremlins")
+    assert (refused.status, "truncated" in refused.err) == (2, True)

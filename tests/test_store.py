@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorstore
 import xarray as xr
 import zarr
 
@@ -314,7 +315,6 @@ def test_metadata_say_what_other_readers_need(archive):
 
 
 def test_tensorstore_reads_the_same(archive, records):
-    tensorstore = pytest.importorskip("tensorstore", reason="tensorstore is not installed")
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(archive / "rbspa/flux")}}
     flux = tensorstore.open(spec).result().read().result()
     assert np.asarray(flux).tobytes() == records.flux.tobytes()

@@ -48,21 +48,14 @@ class FileFacts:
         MeV, ascending.
     times : ndarray of datetime64[ns], shape (records,)
         Of every record, in the file's order; NaT where invalid.
-    records_outside_day : int
-        Valid times more than ten minutes outside the file's day.
     absent : tuple of str
         Ephemeris that the instrument lists and the file lacks.
-    logical_source, data_version : str
-        Global attributes of these names; empty where the file has none.
     """
 
     pitch_angle: np.ndarray
     energy: np.ndarray
     times: np.ndarray
-    records_outside_day: int
     absent: tuple[str, ...]
-    logical_source: str
-    data_version: str
 
 
 def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> FileFacts:
@@ -91,17 +84,14 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
         pitch_angle = file.axis("pitch_angle", values_needed=False)
         energy = file.axis("energy", values_needed=False)
         times = file.times()
-        outside = _records_outside(file, times, day)
+        _check_day(file, times, day)
         if not file.has_flux():
             raise BadFile("all_fill", f"{path} holds no valid value of {file.names['flux']}")
         return FileFacts(
             pitch_angle=pitch_angle.target,
             energy=energy.target,
             times=times,
-            records_outside_day=outside,
             absent=tuple(name for name in instrument.ephemeris if not file.has_ephemeris(name)),
-            logical_source=file.global_attribute("Logical_source"),
-            data_version=file.global_attribute("Data_version"),
         )
 
 
@@ -259,10 +249,6 @@ class _File:
         except (KeyError, ValueError):  # cdflib's ways to say that there is none
             return None
 
-    def global_attribute(self, name: str) -> str:
-        value = self.attribute(name, 0)
-        return "" if value is None else str(value)
-
     def times(self) -> np.ndarray:
         return to_datetime64(self.values(self.names["time"]), leap_seconds())
 
@@ -355,7 +341,7 @@ def _select(flux: np.ndarray, order: np.ndarray | None, *, axis: int) -> np.ndar
     return np.take(flux, order, axis=axis)
 
 
-def _records_outside(file: _File, times: np.ndarray, day: date) -> int:
+def _check_day(file: _File, times: np.ndarray, day: date) -> None:
     midnight = np.datetime64(day, "ns")
     inside = (times >= midnight - DAY_MARGIN) & (times < midnight + np.timedelta64(1, "D") + DAY_MARGIN)
     valid = ~np.isnat(times)
@@ -364,4 +350,3 @@ def _records_outside(file: _File, times: np.ndarray, day: date) -> int:
     if not inside.any():
         first, last = times[valid].min(), times[valid].max()
         raise BadFile("wrong_day", f"{file.path} is named for {day} but its records are from {first} to {last}")
-    return int(np.count_nonzero(valid & ~inside))

@@ -49,10 +49,6 @@ class Progress:
         seconds = time.monotonic() - self._began
         self._show(f"{self._stage}: {summary} ({seconds:.1f} s)", last=True)
 
-    def say(self, text: str) -> None:
-        """Print a line of its own."""
-        self._show(text, last=True)
-
     def _show(self, text: str, *, last: bool = False) -> None:
         if not self._terminal:
             print(text, file=self._stream, flush=True)

@@ -62,15 +62,12 @@ class Outcome:
     records, labelled : int
     reasons : dict of str to int
         Records without a class, by reason.
-    set_aside : int
-        Input files that were set aside.
     """
 
     run: Run
     records: int
     labelled: int
     reasons: dict[str, int]
-    set_aside: int
 
 
 def open_run(config: Config, directory: Path, *, restart_from: str | None = None, note: str = "") -> Run:
@@ -373,7 +370,6 @@ def _outcome(run: Run) -> Outcome:
         records=sum(g.rows for g in run.groups),
         labelled=sum(_label_sizes(run)),
         reasons=reasons_of(run),
-        set_aside=len(run.catalog.set_aside()),
     )
 
 
