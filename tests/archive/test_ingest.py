@@ -329,7 +329,7 @@ FILES = st.lists(st.none() | st.lists(st.none() | OFFSETS, min_size=1, max_size=
 
 
 def facts_of(times: np.ndarray) -> FileFacts:
-    return FileFacts(np.array([45.0, 135.0]), np.array([2.0]), times, 0, (), "", "")
+    return FileFacts(np.array([45.0, 135.0]), np.array([2.0]), times, ())
 
 
 @settings(max_examples=300, deadline=None)
