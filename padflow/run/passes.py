@@ -22,7 +22,7 @@ from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
-from padflow.store import ArchiveReader, ResultsReader, results_specs, write_part
+from padflow.store import ArchiveReader, ResultsReader, archive_reader, results_specs, write_part
 
 ARCHIVE, RESULTS, FIT = "archive.zarr", "results.zarr", "fit"
 NETWORK, ENCODER, CLASSES, SPLIT = "network.npz", "encoder.npz", "classes.npz", "split.json"
@@ -70,7 +70,7 @@ class Pass:
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""
-        return ArchiveReader(Path(self.run_dir) / ARCHIVE, group)
+        return archive_reader(Path(self.run_dir) / ARCHIVE, group)
 
     def results(self, group: str) -> ResultsReader:
         """Return the reader of one spacecraft's results."""
