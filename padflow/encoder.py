@@ -88,7 +88,9 @@ class Encoder:
                 if chosen.any():
                     x = _chosen(features.rows, chosen)
                     code = self.network.encode(x)
-                    score[where][chosen] = (code - self.mean) @ self.components.T
+                    deviation = code.astype(np.float64)  # first: NumPy subtracts two types several times slower
+                    deviation -= self.mean
+                    score[where][chosen] = deviation @ self.components.T
                     error[where][chosen] = self.network.reconstruction_error(x, code)
         return {"score": score, "reason": reason, "reconstruction_error": error}
 

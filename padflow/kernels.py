@@ -140,12 +140,24 @@ def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_ga
         run = np.searchsorted(edges, np.arange(len(ns))[core], side="right")
         first, end = np.maximum(first, edges[run - 1]), np.minimum(end, edges[run])
     length = end - first
+    if len(first) and length.min() == length.max() and isinstance(as_slice(first), slice):  # as nearly always
+        return _equal_windows(int(first[0]), length)
     steps = []
     for power in range(int(length.max(initial=0)).bit_length()):
         rows = np.flatnonzero(length & (1 << power))
         if len(rows):
             steps.append((1 << power, as_slice(rows), as_slice(first[rows])))
             first[rows] += 1 << power
+    return Windows(length, tuple(steps))
+
+
+def _equal_windows(first: int, length: np.ndarray) -> Windows:
+    rows, steps = len(length), []
+    for power in range(int(length[0]).bit_length()):
+        size = 1 << power
+        if length[0] & size:
+            steps.append((size, slice(0, rows), slice(first, first + rows)))
+            first += size
     return Windows(length, tuple(steps))
 
 

@@ -197,7 +197,8 @@ def _folded(pitch_angle: np.ndarray) -> np.ndarray:
 
 def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:
     """Give a reason to the records that fail and have none yet: the first reason stands."""
-    reason[failed & (reason == Reason.SELECTED)] = code
+    if failed.any():
+        reason[failed & (reason == 0)] = code
 
 
 def aligned_blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:

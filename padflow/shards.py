@@ -72,5 +72,6 @@ def read_shard(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chun
                     out[max(low, 0) : high] = whole[max(-low, 0) : len(out) - low]
     except (ValueError, OverflowError, RuntimeError) as error:  # numcodecs raises the last
         raise PadflowError(
-            f"{path} is damaged ({error}). `padflow verify --repair` finds all such parts, and the next `padflow run` does them again."
+            f"{path} is damaged ({error}). `padflow verify --repair` finds all such parts, and the next `padflow run` "
+            "does them again."
         ) from error
