@@ -7,6 +7,7 @@ loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3, shar
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -35,15 +36,15 @@ def encode_shard(values: np.ndarray, *, chunk_rows: int) -> bytes:
     return b"".join([*chunks, index, google_crc32c.value(index).to_bytes(_CHECKSUM_BYTES, "little")])
 
 
-def read_shard(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunks: int) -> None:
-    """Read rows of a shard from row `first` on, as many as `out` has.
+def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunks: int) -> None:
+    """Read rows of a part from its row `first` on, as many as `out` has.
 
     Parameters
     ----------
     out : ndarray, shape (rows, ...)
         C-contiguous; filled in place.
     chunk_rows, chunks : int
-        Rows in a chunk, and chunks in the shard.
+        Rows in a chunk, and chunks in the shard; 0 where the file is a chunk and no shard.
 
     Raises
     ------
@@ -55,23 +56,30 @@ def read_shard(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chun
     begin, end = first // chunk_rows, -(-(first + len(out)) // chunk_rows)
     try:
         with path.open("rb") as file:
-            file.seek(-(chunks * _ENTRY.itemsize + _CHECKSUM_BYTES), 2)
-            tail = file.read()
-            index, checksum = tail[:-_CHECKSUM_BYTES], tail[-_CHECKSUM_BYTES:]
-            if google_crc32c.value(index) != int.from_bytes(checksum, "little"):
-                raise ValueError("its index has another checksum")
-            entries = np.frombuffer(index, _ENTRY)[begin:end].tolist()
-            whole = np.empty((chunk_rows, *out.shape[1:]), out.dtype)
-            for number, (offset, size) in enumerate(entries, begin):
+            places = _places(file, chunks)[begin:end] if chunks else [(0, -1)]
+            for number, (offset, size) in enumerate(places, begin):
                 file.seek(offset)
                 low, high = number * chunk_rows - first, (number + 1) * chunk_rows - first
-                inside = low >= 0 and high <= len(out)
-                target = out[low:high] if inside else whole
-                _CODEC.decode(file.read(size), target)
-                if not inside:
+                if low >= 0 and high <= len(out):
+                    _CODEC.decode(file.read(size), out[low:high])
+                else:
+                    whole = np.empty((chunk_rows, *out.shape[1:]), out.dtype)
+                    _CODEC.decode(file.read(size), whole)
                     out[max(low, 0) : high] = whole[max(-low, 0) : len(out) - low]
-    except (ValueError, OverflowError, RuntimeError) as error:  # numcodecs raises the last
+    except (ValueError, OverflowError, RuntimeError, OSError) as error:  # numcodecs raises RuntimeError
+        if isinstance(error, FileNotFoundError):
+            raise
         raise PadflowError(
             f"{path} is damaged ({error}). `padflow verify --repair` finds all such parts, and the next `padflow run` "
             "does them again."
         ) from error
+
+
+def _places(file: BinaryIO, chunks: int) -> list[tuple[int, int]]:
+    """Return offset and size of each chunk of a shard."""
+    index_bytes = chunks * _ENTRY.itemsize
+    file.seek(-(index_bytes + _CHECKSUM_BYTES), 2)
+    index, checksum = file.read(index_bytes), file.read()
+    if google_crc32c.value(index) != int.from_bytes(checksum, "little"):
+        raise ValueError("its index has another checksum")
+    return np.frombuffer(index, _ENTRY).tolist()

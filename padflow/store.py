@@ -24,7 +24,7 @@ from padflow.durable import sha256_of, write_bytes
 from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
 from padflow.records import Records
-from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_shard
+from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
 
 NAT = np.iinfo("i8").min
 
@@ -283,37 +283,39 @@ class ArchiveReader:
         """Return the times of rows [start, stop) as datetime64[ns]."""
         first, end, known = self.__dict__.get("_last_times", (0, -1, None))
         if not first <= start <= stop <= end:
-            first, known = start, self._cached("time")[start:stop].view("datetime64[ns]")
+            first, known = start, self._rows("time", start, stop).view("datetime64[ns]")
             self.__dict__["_last_times"] = (start, stop, known)
         return known[start - first : stop - first]
 
     def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
         """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
-        return self._cached(name)[start:stop] if name in self._arrays else None
+        return self._rows(name, start, stop) if name in self._arrays else None
 
     def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
         """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
         found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
         return Records(
             self.times(start, stop),
-            self._flux(start, stop),
+            self._rows("flux", start, stop),
             {name: values for name, values in found.items() if values is not None},
         )
 
-    def _flux(self, start: int, stop: int) -> np.ndarray:
-        array = self._cached("flux")
-        start, stop = max(start, 0), min(stop, self.rows)
-        rows_per_part, chunk_rows = array.shards[0], array.chunks[0]
-        out = np.empty((max(0, stop - start), *array.shape[1:]), np.float32)
+    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
+        array = self._cached(name)
+        start, stop = max(start, 0), min(stop, array.shape[0])
+        out = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
+        chunk_rows = array.chunks[0]
+        rows_per_part, chunks = (array.shards[0], array.shards[0] // chunk_rows) if array.shards else (chunk_rows, 0)
         for index in range(start // rows_per_part, -(-stop // rows_per_part)):
             first = index * rows_per_part
             low, high = max(start, first), min(stop, first + rows_per_part)
             part = out[low - start : high - start]
-            path = self.store / self.group / "flux" / array.metadata.encode_chunk_key((index, 0, 0))
+            key = array.metadata.encode_chunk_key((index, *(0 for _ in array.shape[1:])))
             try:
-                read_shard(path, low - first, part, chunk_rows=chunk_rows, chunks=rows_per_part // chunk_rows)
+                path = self.store / self.group / name / key
+                read_rows(path, low - first, part, chunk_rows=chunk_rows, chunks=chunks)
             except FileNotFoundError:
-                part[...] = np.nan
+                part[...] = array.fill_value
         return out
 
     def _cached(self, name: str) -> zarr.Array:
