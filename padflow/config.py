@@ -141,10 +141,16 @@ class PreprocessConfig(Section):
     max_gap_seconds: Annotated[Seconds, Field(gt=0)] = Field(
         60.0, description="Records further apart than this, and what lies beyond, are not averaged together."
     )
-    normalise: Literal["max", "pa90", "energy_max", "none"] = Field(
+    normalise: Literal["max", "pa90", "energy_max", "shape", "none"] = Field(
         "max",
         description="Divide each record by its largest value (max), each energy by its value at 90 degrees "
-        "(pa90) or by its own largest value (energy_max), or nothing (none).",
+        "(pa90) or by its own largest value (energy_max), or nothing (none); or take the square root of each "
+        "energy's share of counts in each pitch angle (shape), which makes the noise of all bins alike.",
+    )
+    prior_counts: Annotated[float, Field(ge=0)] = Field(
+        50.0,
+        description="With normalise=shape: counts by which each energy leans on the shape of all energies together, "
+        "so that an energy with few counts brings little noise.",
     )
 
     @field_validator("l_range", "energy_range", "time_range")
@@ -206,6 +212,11 @@ class PcaConfig(Section):
     """Principal components of the codes."""
 
     components: Annotated[int, Field(ge=1)] = Field(3, description="Number of components kept as scores.")
+    scale: Literal["none", "noise"] = Field(
+        "none",
+        description="none: principal components as they are. noise: the combinations of the first 16 whose signal "
+        "stands out most over noise, in units of the noise; noise is how neighbouring records differ (Green 1988).",
+    )
     rows: Literal["all", "test"] = Field(
         "all",
         description="Records that components and clusters are fitted to: all that are selected, or only those "

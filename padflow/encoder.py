@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from padflow.blas import one_blas_thread
 from padflow.network import Network
-from padflow.pca import IncrementalPCA, Moments
+from padflow.noise import neighbour_pairs
+from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason, features_by_block
 from padflow.records import Records
-from padflow.sampling import Reader, Split, Subset, read_with_halo
+from padflow.sampling import Reader, Split, Subset, read_with_halo, uniform_hash
 
 
 def fit_rows(reason: np.ndarray, split: Split | None, *, group: str, start: int, time: np.ndarray) -> np.ndarray:
@@ -22,7 +24,29 @@ def fit_rows(reason: np.ndarray, split: Split | None, *, group: str, start: int,
     return chosen
 
 
-def moments_of_rows(
+@dataclass(frozen=True)
+class CodeStatistics:
+    """What components are fitted to.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of all codes.
+    differences : ndarray of float32, shape (pairs, code)
+        Later minus earlier code of some pairs of neighbouring records, for the noise.
+    """
+
+    moments: Moments
+    differences: np.ndarray
+
+    @staticmethod
+    def joined(parts: list[CodeStatistics]) -> CodeStatistics:
+        """Merge the statistics of parts, in their order: the last bits depend on it."""
+        moments = reduce(Moments.merge, (part.moments for part in parts))
+        return CodeStatistics(moments, np.concatenate([part.differences for part in parts]))
+
+
+def code_statistics(
     reader: Reader,
     preprocessor: Preprocessor,
     network: Network,
@@ -31,17 +55,38 @@ def moments_of_rows(
     group: str,
     start: int,
     stop: int,
-) -> Moments:
-    """Return the moments of the codes of rows [start, stop) of an archive."""
+    pairs_share: float = 0.0,
+) -> CodeStatistics:
+    """Return the statistics of the codes of rows [start, stop) of an archive.
+
+    Parameters
+    ----------
+    pairs_share : float
+        Share of the records that are paired with a later one; drawn by row number, so that any parts give the
+        same pairs. Both lie in one block.
+    """
     records, offset = read_with_halo(reader, preprocessor, start=start, stop=stop)
     time = records.time[start - offset : stop - offset]
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
+    differences = [np.empty((0, network.code_size), np.float32)]
     with one_blas_thread():
         for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
             chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
             if chosen.any():
-                moments = moments.merge(Moments.of(network.encode(_chosen(features.rows, chosen))))
-    return moments
+                codes = network.encode(_chosen(features.rows, chosen))
+                moments = moments.merge(Moments.of(codes))
+                if pairs_share:
+                    earlier, later = neighbour_pairs(
+                        time[where],
+                        chosen,
+                        lag_seconds=preprocessor.config.average_seconds,
+                        max_gap_seconds=preprocessor.config.max_gap_seconds,
+                    )
+                    numbers = (earlier + start + where.start).astype(np.uint64)
+                    drawn = uniform_hash(0, f"{group} pairs", numbers) < pairs_share
+                    place = np.cumsum(chosen) - 1
+                    differences.append(codes[place[later[drawn]]] - codes[place[earlier[drawn]]])
+    return CodeStatistics(moments, np.concatenate(differences))
 
 
 @dataclass(frozen=True)
@@ -54,18 +99,13 @@ class Encoder:
     network : Network
     mean : ndarray of float64, shape (code,)
     components : ndarray of float64, shape (component, code)
-        Of `padflow.pca.IncrementalPCA`.
+        Of `padflow.pca.IncrementalPCA` or `padflow.noise.noise_adjusted_axes`.
     """
 
     preprocessor: Preprocessor
     network: Network
     mean: np.ndarray
     components: np.ndarray
-
-    @staticmethod
-    def of(preprocessor: Preprocessor, network: Network, pca: IncrementalPCA) -> Encoder:
-        """Make the encoder from fitted components."""
-        return Encoder(preprocessor, network, pca.mean_, pca.components_)
 
     def score(self, records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
         """Score rows [start, stop) of an archive, given records from row `offset` on with their halo.

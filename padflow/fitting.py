@@ -19,11 +19,12 @@ from padflow.clients import DaskWorkers, SerialWorkers
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
-from padflow.config import BLOCK_ROWS, Config
-from padflow.encoder import Encoder, fit_rows, moments_of_rows
+from padflow.config import BLOCK_ROWS, Config, PcaConfig
+from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes, Model
-from padflow.pca import IncrementalPCA, Moments
+from padflow.noise import MOST_PAIRS, noise_adjusted_axes
+from padflow.pca import IncrementalPCA
 from padflow.preprocessing import Preprocessor, preprocessor_of
 from padflow.records import Records
 from padflow.sampling import Reader, RowSampler, Split, days_of, read_with_halo
@@ -124,30 +125,60 @@ def train_network(
     return trained, info
 
 
-def finish_components(total: Moments, components: int) -> tuple[IncrementalPCA, dict[str, Any]]:
-    """Return the principal components of merged moments, and what to say of them.
+def pairs_share(config: Config, rows: int) -> float:
+    """Return the share of an archive's rows whose difference to a neighbour tells the noise."""
+    return MOST_PAIRS / max(rows, 1) if config.pca.scale == "noise" else 0.0
+
+
+@dataclass(frozen=True)
+class Components:
+    """Mean of the codes, float64 (code,), axes of the scores, float64 (component, code), and what to say of them."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+    info: dict[str, Any]
+
+
+def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Components:
+    """Fit the components to the statistics of all codes.
 
     Raises
     ------
     PadflowError
         Where too few records were selected.
     """
+    total, components = statistics.moments, config.components
     if total.n <= components:
         raise PadflowError(
             f"Only {total.n} records are selected for the fit, too few for {components} components. Widen the "
             "preprocess section (l_range, min_counts, min_flux, time_range), or set pca.rows=all."
         )
-    pca = IncrementalPCA(components).merge(total)
+    pca, whole = IncrementalPCA(components).merge(total), IncrementalPCA().merge(total)
     likelihood = pca.mean_log_likelihood_
     info = {
         "explained_variance": pca.explained_variance_.tolist(),
         "explained_variance_ratio": pca.explained_variance_ratio_.tolist(),
         "noise_variance": float(pca.noise_variance_),
         "mean_log_likelihood": float(likelihood) if np.isfinite(likelihood) else None,
-        "spectrum": IncrementalPCA().merge(total).explained_variance_ratio_.tolist(),
+        "spectrum": whole.explained_variance_ratio_.tolist(),
         "records": total.n,
+        "scale": config.scale,
     }
-    return pca, info
+    axes = pca.components_
+    if config.scale == "noise":
+        axes, ratio = noise_adjusted_axes(whole, statistics.differences, components=components)
+        info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences)}
+    return Components(pca.mean_, axes, info)
+
+
+def describe_components(info: dict[str, Any]) -> str:
+    """Return a line about fitted components."""
+    kept = len(info["explained_variance_ratio"])
+    if info["scale"] == "noise":
+        ratios = ", ".join(f"{ratio:.1f}" for ratio in info["signal_to_noise"][:kept])
+        return f"{kept} components of {info['records']:,} records stand out over the noise {ratios} times"
+    share = sum(info["explained_variance_ratio"])
+    return f"{kept} components of {info['records']:,} records hold {share:.1%} of the variance"
 
 
 def draw_indices(config: Config, total: int) -> list[np.ndarray]:
@@ -314,12 +345,10 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     trained, training = train_network({group: reader}, preprocessor, split=split, config=config)
     chosen = split if config.pca.rows == "test" else None
     spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
-    moments = workers.map(partial(_span_moments, reader, group, preprocessor, trained.network, chosen), spans)
-    total = moments[0]
-    for more in moments[1:]:
-        total = total.merge(more)
-    pca, components = finish_components(total, config.pca.components)
-    encoder = Encoder.of(preprocessor, trained.network, pca)
+    share = pairs_share(config, reader.rows)
+    statistics = partial(_span_statistics, reader, group, preprocessor, trained.network, chosen, share)
+    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
+    encoder = Encoder(preprocessor, trained.network, components.mean, components.axes)
     pieces = workers.map(partial(_span_scores, reader, group, encoder, chosen), spans)
     scores = np.concatenate(pieces)
     if len(scores) < FEWEST_SCORES:
@@ -337,28 +366,32 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
     unknown = np.full(len(axes["energy"]), np.nan)
     counts = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
-    info |= {"training": training, "pca": components, "mean_shift": describe_modes(found), "method": config.method}
+    info |= {"training": training, "pca": components.info, "mean_shift": describe_modes(found), "method": config.method}
     axes["counts_per_flux"] = counts
     return Model(
         config.preprocess,
         axes,
         trained.network,
-        pca.mean_,
-        pca.components_,
+        components.mean,
+        components.axes,
         classes,
         {"padflow": __version__} | info,
     )
 
 
-def _span_moments(
+def _span_statistics(
     reader: DatasetReader,
     group: str,
     preprocessor: Preprocessor,
     network: Any,
     split: Split | None,
+    share: float,
     span: tuple[int, int],
-) -> Moments:
-    return moments_of_rows(reader, preprocessor, network, split=split, group=group, start=span[0], stop=span[1])
+) -> CodeStatistics:
+    start, stop = span
+    return code_statistics(
+        reader, preprocessor, network, split=split, group=group, start=start, stop=stop, pairs_share=share
+    )
 
 
 def _span_scores(

@@ -210,3 +210,41 @@ def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarr
     if method == "pa90":
         scaled[np.isinf(scaled)] = 0
     return scaled
+
+
+def shape_channels(
+    flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np.ndarray, prior_counts: float
+) -> np.ndarray:
+    """Return the square root of the share of each energy's counts in each pitch angle.
+
+    The shares are those expected after a multinomial draw, when `prior_counts` counts with the shape of all
+    energies together were there before it (a Dirichlet prior): an energy with few counts takes that shape. Their
+    square roots have about the same noise in all bins (Bartlett 1936, 10.2307/2983678), and differences of them
+    are Hellinger distances.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+        NaN counts as 0.
+    counts_per_flux : ndarray of float32, shape (pitch_angle, energy)
+        Counts that unit flux gives in each bin of one record.
+    averaged : ndarray, shape (records,)
+        Number of records that were averaged into each.
+
+    Returns
+    -------
+    ndarray of float32, shape (records, pitch_angle, energy)
+        Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts.
+    """
+    counts = flux * counts_per_flux
+    if _has_nan(counts):
+        counts[np.isnan(counts)] = 0
+    counts *= averaged.astype(np.float32)[:, None, None]
+    total = counts.sum(axis=1)
+    overall = counts.sum(axis=2)
+    every = overall.sum(axis=1, keepdims=True)
+    overall *= np.divide(np.float32(prior_counts), every, out=np.zeros_like(every), where=every > 0)
+    counts += overall[:, :, None]
+    total += np.float32(prior_counts)
+    counts *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > 0)[:, None, :]
+    return np.sqrt(counts, out=counts)

@@ -26,6 +26,7 @@ from padflow.kernels import (
     fold_flux,
     normalise_flux,
     peak_flux,
+    shape_channels,
 )
 from padflow.records import Records
 
@@ -104,26 +105,34 @@ class Preprocessor:
                 f"preprocess.min_valid_channels = {config.min_valid_channels}, but a record has only {bins} bins: "
                 f"{len(pitch_angle)} pitch angles x {len(chosen)} energies. Lower it."
             )
-        self._counts_per_flux = None
+        self._counts_per_flux = self._counts_per_folded_flux = None
+        per_channel = None
+        if config.min_counts or config.normalise == "shape":
+            per_channel = self._checked_counts(counts_per_flux)
         if config.min_counts:
-            self._counts_per_flux = self._checked_counts(counts_per_flux, len(pitch_angle))
+            self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
+        joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
         if config.fold:
-            pitch_angle = _folded(pitch_angle)
+            pitch_angle, joined = _folded(pitch_angle)
+        if config.normalise == "shape":
+            self._counts_per_folded_flux = joined[:, None] * per_channel
         self.pitch_angle = pitch_angle
         self.energy = energy[self._channels]
         self.features = len(self.pitch_angle) * len(self.energy)
         self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
 
-    def _checked_counts(self, counts_per_flux: np.ndarray | None, pitch_angles: int) -> np.ndarray:
-        """Return the counts that unit flux gives in each bin of a record."""
+    def _checked_counts(self, counts_per_flux: np.ndarray | None) -> np.ndarray:
+        """Return the counts that unit flux gives in a bin of each chosen channel."""
         chosen = None if counts_per_flux is None else np.asarray(counts_per_flux, "f8")[self._channels]
         if chosen is None or not np.isfinite(chosen).all():
+            key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
+            if self.config.normalise == "shape":
+                key, instead = "normalise = shape", "normalise=max"
             raise ConfigError(
-                f"preprocess.min_counts = {self.config.min_counts:g} needs counts, but the instrument gives no "
-                "geometric factor and accumulation time; add them to the instrument file, or use "
-                "preprocess.min_flux."
+                f"preprocess.{key} needs counts, but the instrument gives no geometric factor and accumulation time; "
+                f"add them to the instrument file, or use preprocess.{instead}."
             )
-        return np.tile(chosen, pitch_angles).astype(np.float32)
+        return chosen.astype(np.float32)
 
     @property
     def ephemeris(self) -> tuple[str, ...]:
@@ -150,7 +159,15 @@ class Preprocessor:
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
-        scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
+        if self.config.normalise == "shape":
+            scaled = shape_channels(
+                flux,
+                self._counts_per_folded_flux,
+                averaged=np.ones(len(flux)) if windows is None else windows.length,
+                prior_counts=self.config.prior_counts,
+            )
+        else:
+            scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
         return Features(scaled.reshape(len(scaled), self.features), reason)
 
     def _windows(self, time: np.ndarray, core: slice) -> Windows | None:
@@ -186,13 +203,17 @@ class Preprocessor:
         return reason
 
 
-def _folded(pitch_angle: np.ndarray) -> np.ndarray:
+def _folded(pitch_angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pitch angles up to 90 degrees, and how many bins are averaged into each."""
     if not np.allclose(pitch_angle + pitch_angle[::-1], 180, atol=0.5):
         raise ConfigError(
             "preprocess.fold needs pitch angles that are symmetric about 90 degrees, but the archive's are "
             f"{', '.join(f'{a:g}' for a in pitch_angle)}; set preprocess.fold=false."
         )
-    return pitch_angle[: (len(pitch_angle) + 1) // 2]
+    half = (len(pitch_angle) + 1) // 2
+    joined = np.full(half, 2, np.float32)
+    joined[len(pitch_angle) // 2 :] = 1  # the middle one of an odd number has no mirror
+    return pitch_angle[:half], joined
 
 
 def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:

@@ -13,11 +13,11 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from padflow.config import BLOCK_ROWS, PreprocessConfig, TrainConfig
-from padflow.encoder import Encoder, fit_rows, moments_of_rows
+from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.network import Network
 from padflow.pca import IncrementalPCA
 from padflow.preprocessing import Preprocessor, Reason
-from padflow.sampling import Split, Subset, read_with_halo
+from padflow.sampling import Split, Subset, read_with_halo, uniform_hash
 
 ROWS = 4 * BLOCK_ROWS + 333
 
@@ -58,8 +58,9 @@ def reference(records, preprocessor, network):
 def moments_in_parts(reader, preprocessor, network, edges, *, split=None):
     pca = IncrementalPCA(3)
     for start, stop in pairwise(edges):
-        moments = moments_of_rows(reader, preprocessor, network, split=split, group="rbspa", start=start, stop=stop)
-        pca.merge(moments)
+        found = code_statistics(reader, preprocessor, network, split=split, group="rbspa", start=start, stop=stop)
+        assert found.differences.shape == (0, network.code_size)
+        pca.merge(found.moments)
     return pca
 
 
@@ -72,7 +73,7 @@ def test_scores_equal_those_of_a_full_pca_in_float64(reader, preprocessor, netwo
     pca = moments_in_parts(reader, preprocessor, network, edges)
     assert pca.moments_.n == chosen.sum()
     np.testing.assert_allclose(pca.explained_variance_, full.explained_variance_, rtol=1e-5)
-    encoder = Encoder.of(preprocessor, network, pca)
+    encoder = Encoder(preprocessor, network, pca.mean_, pca.components_)
     for start, stop in pairwise(edges):
         found = encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
         part = chosen[start:stop]
@@ -117,7 +118,9 @@ def test_fit_rows_takes_the_selected_ones_of_test(records):
 def test_a_part_with_nothing_selected_has_no_moments_and_no_scores(factories, records, reader, network):
     config = PreprocessConfig(l_range=(90, 91))
     maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY)
-    moments = moments_of_rows(reader, maker, network, split=None, group="rbspa", start=0, stop=1500)
+    found = code_statistics(reader, maker, network, split=None, group="rbspa", start=0, stop=1500, pairs_share=1)
+    moments = found.moments
+    assert len(found.differences) == 0
     assert (moments.n, moments.mean.shape) == (0, (20,))
     encoder = Encoder(maker, network, np.zeros(20), np.eye(3, 20))
     found = encoder.score(records, 0, 0, 1500)
@@ -125,9 +128,36 @@ def test_a_part_with_nothing_selected_has_no_moments_and_no_scores(factories, re
     assert set(found["reason"]) <= {Reason.L_MISSING, Reason.OUTSIDE_L}
 
 
+def test_pairs_are_neighbours_of_one_block_whatever_the_parts(records, reader, preprocessor, network, reference):
+    reason, codes, _ = reference
+    split_at = [[0, ROWS], [0, BLOCK_ROWS, 3 * BLOCK_ROWS, ROWS]]
+    share, options = 0.3, {"split": None, "group": "rbspa"}
+    found = [
+        CodeStatistics.joined(
+            [
+                code_statistics(reader, preprocessor, network, **options, start=a, stop=b, pairs_share=share)
+                for a, b in pairwise(edges)
+            ]
+        ).differences
+        for edges in split_at
+    ]
+    np.testing.assert_array_equal(*found)
+    drawn = uniform_hash(0, "rbspa pairs", np.arange(ROWS, dtype=np.uint64)) < share
+    lag, gap = (np.timedelta64(round(s * 1e9), "ns") for s in (preprocessor.config.average_seconds, 60))
+    expected = []
+    for i in np.flatnonzero(drawn & (reason == 0)):
+        later = [j for j in range(i + 1, ROWS) if records.time[j] - records.time[i] >= lag][:1]
+        for j in later:
+            near = records.time[j] - records.time[i] <= lag + gap
+            if near and reason[j] == 0 and i // BLOCK_ROWS == j // BLOCK_ROWS:
+                expected.append(codes[j] - codes[i])
+    assert len(expected) > 50
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
 def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(reader, preprocessor, network):
     pca = moments_in_parts(reader, preprocessor, network, [0, ROWS])
-    encoder = Encoder.of(preprocessor, network, pca)
+    encoder = Encoder(preprocessor, network, pca.mean_, pca.components_)
 
     def scored(size):
         edges = [*range(0, ROWS, size), ROWS]
@@ -173,7 +203,7 @@ def test_threads_of_one_process_keep_to_one_blas_thread(reader, preprocessor, ne
         if what == "score":
             encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
         else:
-            moments_of_rows(reader, preprocessor, watched, split=None, group="rbspa", start=start, stop=stop)
+            code_statistics(reader, preprocessor, watched, split=None, group="rbspa", start=start, stop=stop)
 
     Watched.seen.clear()
     with ThreadPoolExecutor(4) as pool:

@@ -12,23 +12,25 @@ import numpy as np
 
 from padflow.clustering.meanshift import RepeatedModes
 from padflow.durable import read_json, write_bytes, write_json
+from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
 from padflow.fitting import (
     FEWEST_SCORES,
     check_components,
     deal_split,
+    describe_components,
     describe_modes,
     draw_indices,
     find_number,
-    finish_components,
+    fit_components_to,
     kmeans_classes,
     number_of_classes,
+    pairs_share,
     sample_indices,
     train_network,
     ward_classes,
 )
 from padflow.model import Classes, pack_arrays
-from padflow.pca import Moments
 from padflow.run.context import Run
 from padflow.run.ledger import PartTask, digest, drop_receipts, receipt_path, run_parts
 from padflow.run.passes import (
@@ -43,7 +45,7 @@ from padflow.run.passes import (
     fit_arrays,
     moments_file,
     preprocessor_for,
-    read_moments,
+    read_statistics,
 )
 from padflow.store import ArchiveReader
 
@@ -127,26 +129,21 @@ def fit_components(run: Run) -> None:
     halo = bool(run.config.preprocess.average_seconds)
     tasks = run.part_tasks("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"), halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
-        function = the_pass(run, MomentsPart)
+        share = pairs_share(run.config, sum(group.rows for group in run.groups))
+        function = the_pass(run, MomentsPart, pairs_share=share)
         for task, result, peak in run_parts(
             run.directory, "moments", tasks=tasks, function=function, workers=run.workers
         ):
             run.progress.advance(task.stop - task.start)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
-        total: Moments | None = None
-        for task in tasks:
-            part = read_moments(run.directory, task)
-            total = part if total is None else total.merge(part)
-        pca, info = finish_components(total, run.config.pca.components)
+        statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in tasks])
+        components = fit_components_to(statistics, run.config.pca)
         arrays = fit_arrays(run.directory, NETWORK)
-        content = pack_arrays(arrays | {"pca_mean": pca.mean_, "pca_components": pca.components_})
+        content = pack_arrays(arrays | {"pca_mean": components.mean, "pca_components": components.axes})
         write_bytes(run.directory / FIT / ENCODER, content)
-        write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": info})
-        stage.summary = (
-            f"{len(pca.components_)} components of {total.n:,} records hold "
-            f"{pca.explained_variance_ratio_.sum():.1%} of the variance"
-        )
+        write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": components.info})
+        stage.summary = describe_components(components.info)
     drop_receipts(run.directory, "moments")
     for task in tasks:
         (run.directory / moments_file(task)).unlink(missing_ok=True)

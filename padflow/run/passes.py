@@ -14,7 +14,7 @@ import numpy as np
 
 from padflow.config import PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
-from padflow.encoder import Encoder, fit_rows, moments_of_rows
+from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.model import Classes, pack_arrays, unpack_arrays
 from padflow.network import Network
 from padflow.pca import Moments
@@ -103,12 +103,20 @@ class Pass:
 
 @dataclass(frozen=True)
 class MomentsPart(Pass):
-    """Moments of the codes of one part, left as a file of the ``fit`` folder."""
+    """Statistics of the codes of one part, left as a file of the ``fit`` folder.
+
+    Parameters
+    ----------
+    pairs_share : float
+        See `padflow.encoder.code_statistics`.
+    """
+
+    pairs_share: float
 
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return ``{"files": ..., "fit": rows}``."""
         reader = self.reader(task.group)
-        moments = moments_of_rows(
+        statistics = code_statistics(
             reader,
             preprocessor_for(self.preprocess, reader.axes),
             Network.from_arrays(fit_arrays(self.run_dir, NETWORK)),
@@ -116,8 +124,11 @@ class MomentsPart(Pass):
             group=task.group,
             start=task.start,
             stop=task.stop,
+            pairs_share=self.pairs_share,
         )
-        content = pack_arrays({"n": np.array(moments.n), "mean": moments.mean, "scatter": moments.scatter})
+        moments = statistics.moments
+        arrays = {"n": np.array(moments.n), "mean": moments.mean, "scatter": moments.scatter}
+        content = pack_arrays(arrays | {"differences": statistics.differences})
         name = moments_file(task)
         write_bytes(Path(self.run_dir) / name, content)
         return {"files": {name: [len(content), sha256_of(content)]}, "fit": moments.n}
@@ -128,10 +139,10 @@ def moments_file(task: PartTask) -> str:
     return f"{FIT}/moments/{task.group}-{task.index:06d}.npz"
 
 
-def read_moments(run_dir: Path, task: PartTask) -> Moments:
-    """Return a part's moments."""
+def read_statistics(run_dir: Path, task: PartTask) -> CodeStatistics:
+    """Return the statistics of a part's codes."""
     arrays = unpack_arrays((run_dir / moments_file(task)).read_bytes())
-    return Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"])
+    return CodeStatistics(Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"]), arrays["differences"])
 
 
 @dataclass(frozen=True)
