@@ -14,6 +14,7 @@ from harness.processes import SAMPLE_SECONDS, watch
 from harness.results import sources_digest
 from padflow.config import load_config
 from padflow.durable import read_json
+from padflow.model import Model
 from padflow.run.ledger import receipts
 from padflow.store import ArchiveReader
 
@@ -96,6 +97,8 @@ def _model_facts(directory: Path) -> dict[str, Any]:
         "train_rows": training["rows"],
         "train_rows_per_second": training["rows_per_second"],
         "val_loss": training["history"]["val_loss"][-1],
+        "features": Model.load(directory / "model").network.features,
+        "components": len(info["pca"]["explained_variance"]),
         "flux_values": _flux_values(directory),
     }
 

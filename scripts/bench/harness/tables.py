@@ -151,8 +151,8 @@ def _stage_table(runs: Measurements) -> Table:
     table = Table(
         f"Stages: {first['records']:,} records, {first['workers']} workers, configuration {first['of']['config']}",
         ("stage", "s", "records/s", "MB/s", "GiB, largest process", "GiB, all"),
-        "MB are those that a stage takes in: CDF files for ingest, flux in memory for the passes over it, scores. A "
-        "record of training is a row seen in an epoch. End to end is wall clock, start-up and imports included.",
+        "MB are those that a stage takes in: CDF files, or flux, features and scores in single precision. A record of "
+        "training is a row seen in an epoch. End to end is wall clock, start-up and imports included.",
     )
     for name in first["stages"]:
         known = [run for run in runs if name in run["stages"]]
@@ -187,10 +187,13 @@ def _stage_table(runs: Measurements) -> Table:
 
 def bytes_in(stage: str, run: dict[str, Any]) -> int | None:
     """Return the bytes that a stage of a run takes in, or None where that says little."""
-    flux = run["records"] * run["model"]["flux_values"] * 4
-    scores = run["records"] * 3 * 4
-    known = {"ingest": run["cdf_bytes"], "pca": flux, "score": flux, "summary": flux, "label": scores}
-    return known.get(stage)
+    if stage == "ingest":
+        return run["cdf_bytes"]
+    model = run["model"]
+    values = {"train": model["features"]}
+    values |= dict.fromkeys(("pca", "score", "summary"), model["flux_values"])
+    values |= dict.fromkeys(("mean shift", "kmeans", "label"), model["components"])
+    return run["stages"][stage]["records"] * values[stage] * 4 if stage in values else None
 
 
 def _floor_table(measurements: Measurements, labels: dict[str, Any]) -> Table:
