@@ -37,7 +37,7 @@ def data(tmp_path_factory):
 
 def run(*arguments):
     command = [sys.executable, str(REPOSITORY / "scripts" / "bench" / "run.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
 
 
 def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):

@@ -16,6 +16,7 @@ from padflow.config import load_config
 from padflow.durable import read_json
 from padflow.model import Model
 from padflow.run.ledger import receipts
+from padflow.run.passes import FIT
 from padflow.store import ArchiveReader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -110,9 +111,10 @@ def _flux_values(directory: Path) -> int:
 
 
 def finished_run(plan: RunPlan, work: Path) -> Path:
-    """Return the directory of a finished run; where it is finished already, the command finds nothing to do."""
+    """Return the directory of a finished run, finished now where it is not."""
     directory = plan.directory(work)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with directory.with_suffix(".log").open("w") as log:
-        subprocess.run(plan.command(directory), check=True, stdout=log, stderr=subprocess.STDOUT)
+    if not (directory / FIT / "summary.json").is_file():  # what a run writes last
+        with directory.with_suffix(".log").open("w") as log:
+            subprocess.run(plan.command(directory), check=True, stdout=log, stderr=subprocess.STDOUT)
     return directory
