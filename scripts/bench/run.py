@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -33,6 +34,8 @@ REPEATS = {"reference": 3, "training": 9, "floors": 5, "stages": 3, "workers": 3
 
 def main() -> None:
     options = _options()
+    # Else what was started would go on without the harness.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     if options.what == "table":
         content = json.loads(options.file.read_text())
         _show(content)

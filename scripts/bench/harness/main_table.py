@@ -11,6 +11,8 @@ from harness.results import median, select
 from harness.tables import base_of, middle, pairs, per_record, plans, ratio, seconds, share_of_floor
 
 Measurements = list[dict[str, Any]]
+ASKED = ("at least 5 x", "at most 50 %", "at least -0.02")
+"""Of paper mode against the restatement, at 400,000 records and 200 epochs."""
 
 
 def main_figures(measurements: Measurements) -> Table:
@@ -27,20 +29,21 @@ def _reference(measurements: Measurements) -> list[tuple[str, str, str]]:
         plain, ours, truth = (select(measurements, **labels, what=w) for w in ("reference", "padflow", "truth"))
         if pairs(plain, ours):
             case = f"{plain[0]['records']:,} records, {plain[0]['epochs']} epochs"
+            asked = ASKED if plain[0]["records"] >= 400_000 and plain[0]["epochs"] == 200 else ("", "", "")
             share = ratio(ours, plain, lambda one: one["all_bytes"])
-            rows.append((f"End to end over the plain restatement, {case}", times(ratio(plain, ours, seconds)), "5 x"))
-            rows.append((f"Peak memory of all processes, {case}", percent(share), "at most 50 %"))
-        if truth:
             gain = middle(truth, lambda one: one["padflow_ari"] - one["reference_ari"])
-            rows.append((f"ARI against the truth less the restatement's, {case}", f"{gain:+.3f}", "at least -0.02"))
+            faster = times(ratio(plain, ours, seconds))
+            rows.append((f"End to end over the plain restatement, {case}", faster, asked[0]))
+            rows.append((f"Peak memory of all processes over its, {case}", percent(share), asked[1]))
+            rows.append((f"ARI against the truth less its, {case}", f"{gain:+.3f}", asked[2]))
     return rows
 
 
 def _training(measurements: Measurements) -> list[tuple[str, str, str]]:
     rows = []
     for one in select(measurements, table="training"):
-        rows.append(("Training, of the matrix products' speed", percent(one["padflow_over_products"]), "60 %"))
-        rows.append(("Training over Keras `fit`", times(one["padflow_over_keras_fit"]), "6 x"))
+        rows.append(("Training, of the matrix products' speed", percent(one["padflow_over_products"]), "at least 60 %"))
+        rows.append(("Training over Keras `fit`", times(one["padflow_over_keras_fit"]), "at least 6 x"))
     return rows
 
 
@@ -48,7 +51,7 @@ def _floors(measurements: Measurements) -> list[tuple[str, str, str]]:
     rows = []
     for labels in plans(measurements, "stages"):
         found = {name: select(measurements, **labels, what=name) for name in (*FLOORS, *PASSES)}
-        asked = {"ingest": "60 %", "pca": "", "score": "50 %", "label": "50 %"}
+        asked = {"ingest": "at least 60 %", "pca": "", "score": "at least 50 %", "label": "at least 50 %"}
         for name in (name for name in PASSES if found[name]):
             floor = "decoding and encoding" if name == "ingest" else "only reading the flux"
             text = f"{name.capitalize()} pass, of the speed of {floor}, {found[name][0]['records']:,} records"
@@ -62,7 +65,7 @@ def _workers(measurements: Measurements) -> list[tuple[str, str, str]]:
         for name in ("ingest", "score"):
             one, two = (select(measurements, **labels, what=name, workers=n) for n in (1, 2))
             if pairs(one, two):
-                rows.append((f"One to two workers, {name} pass", times(ratio(one, two, seconds)), "1.7 x"))
+                rows.append((f"One to two workers, {name} pass", times(ratio(one, two, seconds)), "at least 1.7 x"))
     return rows
 
 

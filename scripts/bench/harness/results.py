@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import sys
 import traceback
@@ -24,7 +25,8 @@ PACKAGES = (
     *("cdflib", "dask", "dask-ml", "distributed", "keras", "numcodecs", "numpy", "scikit-learn", "scipy"),
     *("tensorflow", "xarray", "zarr"),
 )
-FIXED = ("versions", "padflow_sources", "cpu", "cores", "memory_bytes")
+SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS")
+FIXED = ("versions", "padflow_sources", "cpu", "cores", "memory_bytes", "settings")
 """What must not change between two measurements in one file: else their ratio says nothing."""
 
 
@@ -37,6 +39,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": CPU_COUNT,
         "memory_bytes": machine_memory_bytes(),
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "platform": platform.platform(),
     }
 

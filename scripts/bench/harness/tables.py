@@ -350,7 +350,7 @@ def tables_of(content: dict[str, Any]) -> list[Table]:
 def conditions(content: dict[str, Any]) -> str:
     """Return a sentence on the machine, the versions and the day."""
     about, dates = content["environment"], sorted(one["date"] for one in content["measurements"])
-    versions = ", ".join(f"{name} {value}" for name, value in about["versions"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in (about["versions"] | about["settings"]).items())
     repeats = max((one["of"].get("repeat", 0) + 1 for one in content["measurements"]), default=0)
     when = dates[0][:10] if dates else "no measurements"
     return (
