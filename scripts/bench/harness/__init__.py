@@ -1,0 +1,1 @@
+"""What `scripts/bench/run.py` measures, and how; not part of the package padflow."""
