@@ -11,9 +11,7 @@ import contextlib
 import functools
 import itertools
 import os
-import re
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -26,6 +24,7 @@ import numpy as np
 
 from padflow.errors import PadflowError
 from padflow.network import Network
+from padflow.startup_log import without_startup_log
 
 if TYPE_CHECKING:
     import keras
@@ -385,7 +384,7 @@ def _tensorflow() -> tuple[Any, Any]:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        with _without_startup_log() if first else contextlib.nullcontext():
+        with without_startup_log() if first else contextlib.nullcontext():
             import keras
             import tensorflow as tf
         if keras.backend.backend() != "tensorflow":
@@ -397,25 +396,3 @@ def _tensorflow() -> tuple[Any, Any]:
             tf.config.threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)
             tf.config.threading.set_inter_op_parallelism_threads(BATCH_PARTS)
     return tf, keras
-
-
-@contextlib.contextmanager
-def _without_startup_log():
-    """Keep TensorFlow's start-up notes (no CUDA, oneDNN on) off standard error.
-
-    They are written by C++ before any log level is read, so the file descriptor itself is diverted; whatever
-    else was written to it meanwhile is passed on afterwards.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as diverted:
-        os.dup2(diverted.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            diverted.seek(0)
-            notes = re.compile(rb"^(I0000 |WARNING: All log messages before absl::InitializeLog)")
-            with contextlib.suppress(OSError):
-                os.write(2, b"".join(line for line in diverted if not notes.match(line)))
