@@ -8,11 +8,10 @@ lets TensorFlow's own Adam kernel update the variables of an ordinary Keras mode
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
-import re
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -25,6 +24,7 @@ import numpy as np
 
 from padflow.errors import PadflowError
 from padflow.network import Network
+from padflow.startup_log import without_startup_log
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # any number of cores.
 BATCH_PARTS = 2
 INTRA_OP_THREADS = 1
+
+# Steps in one turn of the loop: a turn costs as much as a small operation.
+STEPS_UNROLLED = 4
 
 VALIDATION_ROWS = 2048
 
@@ -250,19 +253,37 @@ def _gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
     The gradient by the input is never needed.
     """
     w_encode, b_encode, w_decode, b_decode = weights
-    raw = tf.raw_ops
-    code = tf.nn.relu(tf.nn.bias_add(tf.matmul(rows, w_encode), b_encode))
-    decoded = tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode))
-    difference = decoded - rows
-    by_decoded = raw.SigmoidGrad(y=decoded, dy=difference)
-    by_code = raw.ReluGrad(gradients=tf.matmul(by_decoded, w_decode, transpose_b=True), features=code)
+    raw, do = tf.raw_ops, _in_turn(tf)
+    code = do(lambda: tf.nn.relu(tf.nn.bias_add(tf.matmul(rows, w_encode), b_encode)))
+    decoded = do(lambda: tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode)))
+    difference = do(lambda: decoded - rows)
+    half_squares = do(lambda: tf.nn.l2_loss(difference))
+    by_decoded = do(lambda: raw.SigmoidGrad(y=decoded, dy=difference))
+    by_hidden = do(lambda: tf.matmul(by_decoded, w_decode, transpose_b=True))
+    by_code = do(lambda: raw.ReluGrad(gradients=by_hidden, features=code))
     gradients = (
-        tf.matmul(rows, by_code, transpose_a=True),
-        raw.BiasAddGrad(out_backprop=by_code),
-        tf.matmul(code, by_decoded, transpose_a=True),
-        raw.BiasAddGrad(out_backprop=by_decoded),
+        do(lambda: tf.matmul(rows, by_code, transpose_a=True)),
+        do(lambda: raw.BiasAddGrad(out_backprop=by_code)),
+        do(lambda: tf.matmul(code, by_decoded, transpose_a=True)),
+        do(lambda: raw.BiasAddGrad(out_backprop=by_decoded)),
     )
-    return tf.nn.l2_loss(difference), gradients
+    return half_squares, gradients
+
+
+def _in_turn(tf: Any) -> Callable:
+    """Return a function that runs operations one after another, so that one thread keeps a chain of them.
+
+    Left free, TensorFlow hands every operation that could run aside to the other thread, which has to be
+    woken for it and has none of its input in its cache.
+    """
+    last: list = []
+
+    def do(operation: Callable) -> Any:
+        with tf.control_dependencies(last):
+            last[:] = [operation()]
+        return last[0]
+
+    return do
 
 
 def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float) -> Callable:
@@ -300,11 +321,20 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
         whole = tf.size(order) // batch_size
         left = order[whole * batch_size :]
 
-        def body(number, total):
-            index = order[number * batch_size : (number + 1) * batch_size]
-            return number + 1, total + step(rows, index, steps_before + tf.cast(number + 1, tf.int64))
+        def body(number, total, steps):
+            for _ in range(steps):
+                index = order[number * batch_size : (number + 1) * batch_size]
+                number += 1
+                total += step(rows, index, steps_before + tf.cast(number, tf.int64))
+            return number, total
 
-        _, total = tf.while_loop(lambda number, _: number < whole, body, (0, tf.constant(0, tf.float64)))
+        done = (0, tf.constant(0, tf.float64))
+        for steps in (STEPS_UNROLLED, 1):
+            most = whole - steps
+            done = tf.while_loop(
+                lambda number, _, most=most: number <= most, functools.partial(body, steps=steps), done
+            )
+        total = done[1]
 
         def last():
             rescale = batch_size / tf.cast(tf.size(left), tf.float32)
@@ -354,7 +384,7 @@ def _tensorflow() -> tuple[Any, Any]:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        with _without_startup_log() if first else contextlib.nullcontext():
+        with without_startup_log() if first else contextlib.nullcontext():
             import keras
             import tensorflow as tf
         if keras.backend.backend() != "tensorflow":
@@ -366,25 +396,3 @@ def _tensorflow() -> tuple[Any, Any]:
             tf.config.threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)
             tf.config.threading.set_inter_op_parallelism_threads(BATCH_PARTS)
     return tf, keras
-
-
-@contextlib.contextmanager
-def _without_startup_log():
-    """Keep TensorFlow's start-up notes (no CUDA, oneDNN on) off standard error.
-
-    They are written by C++ before any log level is read, so the file descriptor itself is diverted; whatever
-    else was written to it meanwhile is passed on afterwards.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as diverted:
-        os.dup2(diverted.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            diverted.seek(0)
-            notes = re.compile(rb"^(I0000 |WARNING: All log messages before absl::InitializeLog)")
-            with contextlib.suppress(OSError):
-                os.write(2, b"".join(line for line in diverted if not notes.match(line)))
