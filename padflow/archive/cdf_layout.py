@@ -58,8 +58,12 @@ def plain_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     BadFile
-        ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, or ``unreadable`` for what cannot be unpacked.
+        ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, or ``unreadable`` for what cannot be
+        unpacked.
     """
+    if path.is_symlink() and not path.exists():
+        text = f"{path} is a symbolic link that leads nowhere, to {path.readlink()}; put back what it leads to"
+        raise BadFile("dangling_link", text)
     size = path.stat().st_size
     if size == 0:
         raise BadFile("empty", f"{path} is empty; download it again")
