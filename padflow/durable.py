@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that say that nothing more can be written."""
 PARTIAL = ".partial"
 """Ending of a file that is still being written; one that is left behind belongs to a process that died."""
 
