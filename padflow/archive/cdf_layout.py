@@ -214,9 +214,16 @@ class _Walker:
         for _ in range(count):
             fields = self.record(offset, f"ooiiiiioiii{name_bytes}s", _ADR)
             offset, first_g, _, _, g_entries, _, _, first_z, z_entries, _, _, name = fields[2:14]
-            if name.replace(b"\x00", b"").decode("ascii").strip().lower() in wanted:
+            if self.name(name).strip().lower() in wanted:
                 self.check_entries(first_g, g_entries, _AGREDR)
                 self.check_entries(first_z, z_entries, _AZEDR)
+
+    def name(self, stored: bytes) -> str:
+        """Return a name; what is not empty beyond its end is damage, and readers differ in what they make of it."""
+        name, _, beyond = stored.partition(b"\x00")
+        if beyond.strip(b"\x00"):
+            self.fail(f"the name {name!r} goes on beyond its end")
+        return name.decode("ascii")
 
     def check_entries(self, offset: int, count: int, kind: int) -> None:
         for _ in range(count):
@@ -245,8 +252,7 @@ class _Walker:
         record_varying = bool(flags & 1)
         if last_record < -1 or any(size < 1 for size in dims) or data_type not in TYPE_BYTES or sparse not in (0, 1, 2):
             self.fail("a variable's type, number of records or dimensions is impossible")
-        text = name.replace(b"\x00", b"").decode("ascii")
-        variable = Variable(text, data_type, dims, last_record + 1, record_varying, sparse != 0)
+        variable = Variable(self.name(name), data_type, dims, last_record + 1, record_varying, sparse != 0)
         if flags & 4:
             self._check_packing(packing)
         return variable, (first_index, elements), following
