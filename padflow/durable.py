@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+from dask.utils import format_bytes
+
+from padflow.errors import CannotWrite, NoSpace
+
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that say that nothing more can be written."""
+NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 PARTIAL = ".partial"
 """Ending of a file that is still being written; one that is left behind belongs to a process that died."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file by temporary file, fsync, rename and fsync of its folder."""
-    make_folder(path.parent)
+    """Write a file by temporary file, fsync, rename and fsync of its folder.
+
+    Raises
+    ------
+    NoSpace
+        Where there is no room for it: names the file, its size and what is free.
+    CannotWrite
+        Where its folder may not be written to.
+    """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        make_folder(path.parent)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # in a folder that has become read-only
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise explained(error, path, needed_bytes=len(content)) from error
+
+
+def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> OSError:
+    """Return an error of writing `path` in words, as it is where it is not of a kind that padflow knows better."""
+    if error.errno in NO_SPACE:
+        folder = next(folder for folder in path.parents if folder.exists())
+        takes = "" if needed_bytes is None else f": it takes {format_bytes(needed_bytes)}, and"
+        return NoSpace(
+            f"{path} could not be written ({error.strerror}){takes or ':'} {folder} has "
+            f"{format_bytes(shutil.disk_usage(folder).free)} free. Make room there, or raise the quota or limit that "
+            "says otherwise, and run the same command again: it goes on from here."
+        )
+    if error.errno in NOT_ALLOWED:
+        return CannotWrite(
+            f"{path} cannot be written to ({error.strerror}). Make its folder writable and run the same command again, "
+            "which goes on from here, or choose another --workdir."
+        )
+    return error
 
 
 def make_folder(folder: Path) -> None:

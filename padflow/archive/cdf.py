@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from padflow.archive.cdf_values import Variable, read_values
 from padflow.archive.clean import clean_flux, clean_place, is_fill
 from padflow.archive.epochs import LeapSeconds, to_datetime64
 from padflow.archive.regrid import onto_energies, onto_pitch_angles, reflected
-from padflow.durable import NO_SPACE
+from padflow.durable import NO_SPACE, explained
 from padflow.errors import BadFile
 from padflow.instruments import MEV_PER, Instrument
 from padflow.records import Records
@@ -155,7 +156,7 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
         raise
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
         if isinstance(error, OSError) and error.errno in NO_SPACE:  # for the plain copy: no fault of the file
-            raise
+            raise explained(error, Path(tempfile.gettempdir()) / path.name) from error
         message = f"{path} cannot be read ({type(error).__name__}: {error}); download it again"
         raise BadFile("unreadable", message) from error
 
