@@ -7,13 +7,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dask.utils import format_bytes
 
-from padflow.errors import CannotWrite, NoSpace
+from padflow.errors import CannotWrite, NoSpace, PadflowError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that say that nothing more can be written."""
@@ -94,8 +95,39 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no file or it is not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+
+
+def is_inside(relative: str) -> bool:
+    """Return whether a path, joined to a folder, stays below it by its spelling."""
+    path = PurePosixPath(relative)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in relative
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name may be that of a folder which padflow makes: letters, digits, and ``._+-`` inside."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9._+-]{0,63}", name) is not None and name != "zarr.json"
+
+
+def refuse_links(directory: Path) -> None:
+    """Refuse a folder that is to be written to where something below it is a symbolic link.
+
+    What is written, replaced or removed below the folder would else be outside it. The folder itself may be a link.
+
+    Raises
+    ------
+    PadflowError
+        Names the link.
+    """
+    for folder, folders, files in os.walk(directory):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            if path.is_symlink():
+                raise PadflowError(
+                    f"{path} is a symbolic link, and padflow writes nothing through links inside its run directory. "
+                    "Put what it leads to in its place; to use another disk, put all of the run directory there."
+                )
 
 
 def sha256_of(content: bytes) -> str:

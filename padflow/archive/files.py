@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from padflow.durable import is_plain_name
 from padflow.errors import ConfigError
 from padflow.instruments import INSTRUMENTS, Instrument
 
@@ -170,12 +171,18 @@ def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...
     if match is None:
         return None
     groups = match.groupdict()
+    spacecraft = groups["spacecraft"].lower()
+    if not is_plain_name(spacecraft):
+        raise ConfigError(
+            f"The file name {name!r} gives {spacecraft!r} as spacecraft by the file_pattern of instrument "
+            f"{instrument.name!r}, which cannot name a folder; let the group spacecraft match letters and digits only."
+        )
     try:
         day = datetime.strptime(groups["date"], "%Y%m%d").date()
         version = tuple(int(part) for part in (groups.get("version") or "").split(".") if part)
     except ValueError:  # eight digits that are no date
         return None
-    return groups["spacecraft"].lower(), day, version
+    return spacecraft, day, version
 
 
 def _nothing_found(folder: Path, instrument: Instrument, others: list[str]) -> str:

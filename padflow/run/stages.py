@@ -23,7 +23,7 @@ from padflow.archive.plan import Budget, check_budget, disk_bytes_left, estimate
 from padflow.archive.scan import instrument_digest, scan_archive
 from padflow.clients import choose_workers, connect, machine_memory_bytes
 from padflow.config import Config
-from padflow.durable import explained, read_json, remove_partial, write_bytes, write_json
+from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.fitting import START_SCORES
 from padflow.instruments import load_instrument
@@ -104,6 +104,7 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
 
 def _begin(run: Run) -> None:
     """Make the run directory ready; only under its lock."""
+    refuse_links(run.directory)
     if run.restart_from is not None:
         clear_from(run.directory, run.restart_from)
     remove_partial(run.directory)
