@@ -20,7 +20,7 @@ import numpy as np
 from dask.utils import format_bytes
 
 from padflow.archive.catalog import Catalog, FileEntry
-from padflow.errors import NoSpace, PadflowError
+from padflow.errors import PadflowError
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def check_budget(
             f"{machine_bytes / 2**30:.2f} GiB. Lower train.max_rows, mean_shift.samples or mean_shift.repeats."
         )
     if needed_disk_bytes > free_disk_bytes:
-        raise NoSpace(
+        raise PadflowError(
             f"The run needs about {format_bytes(needed_disk_bytes)} more on disk, but {workdir} has "
             f"{format_bytes(free_disk_bytes)} free. Free some, choose another --workdir, or a shorter archive.start "
             "to archive.end."
