@@ -27,6 +27,7 @@ from padflow.run.ledger import PartTask, broken_files, is_done
 from padflow.store import ArchiveReader, ResultsReader
 
 FILE = "rbspa_rel03_ect-rept-sci-l3_{}_v5.0.0.cdf"
+READ_BY_THE_REPORT = ("catalog.json", "config.yaml", "run.json", "summary.nc", "model/model.json")
 NOT_AN_ANSWER = "This should not happen"
 
 
@@ -91,16 +92,11 @@ def arrays_with_harm(content: bytes, trace: Path) -> bytes:
     return buffer.getvalue()
 
 
-def look_everywhere(padflow: Callable, stranger: Path, output: Path) -> list[str]:
+def look_everywhere(padflow: Callable, stranger: Path, output: Path, *, report: bool = True) -> list[str]:
     """Do all that only looks at a run directory; return what was said."""
     said = []
-    commands = (
-        ("status", stranger),
-        ("verify", stranger),
-        ("report", stranger),
-        ("export", stranger, output / "out.csv"),
-    )
-    for command in commands:
+    commands = [("status", stranger), ("verify", stranger), ("export", stranger, output / "out.csv")]
+    for command in commands + [("report", stranger)] * report:
         ended = padflow(*command)
         assert ended.status in (0, 1, 2)
         said.append(ended.err)
@@ -130,7 +126,7 @@ def look_everywhere(padflow: Callable, stranger: Path, output: Path) -> list[str
 )
 def test_a_pickle_in_the_place_of_any_file_stays_unread(padflow, two_figures, stranger, planted, trace, name) -> None:
     planted(name, pickle.dumps(Harm(trace)))
-    said = look_everywhere(padflow, stranger, trace.parent)
+    said = look_everywhere(padflow, stranger, trace.parent, report=name in READ_BY_THE_REPORT)
     if name.startswith(("catalog", "config", "summary", "receipts", "results", "archive")):
         assert any(said)
 
