@@ -224,6 +224,7 @@ def test_disk_that_becomes_read_only_during_ingest(
     assert "cannot be written to (Read-only file system)" in ended.err
     assert len(list(receipts(directory, "ingest"))) == 2
     small_disk.remount("rw")
+    (directory / LOCK).unlink()  # which nobody could remove; that of a dead process is taken over, this one lives
     assert padflow(*arguments).status == 0
     assert_nothing_half_written(directory)
     assert_same(directory, finished_run.directory, "archive.zarr")
@@ -250,7 +251,9 @@ def file_size_limit(number_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_limit_on_the_size_of_files_during_ingest_by_workers(padflow: Callable, tmp_path: Path, finished_run) -> None:
+def test_limit_on_the_size_of_files_during_ingest_by_workers(
+    padflow, tmp_path: Path, finished_run, request: pytest.FixtureRequest
+) -> None:
     directory = tmp_path / "run"
     arguments = onto(finished_run.arguments, directory, "ingest")
     with file_size_limit(100_000):
@@ -259,6 +262,7 @@ def test_limit_on_the_size_of_files_during_ingest_by_workers(padflow: Callable, 
     assert "could not be written (File too large): it takes" in ended.err
     assert_nothing_half_written(directory)
     assert not list(receipts(directory, "ingest"))
+    request.getfixturevalue("serial")
     assert padflow(*arguments).status == 0
     assert_same(directory, finished_run.directory, "archive.zarr")
 

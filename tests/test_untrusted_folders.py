@@ -103,7 +103,7 @@ def look_everywhere(padflow: Callable, stranger: Path, output: Path, *, report: 
     for reader in (open_archive, open_results):
         try:
             reader(stranger).isel(time=slice(0, 10)).load()
-        except (PadflowError, OSError, ValueError, KeyError) as error:
+        except (PadflowError, OSError, ValueError, KeyError, RuntimeError) as error:  # the last from a codec
             said.append(str(error))
     return said
 
