@@ -106,7 +106,10 @@ def main(folder: Path, *names: str) -> None:
         signal.alarm(SECONDS_ALLOWED)  # ends the process
         resource.setrlimit(resource.RLIMIT_AS, (BYTES_ALLOWED, BYTES_ALLOWED))
         try:
-            np.savez(path.with_suffix(".npz"), **(raw(path, list(names)) if names else read(path)))
+            content = raw(path, list(names)) if names else read(path)
+            signal.alarm(0)
+            np.savez(path.with_suffix(".half.npz"), **content)
+            path.with_suffix(".half.npz").rename(path.with_suffix(".npz"))
         finally:
             os._exit(0)
 
