@@ -193,6 +193,8 @@ def load_keras(path: str | Path) -> keras.Model:
     PadflowError
         If the file is missing, damaged or unsafe.
     """
+    if Path(path).suffix != ".keras":  # Keras opens older formats without its safe mode
+        raise PadflowError(f"{path} is no model/autoencoder.keras of padflow's: its name must end in .keras.")
     _, keras = _tensorflow()
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

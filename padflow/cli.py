@@ -369,7 +369,7 @@ def _class_sizes(directory: Path) -> list[int]:
 def _say_set_aside(run: Any) -> None:
     bad = run.catalog.set_aside()
     for entry in bad:
-        click.echo(f"set aside ({entry.reason}): {entry.message}", err=True)
+        click.echo(_printable(f"set aside ({entry.reason}): {entry.message}"), err=True)
     if bad:
         raise SystemExit(SET_ASIDE)
 
@@ -399,5 +399,10 @@ def main() -> None:
 def _fail(message: str, status: int) -> None:
     if "-v" in sys.argv or "--verbose" in sys.argv:
         traceback.print_exc()
-    click.echo(f"padflow: {message}", err=True)
+    click.echo(_printable(f"padflow: {message}"), err=True)
     sys.exit(status)
+
+
+def _printable(text: str) -> str:
+    """Escape what would command a terminal, for names of files may hold anything."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

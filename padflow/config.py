@@ -236,6 +236,11 @@ class MeanShiftConfig(Section):
     bandwidth: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Bandwidth in units of the scores; null estimates it."
     )
+    starts: Annotated[int, Field(ge=10)] | None = Field(
+        None,
+        description="Records, drawn at random, that mean shift starts from: some hundreds where there are more than "
+        "three components; null starts from every occupied cube of the bandwidth (as the paper did).",
+    )
     min_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.01, description="Clusters with a smaller share of the subsample are specks and do not count."
     )
@@ -253,8 +258,13 @@ class KMeansConfig(Section):
         description="First centres: the modes of mean shift, or one of the starts below that ends better on a "
         "subsample; k-means||; or scikit-learn's k-means++ on at most a million scores (as the paper did).",
     )
-    starts: Annotated[int, Field(ge=1)] = Field(
+    starts: Annotated[int, Field(ge=0)] = Field(
         10, description="Starts drawn by k-means++ on a subsample that the modes are compared with."
+    )
+    fit_to: Literal["all", "near_modes"] = Field(
+        "all",
+        description="Scores the centres are fitted to: all, or those within a bandwidth of a mode, so that records "
+        "between the populations or far from all do not pull at the centres. Every record is labelled either way.",
     )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(

@@ -2,30 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
-from pathlib import Path
+import re
+import shutil
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dask.utils import format_bytes
+
+from padflow.errors import CannotWrite, NoSpace, PadflowError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that say that nothing more can be written."""
+NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 PARTIAL = ".partial"
 """Ending of a file that is still being written; one that is left behind belongs to a process that died."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file by temporary file, fsync, rename and fsync of its folder."""
-    make_folder(path.parent)
+    """Write a file by temporary file, fsync, rename and fsync of its folder.
+
+    Raises
+    ------
+    NoSpace
+        Where there is no room for it: names the file, its size and what is free.
+    CannotWrite
+        Where its folder may not be written to.
+    """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        make_folder(path.parent)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # in a folder that has become read-only
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise explained(error, path, needed_bytes=len(content)) from error
+
+
+def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> OSError:
+    """Return an error of writing `path` in words, as it is where it is not of a kind that padflow knows better."""
+    if error.errno in NO_SPACE:
+        folder = next(folder for folder in path.parents if folder.exists())
+        takes = "" if needed_bytes is None else f": it takes {format_bytes(needed_bytes)}, and"
+        return NoSpace(
+            f"{path} could not be written ({error.strerror}){takes or ':'} {folder} has "
+            f"{format_bytes(shutil.disk_usage(folder).free)} free. Make room there, or raise the quota or limit that "
+            "says otherwise, and run the same command again: it goes on from here."
+        )
+    if error.errno in NOT_ALLOWED:
+        return CannotWrite(
+            f"{path} cannot be written to ({error.strerror}). Make its folder writable and run the same command again, "
+            "which goes on from here, or choose another --workdir."
+        )
+    return error
 
 
 def make_folder(folder: Path) -> None:
@@ -54,8 +95,39 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no file or it is not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+
+
+def is_inside(relative: str) -> bool:
+    """Return whether a path, joined to a folder, stays below it by its spelling."""
+    path = PurePosixPath(relative)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in relative
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name may be that of a folder which padflow makes: letters, digits, and ``._+-`` inside."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9._+-]{0,63}", name) is not None and name != "zarr.json"
+
+
+def refuse_links(directory: Path) -> None:
+    """Refuse a folder that is to be written to where something below it is a symbolic link.
+
+    What is written, replaced or removed below the folder would else be outside it. The folder itself may be a link.
+
+    Raises
+    ------
+    PadflowError
+        Names the link.
+    """
+    for folder, folders, files in os.walk(directory):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            if path.is_symlink():
+                raise PadflowError(
+                    f"{path} is a symbolic link, and padflow writes nothing through links inside its run directory. "
+                    "Put what it leads to in its place; to use another disk, put all of the run directory there."
+                )
 
 
 def sha256_of(content: bytes) -> str:

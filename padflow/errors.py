@@ -11,6 +11,14 @@ class ConfigError(PadflowError):
     """A configuration, option or model that cannot be used as given; exit status 2."""
 
 
+class CannotWrite(PadflowError, OSError):
+    """A file that the system refuses to write: the folder is read-only, or permissions were lost."""
+
+
+class NoSpace(CannotWrite):
+    """A file for which there is no room: the disk is full, or a quota or limit reached."""
+
+
 class BadFile(PadflowError):
     """An input file that is set aside, never the end of a run.
 

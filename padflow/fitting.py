@@ -12,6 +12,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
 from padflow import __version__
@@ -207,6 +208,7 @@ def find_number(
         quantile=section.quantile,
         bandwidth_samples=section.bandwidth_samples,
         bandwidth=section.bandwidth,
+        starts=section.starts,
         min_share=section.min_share,
         seed=config.seed_of("mean_shift"),
     )
@@ -237,12 +239,20 @@ def best_start(sample: np.ndarray, k: int, *, modes: np.ndarray, config: Config)
     """
     seed = config.seed_of("kmeans")
     starts: list[tuple[Any, int]] = [("k-means++", seed + i) for i in range(config.kmeans.starts)]
-    if len(modes) == k:
-        starts.insert(0, (modes, seed))
+    if len(modes) == k or not starts:
+        starts.insert(0, (modes if len(modes) == k else "k-means++", seed))
     # More threads than one would sum in another order.
     with threadpool_limits(1):
         fits = [KMeans(k, init=init, n_init=1, random_state=state).fit(sample) for init, state in starts]
     return min(fits, key=lambda fit: fit.inertia_).cluster_centers_
+
+
+def near_modes(scores: np.ndarray, found: RepeatedModes, config: Config) -> np.ndarray:
+    """Return those of the scores that k-means is fitted to, see `KMeansConfig.fit_to`."""
+    if config.kmeans.fit_to == "all":
+        return scores
+    _, squared = pairwise_distances_argmin_min(scores, found.modes.modes, metric="sqeuclidean")
+    return scores[squared <= found.modes.bandwidth**2]
 
 
 def kmeans_classes(
@@ -361,8 +371,9 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
         classes, info = ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
     else:
         with workers.collections():
-            lazy = da.from_array(scores.astype("f8"), chunks=(FIT_ROWS, -1))
-            classes, info = kmeans_classes(lazy, k, found=found, sample=samples[0], config=config)
+            lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
+            sample = near_modes(samples[0], found, config)
+            classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
     axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
     unknown = np.full(len(axes["energy"]), np.nan)
     counts = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown

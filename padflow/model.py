@@ -261,5 +261,5 @@ def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (EOFError, TypeError, zipfile.BadZipFile) as error:  # empty, a lone array, cut off
+    except (EOFError, TypeError, MemoryError, zipfile.BadZipFile) as error:  # empty, a lone array, absurd, cut off
         raise ValueError(f"It is no .npz file: {error}.") from None

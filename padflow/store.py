@@ -2,7 +2,8 @@
 
 A part is a fixed number of rows: one shard of `flux`, one chunk of every other array. It is encoded in memory
 and put in place by one rename a file, so a reader sees an array's part as it was or as it will be, never a
-mixture, and never depends on what lay there before. This is the only module that writes Zarr.
+mixture, and never depends on what lay there before. This is the only module that writes Zarr, in format 3; other
+formats are not opened, for format 2 knows codecs that unpickle.
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ class ArchiveReader:
 
     @cached_property
     def _arrays(self) -> zarr.Group:
-        return zarr.open_group(self.store, path=self.group, mode="r", use_consolidated=False)
+        return zarr.open_group(self.store, path=self.group, mode="r", zarr_format=3, use_consolidated=False)
 
     @cached_property
     def rows(self) -> int:
@@ -348,7 +349,7 @@ class ResultsReader:
     """
 
     def __init__(self, store: Path, group: str):
-        self._arrays = zarr.open_group(store, path=group, mode="r", use_consolidated=False)
+        self._arrays = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of an array."""
@@ -365,7 +366,7 @@ def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None)
     """
     if not (store / "zarr.json").is_file():
         raise PadflowError(f"There is no Zarr store at {store}. `padflow run` makes it in its --workdir.")
-    names = sorted(zarr.open_group(store, mode="r", use_consolidated=False).group_keys())
+    names = sorted(zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False).group_keys())
     if group is None and len(names) == 1:
         group = names[0]
     if group not in names:
@@ -373,14 +374,14 @@ def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None)
             f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
         )
     if chunks is None:
-        rows = zarr.open_group(store, path=group, mode="r", use_consolidated=False)["time"].chunks[0]
+        rows = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)["time"].chunks[0]
         chunks = {"time": rows}
-    return xr.open_zarr(store, group=group, consolidated=False, chunks=chunks)
+    return xr.open_zarr(store, group=group, zarr_format=3, consolidated=False, chunks=chunks)
 
 
 def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:
     """Update the attributes of an array or group of a store."""
-    node = zarr.open_group(store, mode="r+", use_consolidated=False)[path]
+    node = zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False)[path]
     if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
         node.update_attributes(dict(attributes))
         _consolidate(store)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from padflow.durable import read_json, write_json
+from padflow.durable import is_inside, is_plain_name, read_json, write_json
 from padflow.errors import PadflowError
 
 Status = Literal["used", "superseded", "set_aside"]
@@ -114,17 +114,35 @@ class Catalog:
 
     @staticmethod
     def load(path: Path) -> Catalog | None:
-        """Read ``catalog.json``; None where there is none, or it is of another format and the scan must run anew."""
+        """Read ``catalog.json``; None where there is none, or it is of another format and the scan must run anew.
+
+        Raises
+        ------
+        PadflowError
+            Where it is not as padflow writes it, or names what is outside the folders it may name.
+        """
         values: Any = read_json(path)
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             return None
-        return Catalog(
-            values["source"],
-            values["instrument"],
-            tuple(_entry(file) for file in values["files"]),
-            values["axes"],
-        )
+        try:
+            catalog = Catalog(
+                values["source"],
+                values["instrument"],
+                tuple(_entry(file) for file in values["files"]),
+                values["axes"],
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PadflowError(
+                f"{path} is not as padflow wrote it ({type(error).__name__}: {error}). Remove it: the next `padflow "
+                "run` looks at all files again."
+            ) from None
+        return catalog
 
 
 def _entry(values: dict[str, Any]) -> FileEntry:
-    return FileEntry(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    entry = FileEntry(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    if not is_inside(entry.path):
+        raise ValueError(f"the path {entry.path!r} leads out of the source folder")
+    if not is_plain_name(entry.spacecraft):
+        raise ValueError(f"{entry.spacecraft!r} is no name of a spacecraft")
+    return entry

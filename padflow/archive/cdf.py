@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from padflow.archive.cdf_values import Variable, read_values
 from padflow.archive.clean import clean_flux, clean_place, is_fill
 from padflow.archive.epochs import LeapSeconds, to_datetime64
 from padflow.archive.regrid import onto_energies, onto_pitch_angles, reflected
+from padflow.durable import NO_SPACE, explained
 from padflow.errors import BadFile
 from padflow.instruments import MEV_PER, Instrument
 from padflow.records import Records
@@ -75,9 +77,9 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
     Raises
     ------
     BadFile
-        With the reason ``empty``, ``not_cdf``, ``truncated``, ``unreadable``, ``absurd_size``,
-        ``missing_variable``, ``wrong_type``, ``wrong_shape``, ``wrong_units``, ``bad_axis``,
-        ``varying_axis``, ``no_records``, ``no_valid_time``, ``wrong_day`` or ``all_fill``.
+        With the reason ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``unreadable``,
+        ``wrong_checksum``, ``absurd_size``, ``missing_variable``, ``wrong_type``, ``wrong_shape``, ``wrong_units``,
+        ``bad_axis``, ``varying_axis``, ``no_records``, ``no_valid_time``, ``wrong_day`` or ``all_fill``.
     """
     with _opened(path, instrument, spacecraft) as file:
         file.check_units()
@@ -150,9 +152,11 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
     try:
         with plain_file(Path(path)) as plain:
             yield _File(plain, Path(path), instrument, spacecraft)
-    except BadFile:
+    except (BadFile, MemoryError):
         raise
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
+        if isinstance(error, OSError) and error.errno in NO_SPACE:  # for the plain copy: no fault of the file
+            raise explained(error, Path(tempfile.gettempdir()) / path.name) from error
         message = f"{path} cannot be read ({type(error).__name__}: {error}); download it again"
         raise BadFile("unreadable", message) from error
 

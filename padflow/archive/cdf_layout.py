@@ -9,6 +9,9 @@ Structure: CDF Internal Format Description (NASA/GSFC, version 3.8).
 from __future__ import annotations
 
 import functools
+import gzip
+import hashlib
+import io
 import math
 import struct
 import tempfile
@@ -18,10 +21,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable, gunzip
+from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable
 from padflow.errors import BadFile
 
-MAX_VARIABLE_BYTES = 4 * 2**30
+MAX_VARIABLE_BYTES = 2**28  # a record a second for a day, of 17 pitch angles and 12 energies, takes half of it
+MAX_UNPACKED_BYTES = 2**30  # of a file compressed as a whole; it goes to disk
 MAX_COMPRESSION_RATIO = 1100  # deflate reaches 1032
 MAX_SPARSE_RECORDS = 200_000  # a day has 86,400 seconds, and cdflib loops over them
 
@@ -45,6 +49,7 @@ _CDR, _GDR, _RVDR, _ADR, _AGREDR, _VXR, _VVR, _ZVDR, _AZEDR, _CCR, _CPR, _CVVR =
     13,
 )
 _GZIP = 5
+_PIECE_BYTES = 2**20
 _MAX_DIMENSIONS = 10  # CDF_MAX_DIMS
 _BIG_ENDIAN, _LITTLE_ENDIAN = (1, 2, 5, 7, 9, 11, 12), (4, 6, 13, 16)
 # Attributes whose entries are checked, because they will be asked for; the others are never opened.
@@ -58,8 +63,12 @@ def plain_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     BadFile
-        ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, or ``unreadable`` for what cannot be unpacked.
+        ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, or ``unreadable`` for what cannot be
+        unpacked.
     """
+    if path.is_symlink() and not path.exists():
+        text = f"{path} is a symbolic link that leads nowhere, to {path.readlink()}; put back what it leads to"
+        raise BadFile("dangling_link", text)
     size = path.stat().st_size
     if size == 0:
         raise BadFile("empty", f"{path} is empty; download it again")
@@ -75,12 +84,11 @@ def plain_file(path: Path) -> Iterator[Path]:
         if packing == _PLAIN:
             yield path
             return
-        content = _unpack(_Walker(path, file, size, _MAGIC[magic]))
-    with tempfile.NamedTemporaryFile(suffix=".cdf") as copy:
-        copy.write(magic + _PLAIN + content)
-        copy.flush()
-        del content
-        yield Path(copy.name)
+        with tempfile.NamedTemporaryFile(suffix=".cdf") as copy:
+            copy.write(magic + _PLAIN)
+            _unpack(_Walker(path, file, size, _MAGIC[magic]), copy)
+            copy.flush()
+            yield Path(copy.name)
 
 
 def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
@@ -99,14 +107,17 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
     Raises
     ------
     BadFile
-        ``truncated`` if the file is shorter than it says, ``absurd_size`` if a needed variable claims more
-        than the file can hold, ``unreadable`` for any other contradiction.
+        ``truncated`` if the file is shorter than it says, ``wrong_checksum`` if it is not what it was when its
+        MD5 was written into it, ``absurd_size`` if a needed variable claims more than the file can hold,
+        ``unreadable`` for any other contradiction.
     """
     wanted = {name.lower() for name in needed}
     variables: dict[str, Variable] = {}
     with path.open("rb") as file:
         walker = _Walker(shown, file, path.stat().st_size, _MAGIC[file.read(4)])
         header = walker.global_header()
+        if header.has_md5 and path == shown:  # what was compressed as a whole, gzip has a checksum of
+            walker.check_md5()
         walker.check_attributes(header.first_attribute, header.attributes)
         for first, count, kind in ((header.first_z, header.z, _ZVDR), (header.first_r, header.r, _RVDR)):
             offset = first
@@ -130,6 +141,7 @@ class _Header:
     r_dims: tuple[int, ...]
     byte_order: str
     row_major: bool
+    has_md5: bool
 
 
 @functools.cache
@@ -181,7 +193,20 @@ class _Walker:
             self.fail(f"its encoding is number {encoding}, which cannot be read")
         order = ">" if encoding in _BIG_ENDIAN else "<"
         r_dims = struct.unpack_from(f">{r_rank}i", rest)
-        return _Header(first_r, first_z, first_attribute, r, z, attributes, r_dims, order, bool(flags & 1))
+        return _Header(
+            first_r, first_z, first_attribute, r, z, attributes, r_dims, order, bool(flags & 1), flags & 12 == 12
+        )
+
+    def check_md5(self) -> None:
+        """Compare the MD5 of all but the file's last 16 bytes with these."""
+        self.file.seek(0)
+        found = hashlib.md5(usedforsecurity=False)
+        left = self.size - 16
+        while left and (piece := self.file.read(min(left, _PIECE_BYTES))):
+            found.update(piece)
+            left -= len(piece)
+        if found.digest() != self.file.read(16):
+            self.fail("its content does not have the checksum that is written in it", "wrong_checksum")
 
     def check_attributes(self, offset: int, count: int) -> None:
         name_bytes = 256 if self.o == "q" else 64
@@ -189,9 +214,16 @@ class _Walker:
         for _ in range(count):
             fields = self.record(offset, f"ooiiiiioiii{name_bytes}s", _ADR)
             offset, first_g, _, _, g_entries, _, _, first_z, z_entries, _, _, name = fields[2:14]
-            if name.replace(b"\x00", b"").decode("ascii").strip().lower() in wanted:
+            if self.name(name).strip().lower() in wanted:
                 self.check_entries(first_g, g_entries, _AGREDR)
                 self.check_entries(first_z, z_entries, _AZEDR)
+
+    def name(self, stored: bytes) -> str:
+        """Return a name; what is not empty beyond its end is damage, and readers differ in what they make of it."""
+        name, _, beyond = stored.partition(b"\x00")
+        if beyond.strip(b"\x00"):
+            self.fail(f"the name {name!r} goes on beyond its end")
+        return name.decode("ascii")
 
     def check_entries(self, offset: int, count: int, kind: int) -> None:
         for _ in range(count):
@@ -220,8 +252,7 @@ class _Walker:
         record_varying = bool(flags & 1)
         if last_record < -1 or any(size < 1 for size in dims) or data_type not in TYPE_BYTES or sparse not in (0, 1, 2):
             self.fail("a variable's type, number of records or dimensions is impossible")
-        text = name.replace(b"\x00", b"").decode("ascii")
-        variable = Variable(text, data_type, dims, last_record + 1, record_varying, sparse != 0)
+        variable = Variable(self.name(name), data_type, dims, last_record + 1, record_varying, sparse != 0)
         if flags & 4:
             self._check_packing(packing)
         return variable, (first_index, elements), following
@@ -298,11 +329,16 @@ class _Walker:
         return self.header.unpack(self.file.read(self.header.size))[1]
 
 
-def _unpack(walker: _Walker) -> bytes:
-    """Return the content of a file compressed as a whole, without the 8 bytes of magic."""
+def _unpack(walker: _Walker, target: BinaryIO) -> None:
+    """Write out the content of a file compressed as a whole, without the 8 bytes of magic, a piece at a time."""
     *_, packing, size, _, packed = walker.record(8, "ooi", _CCR, whole=True)
-    if not 0 < size <= min(MAX_VARIABLE_BYTES, MAX_COMPRESSION_RATIO * walker.size):
+    if not 0 < size <= min(MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * walker.size):
         walker.fail(f"it claims {size} bytes from {walker.size}", "absurd_size")
     if walker.record(packing, "iii", _CPR)[2] != _GZIP:
         walker.fail("it is packed in another way than gzip, which cannot be read")
-    return gunzip(packed, size)
+    held = 0
+    with gzip.open(io.BytesIO(packed)) as stream:
+        while held <= size and (piece := stream.read(_PIECE_BYTES)):
+            held += target.write(piece)
+    if held != size:
+        walker.fail(f"its gzip stream holds {held} bytes or more where {size} belong")

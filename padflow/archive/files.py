@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections import defaultdict
+import stat
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from padflow.durable import is_plain_name
 from padflow.errors import ConfigError
 from padflow.instruments import INSTRUMENTS, Instrument
 
@@ -29,7 +32,8 @@ class FoundFile:
     version : tuple of int
         Such as ``(5, 10, 0)``; empty if the name carries none.
     size_bytes, mtime_ns : int
-        Size and time of last change, which tell an unchanged file from a mended one.
+        Size and time of last change, which tell an unchanged file from a mended one; of what a symbolic link
+        leads to, and 0 where it leads nowhere.
     """
 
     path: Path
@@ -52,8 +56,10 @@ class Superseded:
 def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
     """Find an instrument's files in a folder, at any depth.
 
-    Names are matched without regard to case. Symbolic links inside the folder are not followed, so that the
-    search stays inside it and ends. Empty files are found too.
+    Names are matched without regard to case. Symbolic links to files and folders are followed, for archives often
+    link to a shared store; the link's own name counts, not that of the file it leads to. No folder is searched twice,
+    so that the search ends where links lead in circles. Empty files are found too, and links that lead nowhere, for
+    a day must not go missing unsaid.
 
     Returns
     -------
@@ -63,24 +69,28 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
     Raises
     ------
     ConfigError
-        If the folder is missing or cannot be read, or no file in it has a matching name.
+        If the folder is missing, it or one below cannot be read, or no file in it has a matching name.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; give the folder that holds the CDF files, at any depth")
     found = []
     others: list[str] = []
-    links = 0
     for entry in _walk(folder):
-        if entry.is_symlink():
-            links += 1
-        elif (match := _match(instrument, entry.name)) is not None:
-            status = entry.stat(follow_symlinks=False)
-            found.append(FoundFile(Path(entry.path), *match, status.st_size, status.st_mtime_ns))
+        match = _match(instrument, entry.name)
+        target = _target(entry)
+        if match is not None and (target is None or stat.S_ISREG(target.st_mode)):
+            facts = (0, 0) if target is None else (target.st_size, target.st_mtime_ns)
+            found.append(FoundFile(Path(entry.path), *match, *facts))
+        elif target is None and "." not in entry.name:  # as folders of years and days are named
+            raise ConfigError(
+                f"{entry.path} is a symbolic link that leads nowhere, to {Path(entry.path).readlink()}, and may have "
+                "been a folder of files. Put back what it leads to, or remove the link."
+            )
         elif entry.name.lower().endswith(".cdf"):
             others.append(entry.name)
     if not found:
-        raise ConfigError(_nothing_found(folder, instrument, sorted(others), links))
+        raise ConfigError(_nothing_found(folder, instrument, sorted(others)))
     return sorted(found, key=lambda file: (file.spacecraft, file.day, file.version, file.path.as_posix()))
 
 
@@ -119,19 +129,41 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version)) or "(none)"
 
 
-def _walk(folder: Path | str) -> Iterator[os.DirEntry]:
-    """Yield files and symbolic links, and descend into folders that are not links."""
+def _walk(folder: Path) -> Iterator[os.DirEntry]:
+    """Yield all that is no folder; of a folder with several paths, what is below the one with the fewest links."""
+    searched: set[tuple[int, int]] = set()
+    waiting, behind_links = deque([folder]), deque()
+    while waiting or behind_links:
+        path = (waiting or behind_links).popleft()
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in searched:
+            continue
+        searched.add((status.st_dev, status.st_ino))
+        for entry in _entries(path):
+            target = _target(entry)
+            if target is None or not stat.S_ISDIR(target.st_mode):
+                yield entry
+            else:
+                (behind_links if entry.is_symlink() else waiting).append(Path(entry.path))
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         # Going on would drop files silently.
         raise ConfigError(f"folder {folder} cannot be read: {error.strerror}") from None
-    for entry in ordered:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            yield entry
+
+
+def _target(entry: os.DirEntry) -> os.stat_result | None:
+    """Return what is known of a file or folder, or of what a link leads to; None where that is not there."""
+    try:
+        return entry.stat()
+    except OSError as error:
+        if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise ConfigError(f"{entry.path} cannot be read: {error.strerror}") from None
 
 
 def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...]] | None:
@@ -139,15 +171,21 @@ def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...
     if match is None:
         return None
     groups = match.groupdict()
+    spacecraft = groups["spacecraft"].lower()
+    if not is_plain_name(spacecraft):
+        raise ConfigError(
+            f"The file name {name!r} gives {spacecraft!r} as spacecraft by the file_pattern of instrument "
+            f"{instrument.name!r}, which cannot name a folder; let the group spacecraft match letters and digits only."
+        )
     try:
         day = datetime.strptime(groups["date"], "%Y%m%d").date()
         version = tuple(int(part) for part in (groups.get("version") or "").split(".") if part)
     except ValueError:  # eight digits that are no date
         return None
-    return groups["spacecraft"].lower(), day, version
+    return spacecraft, day, version
 
 
-def _nothing_found(folder: Path, instrument: Instrument, others: list[str], links: int) -> str:
+def _nothing_found(folder: Path, instrument: Instrument, others: list[str]) -> str:
     text = f"no file in {folder} has a name of instrument {instrument.name!r} ({instrument.file_pattern}). "
     if not others:
         text += "There is no .cdf file at any depth"
@@ -157,6 +195,4 @@ def _nothing_found(folder: Path, instrument: Instrument, others: list[str], link
         fitting = [name for name, known in INSTRUMENTS.items() if any(_match(known, other) for other in others)]
         if fitting:
             text += f"; set the instrument to {' or '.join(fitting)} to read some of them"
-    if links:
-        text += f". {links} symbolic link(s) were not followed"
     return text + "."

@@ -17,6 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+from dask.utils import format_bytes
 
 from padflow.archive.catalog import Catalog, FileEntry
 from padflow.errors import PadflowError
@@ -167,6 +168,8 @@ PART_COPIES = 6
 """Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
 SCORE_COPIES = 2
 """Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
+REPORT_BYTES = 16 << 20
+"""Disk for all that does not grow with the archive: model, summary, figures, page and receipts; 5 MB were measured."""
 PASSES = 5
 """Passes over parts in a run: ingest, moments, scores, labels, summary."""
 
@@ -216,15 +219,29 @@ def estimate(
     )
 
 
+def disk_bytes_left(budget: Budget, *, compression: float, ingested: int, labelled: int) -> int:
+    """Return how much more a run will write at most, after some of its records are ingested and labelled.
+
+    Parameters
+    ----------
+    compression : float
+        How many times smaller the archive is expected to be on disk.
+    ingested, labelled : int
+        Records in parts that are done.
+    """
+    to_ingest = max(0, budget.records - ingested) / budget.records
+    to_label = max(0, budget.records - labelled) / budget.records
+    return int(to_ingest * budget.archive_bytes / compression + to_label * budget.results_bytes) + REPORT_BYTES
+
+
 def check_budget(
     budget: Budget,
     *,
     memory_limit: int,
     machine_bytes: int,
     free_disk_bytes: int,
-    stored_bytes: int,
+    needed_disk_bytes: int,
     workdir: Path,
-    compression: float,
 ) -> None:
     """Refuse a run that cannot fit.
 
@@ -232,10 +249,8 @@ def check_budget(
     ----------
     machine_bytes : int
         Memory of the machine the driver runs on.
-    stored_bytes : int
-        What the run directory holds already.
-    compression : float
-        How many times smaller the archive is expected to be on disk.
+    needed_disk_bytes : int
+        What the run will write still (`disk_bytes_left`).
 
     Raises
     ------
@@ -257,10 +272,9 @@ def check_budget(
             f"The driver would need {budget.driver_bytes / 2**30:.2f} GiB, but this machine has "
             f"{machine_bytes / 2**30:.2f} GiB. Lower train.max_rows, mean_shift.samples or mean_shift.repeats."
         )
-    needed = int(budget.archive_bytes / compression) + budget.results_bytes - stored_bytes
-    if needed > free_disk_bytes:
+    if needed_disk_bytes > free_disk_bytes:
         raise PadflowError(
-            f"The run needs about {needed / 2**30:.2f} GiB more on disk, but {workdir} has "
-            f"{free_disk_bytes / 2**30:.2f} GiB free. Free some, choose another --workdir, or a shorter archive.start "
+            f"The run needs about {format_bytes(needed_disk_bytes)} more on disk, but {workdir} has "
+            f"{format_bytes(free_disk_bytes)} free. Free some, choose another --workdir, or a shorter archive.start "
             "to archive.end."
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from padflow.durable import write_bytes
+from padflow.durable import refuse_links, write_bytes
 from padflow.report.tables import (
     Run,
     notes_in_words,
@@ -20,6 +20,7 @@ from padflow.report.tables import (
 )
 
 FILES_ON_PAGE_MAX = 200  # files set aside that the page names; all are in tables/files.csv
+UNKNOWN_BYTES = "backslashreplace"  # in names of files that are not UTF-8
 METRIC_NAMES = {"calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin"}
 SPACECRAFT_NAMES = {
     "rbspa": "Van Allen Probe A",
@@ -48,15 +49,17 @@ def write_report(run_dir: Path) -> Path:
     Raises
     ------
     PadflowError
-        If a file of the run is missing or unreadable; the text names it and the command that makes it.
+        If a file of the run is missing or unreadable; the text names it and the command that makes it. If
+        something in the run directory is a symbolic link.
     """
     run = read_run(Path(run_dir))
+    refuse_links(run.directory)
     report = run.directory / "report"
     figures, left_out = _write_figures(run, report / "figures")
     for name, text in tables(run).items():
-        write_bytes(report / "tables" / name, text.encode())
+        write_bytes(report / "tables" / name, text.encode(errors=UNKNOWN_BYTES))
     page = report / "index.html"
-    write_bytes(page, _render(_context(run, figures, left_out)).encode())
+    write_bytes(page, _render(_context(run, figures, left_out)).encode(errors=UNKNOWN_BYTES))
     return page
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from padflow.archive.catalog import Catalog
-from padflow.archive.plan import GroupPlan
+from padflow.archive.plan import Budget, GroupPlan
 from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, write_json
@@ -60,6 +60,7 @@ class Run:
     workers: Workers | None = None
     catalog: Catalog | None = None
     groups: list[GroupPlan] = field(default_factory=list)
+    budget: Budget | None = None
     ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @contextmanager

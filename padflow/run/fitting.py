@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from padflow.clustering.meanshift import RepeatedModes
+from padflow.config import Config
 from padflow.durable import read_json, write_bytes, write_json
 from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
@@ -24,6 +26,7 @@ from padflow.fitting import (
     find_number,
     fit_components_to,
     kmeans_classes,
+    near_modes,
     number_of_classes,
     pairs_share,
     sample_indices,
@@ -176,7 +179,8 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
             index = sample_indices(total, size, seed=config.seed_of("kmeans"))
             classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
         else:
-            classes, info = _kmeans(run, sizes, k=k, found=found, sample=samples[0])
+            sample = near_modes(samples[0], found, config)
+            classes, info = _kmeans(run, sizes, k=k, found=found, sample=sample)
         stage.count(total)
         stage.summary = f"{k} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": found.modes.modes})
@@ -205,15 +209,24 @@ def _kmeans(
     import dask
     import dask.array as da
 
-    load = dask.delayed(partial(_load_scores, the_pass(run)), pure=False)
+    read = partial(_load_scores, the_pass(run), found, run.config)
+    load = dask.delayed(read, pure=False)
     components = run.config.pca.components
+    if run.config.kmeans.fit_to == "near_modes":
+        tasks = list(sizes)
+        near = run.workers.map(partial(_count, read), tasks)
+        sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
         return kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
 
 
-def _load_scores(reader: Pass, task: PartTask) -> np.ndarray:
-    return reader.fit_scores(task).astype("f8")
+def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartTask) -> np.ndarray:
+    return near_modes(reader.fit_scores(task).astype("f8"), found, config)
+
+
+def _count(read: Callable[[PartTask], np.ndarray], task: PartTask) -> int:
+    return len(read(task))
 
 
 def fit_folder(directory: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from padflow.clients import Workers, peak_memory_bytes
-from padflow.durable import read_json, sha256_of, write_json
+from padflow.durable import is_inside, read_json, sha256_of, write_json
 
 RECEIPTS = "receipts"
 
@@ -86,7 +86,8 @@ def is_done(run_dir: Path, stage: str, task: PartTask) -> bool:
     receipt = read_json(receipt_path(run_dir, stage, task.group, task.index))
     if not isinstance(receipt, dict) or receipt.get("key") != task.key:
         return False
-    return all(_size(run_dir / name) == size for name, (size, _) in receipt.get("files", {}).items())
+    files = receipt.get("files", {})
+    return all(is_inside(name) and _size(run_dir / name) == size for name, (size, _) in files.items())
 
 
 def _size(path: Path) -> int | None:
@@ -99,6 +100,9 @@ def _size(path: Path) -> int | None:
 def broken_files(run_dir: Path, receipt: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each file of a receipt that is missing or does not have its checksum."""
     for name, (size, checksum) in receipt.get("files", {}).items():
+        if not is_inside(name):
+            yield f"its receipt names {name}, which is outside the run directory"
+            continue
         try:
             content = (run_dir / name).read_bytes()
         except FileNotFoundError:

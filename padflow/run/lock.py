@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from padflow.durable import read_json
@@ -39,7 +39,8 @@ def locked(directory: Path) -> Iterator[None]:
     finally:
         done.set()
         beating.join()
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+            path.unlink(missing_ok=True)
 
 
 def _take(path: Path) -> None:
@@ -52,8 +53,12 @@ def _take(path: Path) -> None:
                 break
             path.unlink(missing_ok=True)
             continue
-        with os.fdopen(handle, "w") as file:
-            file.write(holder)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(holder)
+        except OSError:  # a full disk: an empty lock would be taken for another machine's
+            path.unlink(missing_ok=True)
+            raise
         return
     known = read_json(path) or {}
     raise PadflowError(
@@ -85,4 +90,5 @@ def _started(pid: int) -> float | None:
 
 def _beat(path: Path, done: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
-        os.utime(path)
+        with suppress(OSError):
+            os.utime(path)

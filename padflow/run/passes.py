@@ -15,6 +15,7 @@ import numpy as np
 from padflow.config import PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
+from padflow.errors import PadflowError
 from padflow.model import Classes, pack_arrays, unpack_arrays
 from padflow.network import Network
 from padflow.pca import Moments
@@ -35,7 +36,12 @@ def fit_arrays(run_dir: str | Path, name: str) -> dict[str, np.ndarray]:
 
 @lru_cache(maxsize=8)
 def _arrays(path: str, mtime_ns: int) -> dict[str, np.ndarray]:
-    return unpack_arrays(Path(path).read_bytes())
+    try:
+        return unpack_arrays(Path(path).read_bytes())
+    except ValueError as error:
+        raise PadflowError(
+            f"{path} cannot be read: {error} It was cut short or changed; fit again with `padflow run --from train`."
+        ) from None
 
 
 def fit_split(run_dir: str | Path) -> Split:

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 from dask.system import CPU_COUNT
+from dask.utils import format_bytes
 
 from padflow import __version__
 from padflow.archive.catalog import Catalog
 from padflow.archive.ingest import IngestPart, prepare_archive
-from padflow.archive.plan import Budget, check_budget, estimate, plan_groups
+from padflow.archive.plan import Budget, check_budget, disk_bytes_left, estimate, plan_groups
 from padflow.archive.scan import instrument_digest, scan_archive
 from padflow.clients import choose_workers, connect, machine_memory_bytes
 from padflow.config import Config
-from padflow.durable import read_json, remove_partial, write_bytes, write_json
-from padflow.errors import ConfigError, PadflowError
+from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
+from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.fitting import START_SCORES
 from padflow.instruments import load_instrument
 from padflow.model import Model, pack_arrays
@@ -103,6 +104,7 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
 
 def _begin(run: Run) -> None:
     """Make the run directory ready; only under its lock."""
+    refuse_links(run.directory)
     if run.restart_from is not None:
         clear_from(run.directory, run.restart_from)
     remove_partial(run.directory)
@@ -188,17 +190,24 @@ def budget_of(run: Run) -> Budget:
         sampled_scores=config.mean_shift.samples * config.mean_shift.repeats + START_SCORES,
         workers=choose_workers(config.cluster),
     )
-    stored = sum(path.stat().st_size for path in run.directory.rglob("*") if path.is_file())
+    run.budget = budget
     check_budget(
         budget,
         memory_limit=config.cluster.memory_limit,
         machine_bytes=machine_memory_bytes(),
         free_disk_bytes=shutil.disk_usage(run.directory).free,
-        stored_bytes=stored,
+        needed_disk_bytes=_disk_bytes_left(run),
         workdir=run.directory,
-        compression=EXPECTED_COMPRESSION,
     )
     return budget
+
+
+def _disk_bytes_left(run: Run) -> int:
+    ingested, labelled = (
+        sum(receipt["stop"] - receipt["start"] for _, _, receipt in receipts(run.directory, stage))
+        for stage in ("ingest", "label")
+    )
+    return disk_bytes_left(run.budget, compression=EXPECTED_COMPRESSION, ingested=ingested, labelled=labelled)
 
 
 def ingest(run: Run) -> None:
@@ -280,15 +289,24 @@ def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
 
 @contextmanager
 def _at_work(run: Run) -> Iterator[None]:
-    run.directory.mkdir(parents=True, exist_ok=True)
-    with locked(run.directory):
-        _begin(run)
-        with connect(run.config.cluster) as workers:
-            run.workers = workers
-            try:
-                yield
-            finally:
-                run.workers = None
+    try:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        with locked(run.directory):
+            _begin(run)
+            with connect(run.config.cluster) as workers:
+                run.workers = workers
+                try:
+                    yield
+                finally:
+                    run.workers = None
+    except OSError as error:
+        known = error if isinstance(error, CannotWrite) else explained(error, Path(error.filename or run.directory))
+        if isinstance(known, NoSpace) and run.budget:
+            more = format_bytes(_disk_bytes_left(run))
+            raise NoSpace(f"{known} All of the run takes about {more} more.") from error
+        if known is error:
+            raise
+        raise known from error
 
 
 def run_all(run: Run, *, until: str | None = None) -> Outcome:

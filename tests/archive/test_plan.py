@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padflow.archive.catalog import Catalog, FileEntry
-from padflow.archive.plan import Budget, GroupPlan, check_budget, estimate, plan_groups
+from padflow.archive.plan import REPORT_BYTES, Budget, GroupPlan, check_budget, disk_bytes_left, estimate, plan_groups
 from padflow.errors import PadflowError
 
 DAYS = st.lists(st.integers(1, 60), min_size=1, max_size=12)
@@ -162,18 +162,36 @@ def test_budget_that_does_not_fit_is_refused_with_what_to_change() -> None:
 
     def check(**more) -> None:
         enough = {"memory_limit": 2 * budget.worker_bytes, "machine_bytes": 1 << 40}
-        disk = {"free_disk_bytes": 1 << 30, "stored_bytes": 0, "workdir": Path("/somewhere"), "compression": 1.0}
+        disk = {"free_disk_bytes": 1 << 30, "needed_disk_bytes": 0, "workdir": Path("/somewhere")}
         check_budget(more.pop("budget", budget), **(enough | disk | more))
 
     check()
     with pytest.raises(PadflowError, match=r"(?s)cluster\.memory_limit.*archive\.rows_per_part"):
         check(memory_limit=budget.worker_bytes)
-    needed = budget.archive_bytes + budget.results_bytes
-    check(free_disk_bytes=needed)
-    with pytest.raises(PadflowError, match=r"/somewhere .*free"):
-        check(free_disk_bytes=needed - 1)
-    check(free_disk_bytes=needed - 1, stored_bytes=1)  # what is there already is not needed again
+    check(free_disk_bytes=5000, needed_disk_bytes=5000)
+    with pytest.raises(PadflowError, match=r"needs about 4\.88 kiB more .* /somewhere has 4\.88 kiB free"):
+        check(free_disk_bytes=4999, needed_disk_bytes=5000)
     with pytest.raises(PadflowError, match=r"(?s)driver would need.*train\.max_rows"):
         check(machine_bytes=budget.driver_bytes - 1)
     with pytest.raises(PadflowError, match="No file holds a record"):
         check(budget=replace(budget, records=0))
+
+
+def test_what_is_done_is_not_needed_again():
+    budget = estimate(
+        [planned([1000], 1024)],
+        bins=204,
+        ephemeris_values=9,
+        components=3,
+        train_rows=10,
+        sampled_scores=10,
+        workers=2,
+    )
+
+    def left(ingested: int, labelled: int) -> int:
+        return disk_bytes_left(budget, compression=2.0, ingested=ingested, labelled=labelled) - REPORT_BYTES
+
+    assert left(0, 0) == budget.archive_bytes / 2 + budget.results_bytes
+    assert left(500, 0) == budget.archive_bytes / 4 + budget.results_bytes
+    assert left(1000, 250) == 0.75 * budget.results_bytes
+    assert left(2000, 1000) == 0  # a longer archive before

@@ -277,3 +277,21 @@ def test_own_rows_are_the_first_of_each_time_in_order(offsets: list[int | None])
         if ns is not None and 0 <= ns < DAY_NS:
             expected.setdefault(ns, row)
     assert own_rows(times, "2013-03-17").tolist() == [expected[ns] for ns in sorted(expected)]
+
+
+def test_links_are_read_and_never_written(tmp_path: Path, factory: ModuleType) -> None:
+    store, folder = tmp_path / "store", tmp_path / "archive"
+    store.mkdir()
+    folder.mkdir()
+    factory.write_rept(store / "one.cdf", day=DAYS[0]).chmod(0o444)
+    before = [(p.name, p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(store.iterdir())]
+    (folder / file_name(DAYS[0])).symlink_to(store / "one.cdf")
+    (folder / file_name(DAYS[1])).symlink_to(store / "two.cdf")
+    catalog = scanned(folder)
+    assert [(entry.status, entry.reason) for entry in catalog.files] == [
+        ("used", None),
+        ("set_aside", "dangling_link"),
+    ]
+    assert before == [(p.name, p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(store.iterdir())]
+    factory.write_rept(store / "two.cdf", day=DAYS[1])
+    assert [entry.status for entry in scanned(folder, catalog).files] == ["used", "used"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sklearn.cluster import MeanShift, estimate_bandwidth
+from sklearn.cluster import MeanShift, estimate_bandwidth, get_bin_seeds
 
-from padflow.clustering.meanshift import Modes, RepeatedModes, find_modes, repeat_modes
+from padflow.clustering.meanshift import Modes, RepeatedModes, _seeds, find_modes, repeat_modes
 from padflow.errors import PadflowError
 
 CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
@@ -55,6 +56,21 @@ def test_float32_is_computed_in_float64():
 def test_identical_records_have_no_bandwidth():
     with pytest.raises(PadflowError, match="bandwidth of 0"):
         find_modes(np.ones((500, 3)))
+
+
+@pytest.mark.parametrize("bandwidth", [1e-3, 1e-9, 1e-320])
+def test_far_too_small_bandwidth_is_refused_at_once(bandwidth: float):
+    scores = np.random.default_rng(0).normal(size=(20_000, 3))
+    began = time.monotonic()
+    with pytest.raises(PadflowError, match=r"mean_shift\.bandwidth = .* too small .* The estimate is [01]\.\d+;"):
+        find_modes(scores, bandwidth=bandwidth)
+    assert time.monotonic() - began < 20
+
+
+def test_seeds_are_counted_as_scikit_learn_bins_them():
+    scores = np.random.default_rng(0).normal(size=(2000, 3))
+    for bandwidth in (0.3, 0.7, 2.0):
+        assert _seeds(scores, bandwidth) == len(get_bin_seeds(scores, bandwidth))
 
 
 def test_repeats_agree_on_the_most_frequent_number():
