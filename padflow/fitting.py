@@ -16,7 +16,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
 from padflow import __version__
-from padflow.clients import DaskWorkers, SerialWorkers
+from padflow.clients import DaskWorkers, SerialWorkers, Workers
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
@@ -24,6 +24,7 @@ from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes, Model
+from padflow.network import Network
 from padflow.noise import MOST_PAIRS, noise_adjusted_axes
 from padflow.pca import IncrementalPCA
 from padflow.preprocessing import Preprocessor, preprocessor_of
@@ -346,23 +347,53 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     -------
     Model
     """
-    workers = SerialWorkers() if client is None else DaskWorkers(client)
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
-    # Rows are dealt by the name of their spacecraft, here as in a run.
-    group = str(dataset.attrs.get("spacecraft", ""))
     check_components(config, preprocessor.features)
+    group = _group_of(dataset)
     split = deal_split(config, {group: reader})
     trained, training = train_network({group: reader}, preprocessor, split=split, config=config)
-    chosen = split if config.pca.rows == "test" else None
+    return fit_encoded(dataset, config, network=trained.network, training=training, client=client)
+
+
+def _group_of(dataset: xr.Dataset) -> str:
+    # Rows are dealt by the name of their spacecraft, here as in a run.
+    return str(dataset.attrs.get("spacecraft", ""))
+
+
+def fit_encoded(
+    dataset: xr.Dataset, config: Config, *, network: Network, training: dict[str, Any], client: Client | None = None
+) -> Model:
+    """Fit all that comes after the network.
+
+    Parameters
+    ----------
+    dataset, config, client
+        As `fit` has them.
+    network : Network
+    training : dict
+        What the model's description is to say of its training.
+    """
+    workers = SerialWorkers() if client is None else DaskWorkers(client)
+    reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
+    group = _group_of(dataset)
+    chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
     spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
-    statistics = partial(_span_statistics, reader, group, preprocessor, trained.network, chosen, share)
+    statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
     components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
-    encoder = Encoder(preprocessor, trained.network, components.mean, components.axes)
-    pieces = workers.map(partial(_span_scores, reader, group, encoder, chosen), spans)
-    scores = np.concatenate(pieces)
+    encoder = Encoder(preprocessor, network, components.mean, components.axes)
+    scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
+    classes, info = _fit_classes(scores, config, workers)
+    axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
+    unknown = np.full(len(axes["energy"]), np.nan)
+    axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
+    info |= {"padflow": __version__, "training": training, "pca": components.info, "method": config.method}
+    return Model(config.preprocess, axes, network, components.mean, components.axes, classes, info)
+
+
+def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:
     samples = [scores[index].astype("f8") for index in draw_indices(config, len(scores))]
     found = find_number(samples, config, apply=workers.map)
     k = number_of_classes(config, found)
@@ -374,20 +405,7 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
             lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
             sample = near_modes(samples[0], found, config)
             classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
-    axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
-    unknown = np.full(len(axes["energy"]), np.nan)
-    counts = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
-    info |= {"training": training, "pca": components.info, "mean_shift": describe_modes(found), "method": config.method}
-    axes["counts_per_flux"] = counts
-    return Model(
-        config.preprocess,
-        axes,
-        trained.network,
-        components.mean,
-        components.axes,
-        classes,
-        {"padflow": __version__} | info,
-    )
+    return classes, info | {"mean_shift": describe_modes(found)}
 
 
 def _span_statistics(

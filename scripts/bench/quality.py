@@ -1,0 +1,238 @@
+"""How well the classes are the populations that were simulated: paper mode, recommended mode, and without autoencoder.
+
+    python scripts/bench/quality.py run --json quality.json --data bench-data/quality
+    python scripts/bench/quality.py table quality.json
+
+Every archive differs from the others in seed, populations, noise, coverage and season. Settings of the recommended
+mode were chosen on the archives named ``dev``; those named ``test`` were kept aside and looked at once, at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.metrics import adjusted_rand_score
+
+import padflow
+from harness.markdown import Table, number
+from harness.results import Results, median
+from harness.tables import conditions
+from padflow.archive.simulate import POPULATIONS, Noise, Population, parallel_map, simulate_archive
+from padflow.config import Config, load_config
+from padflow.fitting import fit, fit_encoded
+from padflow.model import Model
+from padflow.network import Network
+from padflow.run.stages import open_run, run_all
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FEWEST_SHARE = 0.01
+"""Share of the classifiable records below which a population does not count as one to be found."""
+
+
+def chosen(*numbers: int, weights: tuple[float, ...] = ()) -> tuple[Population, ...]:
+    """Return some of the simulator's populations, with other weights where they are given."""
+    populations = [POPULATIONS[i] for i in numbers]
+    return (
+        tuple(replace(p, weight=w) for p, w in zip(populations, weights, strict=True))
+        if weights
+        else tuple(populations)
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One simulated archive."""
+
+    seed: int
+    start: datetime.date
+    populations: tuple[Population, ...]
+    noise: Noise
+    days: int = 14
+    spacecraft: str = "rbspa"
+
+
+CASES = {
+    "dev six": Case(11, datetime.date(2013, 3, 1), chosen(0, 1, 2, 3, 4, 5), Noise()),
+    "dev three": Case(12, datetime.date(2014, 6, 1), chosen(0, 1, 2), Noise(flux_factor=0.5)),
+    "dev eight": Case(13, datetime.date(2015, 1, 1), POPULATIONS, Noise(mixing=0.6, gaps_per_day=2)),
+    "dev five": Case(
+        14, datetime.date(2013, 9, 1), chosen(1, 2, 3, 4, 5), Noise(scatter=1.4, background_per_second=0.1)
+    ),
+    "test four": Case(101, datetime.date(2016, 2, 1), chosen(0, 2, 3, 7), Noise(flux_factor=0.7, scatter=1.2)),
+    "test seven": Case(
+        102, datetime.date(2015, 8, 1), chosen(0, 1, 2, 3, 4, 5, 6), Noise(mixing=1.0, gaps_per_day=1.5)
+    ),
+    "test five": Case(
+        103,
+        datetime.date(2014, 10, 1),
+        chosen(0, 1, 3, 5, 6, weights=(0.4, 0.15, 0.25, 0.2, 0.1)),
+        Noise(contamination_per_second=4, fills_per_day=1.5),
+        spacecraft="rbspb",
+    ),
+}  # fmt: skip
+
+
+def prepare(name: str, data: Path) -> xr.Dataset:
+    """Simulate and ingest a case, where that has not been done, and return it with the truth as ``population``."""
+    case, folder = CASES[name], data / name.replace(" ", "-")
+    simulate_archive(
+        folder / "cdf",
+        spacecraft=(case.spacecraft,),
+        start=case.start,
+        days=case.days,
+        seed=case.seed,
+        populations=case.populations,
+        noise=case.noise,
+        map_days=parallel_map,
+    )
+    config = load_config(CONFIGS / "recommended.yaml", [f"archive.source={folder / 'cdf'}"])
+    run_all(open_run(config, folder / "run"), until="ingest")
+    dataset = padflow.open_archive(folder / "run", spacecraft=case.spacecraft).load()
+    with xr.open_dataset(folder / "cdf" / f"truth_{case.spacecraft}.nc", engine="h5netcdf") as truth:
+        assert (truth["time"].values == dataset["time"].values).all(), "the archive and the truth differ in time"
+        return dataset.assign(population=("time", truth["population"].values))
+
+
+def without_autoencoder(dataset: xr.Dataset, config: Config) -> Model:
+    """Fit components to the features themselves."""
+    features = padflow.preprocess(dataset.isel(time=slice(2)), config.preprocess).sizes["feature"]
+    same = np.eye(features, dtype=np.float32)
+    zero = np.zeros(features, np.float32)
+    # Features are not negative, so that a unit matrix and ReLU leave them as they are; nothing is decoded.
+    return fit_encoded(dataset, config, network=Network(same, zero, same, zero), training={})
+
+
+def agreement(population: np.ndarray, cluster: np.ndarray) -> dict[str, Any]:
+    """Compare classes with populations, over the records that have both.
+
+    Returns
+    -------
+    dict
+        ``ari``; ``recall``: of each population, the share of its labelled records in classes that it holds most
+        of; ``found`` and ``truth``: numbers of classes, and of populations that hold a hundredth; ``labelled``:
+        share of the records of a population that have a class.
+    """
+    real, both = population >= 0, (population >= 0) & (cluster >= 0)
+    truth, label = population[both], cluster[both]
+    table = np.zeros((truth.max() + 1, label.max() + 1), np.int64)
+    np.add.at(table, (truth, label), 1)
+    owner = table.argmax(axis=0)
+    sizes = table.sum(axis=1)
+    recall = [float(table[p, owner == p].sum() / sizes[p]) if sizes[p] else None for p in range(len(table))]
+    return {
+        "ari": float(adjusted_rand_score(truth, label)),
+        "recall": recall,
+        "shares": (sizes / sizes.sum()).tolist(),
+        "found": int((np.bincount(cluster[cluster >= 0]) > 0).sum()),
+        "truth": int((sizes >= FEWEST_SHARE * sizes.sum()).sum()),
+        "labelled": float(both.sum() / real.sum()),
+    }
+
+
+def fits(dataset: xr.Dataset, modes: dict[str, Config], repeats: int) -> Iterator[tuple[str, Callable[[], Model]]]:
+    """Yield the fits of an archive: every mode, then the recommended one with other seeds and on half of the days."""
+    recommended = modes["recommended"]
+    for mode, config in modes.items():
+        yield mode, partial(fit, dataset, config)
+    yield "no autoencoder", partial(without_autoencoder, dataset, recommended)
+    for repeat in range(1, repeats):
+        yield "recommended", partial(fit, dataset, recommended.model_copy(update={"seed": recommended.seed + repeat}))
+    days = dataset["time"].values.astype("datetime64[D]")
+    for kept in (np.unique(days)[::2], np.unique(days)[1::2]):
+        yield "half the days", partial(fit, dataset.isel(time=np.isin(days, kept)), recommended)
+
+
+def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Fit and compare all modes on one archive."""
+    dataset = prepare(name, options.data)
+    modes = {
+        "paper": load_config(CONFIGS / "killey2023.yaml", options.set_paper),
+        "recommended": load_config(CONFIGS / "recommended.yaml", options.set),
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    labels: dict[str, list[np.ndarray]] = {}
+    for mode, fitting in fits(dataset, modes, options.repeats):
+        if options.only and mode not in options.only:
+            continue
+        began = time.perf_counter()
+        model = fitting()
+        cluster = model.label(dataset)["cluster"].values
+        facts = agreement(dataset["population"].values, cluster) | {
+            "seconds": time.perf_counter() - began,
+            "mean_shift": model.info["mean_shift"]["counts"],
+            "signal_to_noise": model.info["pca"].get("signal_to_noise", [])[:8],
+        }
+        print(f"{name}, {mode}: {json.dumps(facts)}", file=sys.stderr, flush=True)
+        found.setdefault(mode, []).append(facts)
+        labels.setdefault(mode, []).append(cluster)
+    return {"fits": found, "stability": {mode: stability(clusters) for mode, clusters in labels.items()}}
+
+
+def stability(clusters: list[np.ndarray]) -> list[float]:
+    """Return the adjusted Rand index of each pair of fits, over the records that both label."""
+    pairs = [(a, b, (a >= 0) & (b >= 0)) for a, b in combinations(clusters, 2)]
+    return [float(adjusted_rand_score(a[both], b[both])) for a, b, both in pairs]
+
+
+def tables(measurements: list[dict[str, Any]]) -> list[Table]:
+    """Return the table of archives and that of medians."""
+    every = Table(
+        "Known populations",
+        ("archive", "mode", "ARI", "classes", "populations", "least recall", "labelled", "ARI of repeats"),
+        "ARI: adjusted Rand index against the simulator's populations. Least recall: of the population found worst, "
+        "the share of records in classes that it holds most of. Labelled: share of the records that have a population.",
+    )
+    by_mode: dict[tuple[str, str], list[float]] = {}
+    for one in measurements:
+        archive = one["of"]["archive"]
+        for mode, facts in one["fits"].items():
+            ari = median([f["ari"] for f in facts])
+            by_mode.setdefault((archive.split()[0], mode), []).append(ari)
+            classes = "/".join(str(f["found"]) for f in facts)
+            least = median([min(r for r in f["recall"] if r is not None) for f in facts])
+            labelled, repeats = median([f["labelled"] for f in facts]), median(one["stability"][mode])
+            cells = (number(ari), classes, str(facts[0]["truth"]), number(least), number(labelled), number(repeats))
+            every.rows.append((archive, mode, *cells))
+    medians = Table("Medians over archives", ("archives", "mode", "ARI"))
+    medians.rows = [(group, mode, number(median(values))) for (group, mode), values in by_mode.items()]
+    return [every, medians]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="what", required=True)
+    command = commands.add_parser("run", help="fit all modes to the archives")
+    command.add_argument("archives", nargs="*", metavar="ARCHIVE", help=f"all by default: {', '.join(CASES)}")
+    command.add_argument("--json", type=Path, help="file of measurements, written to and gone on with")
+    command.add_argument("--data", type=Path, default=Path("bench-data/quality"), help="folder of simulated archives")
+    command.add_argument("--repeats", type=int, default=3, help="fits of the recommended mode with other seeds")
+    command.add_argument("--only", action="append", default=[], help="this mode alone; may be repeated")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for the recommended mode")
+    command.add_argument("--set-paper", action="append", default=[], metavar="KEY=VALUE", help="for paper mode")
+    command = commands.add_parser("table", help="print the tables of a file of measurements as Markdown")
+    command.add_argument("file", type=Path)
+    options = parser.parse_args()
+    if options.what == "table":
+        content = json.loads(options.file.read_text())
+    else:
+        results = Results(options.json)
+        for name in options.archives or CASES:
+            results.measure({"what": "quality", "archive": name}, partial(measure, name, options))
+        content = results.content
+    print("\n".join([table.markdown() for table in tables(content["measurements"])] + [conditions(content)]))
+
+
+if __name__ == "__main__":
+    main()
