@@ -24,8 +24,6 @@ WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": 64 << 20, "MALLOC_MMAP_THRESHOLD
 """Bytes up to which glibc keeps freed memory for the next block of records; arrays of a whole part go back to the
 system. With Dask's own 64 KiB every temporary array of a block goes back and comes again a page at a time, which
 nearly doubles the time of preprocessing."""
-PRELOADED = "padflow.archive.ingest"
-"""What workers import while they start, all at once: else the first part of the first stage waits for it."""
 USABLE_MEMORY_SHARE = 0.8
 """Share of the machine's memory that workers may be given together; the driver needs the rest."""
 
@@ -193,7 +191,6 @@ def connect(config: ClusterConfig) -> Iterator[DaskWorkers]:
     settings = {
         "distributed.scheduler.allowed-failures": 2,
         "distributed.nanny.pre-spawn-environ": worker_environment(),
-        "distributed.worker.preload": [PRELOADED],
         # A worker near its limit must neither spill numpy arrays to disk nor pause: parts are planned to fit.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,

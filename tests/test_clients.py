@@ -93,20 +93,6 @@ def test_workers_keep_the_memory_of_blocks_and_one_blas_thread(cluster: DaskWork
         assert [environment[name] for name in names] == [str(64 << 20), str(16 << 20), "1"]
 
 
-def test_workers_begin_with_what_they_need(cluster: DaskWorkers) -> None:
-    assert all(cluster.map(_knows_ingest(), range(10)))
-
-
-def _knows_ingest() -> object:
-    def knows(_: int) -> bool:
-        import sys
-
-        return "padflow.archive.ingest" in sys.modules
-
-    knows.__module__ = "__main__"
-    return knows
-
-
 def test_what_is_left_is_cancelled_where_the_caller_stops(cluster: DaskWorkers) -> None:
     for _ in cluster.each(time.sleep, [0.0, *[30.0] * 5]):
         break
