@@ -108,7 +108,9 @@ class Windows:
         values : ndarray of float32 or float64, shape (records, bins)
         """
         if not _has_nan(values):
-            total, count = self.sum(values), self.length[:, None]
+            total = self.sum(values)
+            equal = len(self.length) and (self.length == self.length[0]).all()  # then one number serves, much faster
+            count = self.length[:1] if equal else self.length[:, None]
         else:
             valid = ~np.isnan(values)
             total = self.sum(np.where(valid, values, values.dtype.type(0)))

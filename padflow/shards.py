@@ -1,7 +1,7 @@
 """Whole parts as the bytes of one Zarr chunk or shard, and rows of them back.
 
-zarr-python writes and reads the same bytes (tests hold both to it), but spends as long on its way through event
-loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3, sharding codec 1.0, index at the end.
+zarr-python writes and reads the same bytes (tests hold both to it), but spends nearly as long on its way through
+event loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3, sharding codec 1.0, index at the end.
 """
 
 from __future__ import annotations

@@ -85,6 +85,14 @@ def _pid_after_a_while() -> object:
     return pid
 
 
+def test_workers_keep_the_memory_of_blocks_and_one_blas_thread(cluster: DaskWorkers) -> None:
+    # glibc takes the settings from the environment that a process starts with.
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "OMP_NUM_THREADS")
+    for process in cluster.map(_pid_after_a_while(), range(10)):
+        environment = psutil.Process(process).environ()
+        assert [environment[name] for name in names] == [str(64 << 20), str(16 << 20), "1"]
+
+
 def test_what_is_left_is_cancelled_where_the_caller_stops(cluster: DaskWorkers) -> None:
     for _ in cluster.each(time.sleep, [0.0, *[30.0] * 5]):
         break
