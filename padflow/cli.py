@@ -242,6 +242,8 @@ def status(directory: Path, as_json: bool, verbose: bool) -> None:
     for name, there in facts["fits"].items():
         click.echo(f"{name:<9} {'fitted' if there else 'not yet'}")
     click.echo(f"report    {facts['report'] or 'not yet'}")
+    for line in facts["parts_set_aside"]:
+        click.echo(f"set aside {line}")
 
 
 @command(
@@ -367,10 +369,15 @@ def _class_sizes(directory: Path) -> list[int]:
 
 
 def _say_set_aside(run: Any) -> None:
+    from padflow.run.ledger import parts_set_aside
+
     bad = run.catalog.set_aside()
     for entry in bad:
         click.echo(f"set aside ({entry.reason}): {entry.message}", err=True)
-    if bad:
+    parts = list(parts_set_aside(run.directory))
+    for stage, part, message in parts:
+        click.echo(f"set aside in {stage}: {part}: {message}; the next run tries it again", err=True)
+    if bad or parts:
         raise SystemExit(SET_ASIDE)
 
 

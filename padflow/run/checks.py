@@ -17,7 +17,8 @@ from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
-from padflow.run.ledger import broken_files, digest, receipt_path, receipts
+from padflow.run.context import UNKNOWN, label_tasks, score_tasks
+from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
 from padflow.store import ArchiveReader, ResultsReader
 
@@ -57,7 +58,8 @@ def status_of(directory: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``.
+        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``,
+        ``parts_set_aside``.
     """
     config = run_config(directory)
     catalog = _catalog(directory)
@@ -76,6 +78,7 @@ def status_of(directory: Path) -> dict[str, Any]:
         },
         "fits": {name: read_json(directory / FIT / f"{name}.json") is not None for name in FITS},
         "report": str(report) if report.is_file() else None,
+        "parts_set_aside": [f"in {stage}: {part}: {why}" for stage, part, why in parts_set_aside(directory)],
         "timings": (read_json(directory / "run.json") or {}).get("stages", {}),
     }
 
@@ -160,7 +163,7 @@ def verify(directory: Path) -> Verdict:
                 problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
                 labelled += count
     if labelling:
-        problems += _model_problems(directory)
+        problems += _model_problems(directory, config, groups)
     return Verdict(records, labelled, parts, problems, broken)
 
 
@@ -170,17 +173,26 @@ def _axes_problems(group: str, found: dict[str, np.ndarray], expected: dict[str,
             yield f"{group}: the archive's {name} axis is not that of the files"
 
 
-def _model_problems(directory: Path) -> Iterator[str]:
+def _model_problems(directory: Path, config: Config, groups: list[GroupPlan]) -> Iterator[str]:
     try:
         Model.load(directory / "model")
     except PadflowError as error:
         yield str(error)
-    fit = read_json(directory / FIT / "cluster.json") or {}
-    scored = {(group, index): receipt["key"] for group, index, receipt in receipts(directory, "score")}
-    for group, index, receipt in receipts(directory, "label"):
-        key = scored.get((group, index))
-        if key and receipt.get("key") != digest("label", fit.get("key"), key):
-            yield f"label, {group} part {index}: was made with another model or other scores"
+    keys = {name: (read_json(directory / FIT / f"{name}.json") or {}).get("key") for name in FITS}
+    scored = score_tasks(directory, groups, config, components=keys["pca"])
+    labelled = label_tasks(directory, scored, classes=keys["cluster"])
+    aside = {(stage, part.name): why for stage, part, why in parts_set_aside(directory)}
+    for stage, tasks, made in (
+        ("score", scored, "with other components or from another archive"),
+        ("label", labelled, "with another model or other scores"),
+    ):
+        found = {(group, index): receipt.get("key") for group, index, receipt in receipts(directory, stage)}
+        for task in tasks:
+            key = found.get((task.group, task.index))
+            if (stage, task.name) in aside:
+                yield f"{stage}, {task.group} part {task.index}: was set aside: {aside[stage, task.name]}"
+            elif key is not None and task.key not in (UNKNOWN, key):  # what is missing has been named
+                yield f"{stage}, {task.group} part {task.index}: was made {made}"
 
 
 def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:

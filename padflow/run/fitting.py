@@ -29,8 +29,8 @@ from padflow.fitting import (
 )
 from padflow.model import Classes, pack_arrays
 from padflow.pca import Moments
-from padflow.run.context import Run
-from padflow.run.ledger import PartTask, digest, drop_receipts, receipt_path, run_parts
+from padflow.run.context import Run, part_tasks
+from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import (
     ARCHIVE,
     CLASSES,
@@ -48,6 +48,10 @@ from padflow.run.passes import (
 from padflow.store import ArchiveReader
 
 KERAS_MODEL = "autoencoder.keras"
+ALL_DIED = (
+    "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part; "
+    "workers' logs say more with -v."
+)
 
 
 def fitted(run: Run, name: str) -> dict[str, Any] | None:
@@ -125,7 +129,8 @@ def fit_components(run: Run) -> None:
     if fitted(run, "pca"):
         return
     halo = bool(run.config.preprocess.average_seconds)
-    tasks = run.part_tasks("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"), halo=halo)
+    context = ("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"))
+    tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
         function = the_pass(run, MomentsPart)
         for task, result, peak in run_parts(
@@ -135,10 +140,16 @@ def fit_components(run: Run) -> None:
             if result is not None:
                 stage.count(task.stop - task.start, peak)
         total: Moments | None = None
+        aside = [part.name for _, part, _ in parts_set_aside(run.directory, "moments")]
         for task in tasks:
-            part = read_moments(run.directory, task)
-            total = part if total is None else total.merge(part)
+            if task.name not in aside:
+                part = read_moments(run.directory, task)
+                total = part if total is None else total.merge(part)
+        if total is None:
+            raise PadflowError(ALL_DIED)
         pca, info = finish_components(total, run.config.pca.components)
+        if aside:
+            info["parts_left_out"] = aside
         arrays = fit_arrays(run.directory, NETWORK)
         content = pack_arrays(arrays | {"pca_mean": pca.mean_, "pca_components": pca.components_})
         write_bytes(run.directory / FIT / ENCODER, content)
