@@ -256,6 +256,7 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
     from dataclasses import asdict
 
     from padflow.run import checks
+    from padflow.run.lock import locked
 
     verdict = checks.verify(directory)
     if as_json:
@@ -267,8 +268,9 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
             f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
             f"{len(verdict.problems) or 'no'} problems"
         )
-    if repair:
-        checks.repair(directory, verdict.broken)
+    if repair and verdict.broken:
+        with locked(directory):
+            checks.repair(directory, verdict.broken)
     if verdict.problems:
         first = "" if repair else f"`padflow verify --repair {directory}`, then "
         raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
@@ -278,8 +280,12 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
 def report(directory: Path, verbose: bool) -> None:
     """Draw the figures and the page of the run in DIR again."""
     from padflow.report.html import write_report
+    from padflow.run.checks import run_config
+    from padflow.run.lock import locked
 
-    click.echo(write_report(directory))
+    run_config(directory)
+    with locked(directory):
+        click.echo(write_report(directory))
 
 
 @command(

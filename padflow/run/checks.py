@@ -20,7 +20,7 @@ from padflow.model import Model
 from padflow.run.context import UNKNOWN, label_tasks, score_tasks
 from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
-from padflow.store import ArchiveReader, ResultsReader
+from padflow.store import DAMAGES, ArchiveReader, ResultsReader
 
 PART_STAGES = ("ingest", "score", "label")
 FITS = ("train", "pca", "cluster")
@@ -141,9 +141,8 @@ def verify(directory: Path) -> Verdict:
             problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
             if reader.rows != plan.rows:
                 problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
-        except (FileNotFoundError, KeyError):
-            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays")
-            broken += [("ingest", plan.group, index) for index in keys]
+        except (OSError, *DAMAGES):  # of parts that are not there it was said above; the next run mends the rest
+            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
             continue
         last = np.datetime64("NaT")
         for span in plan.parts():
@@ -205,10 +204,13 @@ def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict |
 
 
 def _label_problems(directory: Path, group: str, start: int, stop: int, time: np.ndarray) -> tuple[list[str], int]:
-    results = ResultsReader(directory / RESULTS, group)
-    cluster, reason = results.read("cluster", start, stop), results.read("reason", start, stop)
+    try:
+        results = ResultsReader(directory / RESULTS, group)
+        cluster, reason, found = (results.read(name, start, stop) for name in ("cluster", "reason", "time"))
+    except (OSError, PadflowError, *DAMAGES):
+        return ["its arrays are not whole"], 0
     problems = []
-    if not np.array_equal(results.read("time", start, stop), time.astype(np.int64)):
+    if not np.array_equal(found, time.astype(np.int64)):
         problems.append("its times are not those of the archive")
     wrong = int((~labels_reason_agree(cluster, reason)).sum())
     if wrong:

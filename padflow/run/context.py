@@ -19,7 +19,6 @@ from padflow.instruments import Instrument
 from padflow.run.ledger import PartTask, content_of, digest, receipts, run_parts
 from padflow.run.progress import Progress
 
-
 UNKNOWN = ""
 """Key of a part while what it reads is not there."""
 

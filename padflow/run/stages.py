@@ -52,7 +52,7 @@ from padflow.run.passes import (
     ScoreStandIn,
     fit_arrays,
 )
-from padflow.run.settings import clear_from, guard_settings
+from padflow.run.settings import clear_from, guard_settings, left_from
 from padflow.store import prepare_group, results_specs
 
 CATALOG = "catalog.json"
@@ -114,7 +114,10 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
 
 def _begin(run: Run) -> None:
     """Make the run directory ready; only under its lock."""
+    guard_settings(run.config, run.directory, restart_from=run.restart_from)  # again: another run may have ended
     if run.restart_from is not None:
+        left = [str(path.relative_to(run.directory)) for path in left_from(run.directory, run.restart_from)]
+        run.progress.say(f"--from {run.restart_from} removes from {run.directory}: {', '.join(left) or 'nothing'}")
         clear_from(run.directory, run.restart_from)
     remove_partial(run.directory)
     fit_folder(run.directory)
