@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cdflib  # noqa: F401
-import dask
+import dask.array
 import dask_ml.cluster  # noqa: F401
 import distributed
 import numpy as np
@@ -27,6 +27,7 @@ import padflow.report.html
 import padflow.run.passes
 from padflow import cli
 from padflow.clients import ALLOWED_FAILURES, DaskWorkers
+from padflow.clustering.kmeans import fit_kmeans
 from padflow.network import Network
 from padflow.run import fitting, stages
 
@@ -129,7 +130,15 @@ def run(order: dict[str, Any]) -> None:
     os._exit(status)
 
 
+def compile_once() -> None:
+    """Let k-means compile its loop here, and not in every worker."""
+    scores = dask.array.from_array(np.random.default_rng(0).normal(size=(60, 3)), chunks=(30, 3))
+    with dask.config.set(scheduler="synchronous"):
+        fit_kmeans(scores, 3, init=np.eye(3), max_iter=2, tol=0.0, seed=0, init_rows=60)
+
+
 def main() -> None:
+    compile_once()
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
