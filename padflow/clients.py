@@ -99,6 +99,12 @@ class DaskWorkers:
         Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
         more on its own, after all others, and only then taken for the cause.
         """
+        with _explained():
+            yield from self._each_spared(function, items, spare)
+
+    def _each_spared(
+        self, function: Callable[[Any], Any], items: Iterable[Any], spare: bool
+    ) -> Iterator[tuple[Any, Any]]:
         suspects: list[Any] = []
         done = yield from self._each(function, items, suspects)
         for item in suspects:
@@ -107,10 +113,7 @@ class DaskWorkers:
                 guilty.clear()
                 yield from self._each(function, [item], guilty)
             if guilty and not spare:
-                raise PadflowError(
-                    f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise "
-                    "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
-                )
+                raise PadflowError(_deaths(item))
             if guilty:
                 yield item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
 
@@ -153,7 +156,12 @@ class DaskWorkers:
 
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
-        return self.client.as_current()
+        return self._collections()
+
+    @contextmanager
+    def _collections(self) -> Iterator[None]:
+        with _explained(), self.client.as_current():
+            yield
 
     def prepare(self) -> None:
         """Import on every worker what the passes need: seconds that fall into the time of training."""
@@ -163,6 +171,31 @@ class DaskWorkers:
 
     def _submit(self, function: Callable[[Any], Any], item: Any) -> Any:
         return self.client.submit(function, item, pure=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in plain words that the scheduler is gone, or that workers died of a collection."""
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except (FutureCancelledError, CommClosedError) as error:
+        raise PadflowError(
+            "The Dask scheduler is gone, or cannot be reached any more. What is done is whole: run the same command "
+            "again to go on from here."
+        ) from error
+    except KilledWorker as error:
+        raise PadflowError(_deaths(error.task)) from error
+
+
+def _deaths(item: Any) -> str:
+    return (
+        f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise cluster.memory_limit or "
+        "lower archive.rows_per_part; workers' logs say more with -v."
+    )
 
 
 def _import_ahead() -> None:

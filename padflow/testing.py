@@ -63,8 +63,12 @@ class Fault(BaseModel):
 
     def is_due(self, stage: str, part: str, moment: Moment, attempt: int) -> bool:
         """Return whether this is the place and time."""
-        here = (self.stage, self.moment) == (stage, moment) and fnmatchcase(part, self.part)
-        return here and (self.attempts is None or attempt in self.attempts)
+        here = fnmatchcase(part, self.part) if part else not self.part
+        return (
+            here
+            and (self.stage, self.moment) == (stage, moment)
+            and (self.attempts is None or attempt in self.attempts)
+        )
 
 
 class FaultPlan(BaseModel):
@@ -141,7 +145,8 @@ def _plan_of_environment() -> FaultPlan | None:
     try:
         return FaultPlan.model_validate(json.loads(Path(name).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
-        raise ConfigError(f"{VARIABLE}={name} is not a plan of faults: {error}. Unset it to work without.") from error
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{VARIABLE}={name} is not a plan of faults: {text}. Unset it to work without.") from error
 
 
 def _count(counts: Path, stage: str, part: str, *, new: bool) -> int:

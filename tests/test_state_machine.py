@@ -237,9 +237,7 @@ class Mishaps(RuleBasedStateMachine):
         try:
             self.command(until)
         except PadflowError as error:
-            # A later stage may come upon damage that only a checksum tells.
-            assert "is damaged" in str(error)
-            assert self.still_damaged()
+            self.is_of_damage(error)
             self.mend()
             self.command(until)
         self.settled = not ingest
@@ -257,8 +255,7 @@ class Mishaps(RuleBasedStateMachine):
             (self.directory / ".lock").write_text(json.dumps(holder | {"space": space}))
             (self.directory / "fit" / "x.npz.1.partial").write_bytes(b"half")
         except PadflowError as error:
-            assert "is damaged" in str(error)
-            assert self.still_damaged()
+            self.is_of_damage(error)
         finally:
             MORTAL.left = None
 
@@ -271,16 +268,11 @@ class Mishaps(RuleBasedStateMachine):
             try:
                 run_padflow(self.config(), self.directory, until=until)
             except ConfigError as error:
-                stage = "train" if "fold" in changed else "cluster"
-                assert changed
-                assert f"--from {stage}" in str(error)
-                for name in changed:
-                    assert f"{name} was " in str(error)
-                restart_from = stage
-                run_padflow(self.config(), self.directory, until=until, restart_from=stage)
+                restart_from = self.refused(str(error), changed)
+                run_padflow(self.config(), self.directory, until=until, restart_from=restart_from)
             else:
-                assert not (self.begun(before, "train") and "fold" in changed)
-                assert not (self.begun(before, "cluster") and "clusters" in changed)
+                assert not ("train" in before and "fold" in changed)
+                assert not ("cluster" in before and "clusters" in changed)
         finally:
             now = self.fits()
             if (self.directory / "config.yaml").exists():
@@ -298,9 +290,18 @@ class Mishaps(RuleBasedStateMachine):
         yield "fold", self.made_with[0], self.fold
         yield "clusters", self.made_with[1], self.clusters
 
+    def is_of_damage(self, error: PadflowError) -> None:
+        """Check that a stage has come upon damage that only a checksum tells, and not upon anything else."""
+        assert "is damaged" in str(error)
+        assert self.still_damaged()
+
     @staticmethod
-    def begun(fits: dict[str, str], stage: str) -> bool:
-        return stage in fits
+    def refused(text: str, changed: list[str]) -> str:
+        """Check the refusal of another configuration; return the stage to restart from."""
+        assert changed
+        stage = "train" if "fold" in changed and "fold was" in text else "cluster"
+        assert f"--from {stage}" in text
+        return stage
 
     def check(self, *, ingest: bool) -> None:
         self.damaged = self.still_damaged()
