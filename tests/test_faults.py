@@ -206,17 +206,16 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_whole(
     family = family_of(pid)
     before = receipts(directory)
     hit = kill(target, pid, server, random)
-    if target == "worker":  # the run goes on without it
+    if target == "worker" and stage != "start":  # the run goes on without it; Dask needs it only while it starts
         assert server.status() == 0, log.read_text()[-3000:]
     else:
         status = server.status()
-        assert status in ((0, 1) if target == "scheduler" else (-9, 0)), log.read_text()[-3000:]
+        assert status in ((-9, 0) if target == "driver" else (0, 1)), log.read_text()[-3000:]
         _, alive = psutil.wait_procs(family, timeout=30)
         assert alive == []  # no worker outlives its driver and writes on
         before = receipts(directory)
     stood, calls = places(directory, before), invocations(tmp_path / "counts")
-    if target == "worker":
-        calls = dict.fromkeys(before, 1)
+    calls |= dict.fromkeys(before, 1)  # once, also where the run went on
     server.start(words, tmp_path / "again", plan=plan)
     assert server.status() == 0, (tmp_path / "again").read_text()[-3000:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import fcntl
 import json
 import os
 import socket
@@ -59,27 +60,40 @@ def _take(path: Path) -> str:
     pid = os.getpid()
     holder = {"host": socket.gethostname(), "pid": pid, "process": _started(pid), "space": _space()}
     mine = json.dumps(holder | {"id": uuid.uuid4().hex})
-    for _ in range(3):
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        except FileExistsError:
-            found = _text(path)
-            if not _is_stale(path, found):
-                break
-            _remove_stale(path, found)
-            continue
-        with os.fdopen(handle, "w") as file:
-            file.write(mine)
-        return mine
+    with _in_turn(path.parent):
+        for _ in range(3):
+            try:
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            except FileExistsError:
+                found = _text(path)
+                if not _is_stale(path, found):
+                    break
+                _remove_stale(path, found)
+                continue
+            with os.fdopen(handle, "w") as file:
+                file.write(mine)
+            return mine
     raise PadflowError(
         f"{path.parent} is in use by {_name(_text(path))}. Wait for it to end, or choose another --workdir. If it is "
         f"dead, this goes away in {STALE_SECONDS} s."
     )
 
 
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """Let one process after the other look at the lock file, for two may find the same one stale."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file servers cannot; the beats then find out
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _remove_stale(path: Path, found: str) -> None:
     """Remove a lock with some content, and no other: somebody may have been quicker to take it over."""
-    aside = path.with_name(f"{LOCK}.{os.getpid()}.stale")
+    aside = path.with_name(f"{LOCK}.{uuid.uuid4().hex}.stale")
     try:
         path.rename(aside)
     except FileNotFoundError:
