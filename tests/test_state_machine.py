@@ -426,7 +426,7 @@ def test_random_sequences_end_as_the_oracle_says(
         Mishaps,
         settings=settings(
             max_examples=request.config.getoption("--sequences"),
-            stateful_step_count=12,
+            stateful_step_count=8,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
