@@ -19,10 +19,12 @@ import numpy as np
 import psutil
 import pytest
 
+from padflow import open_results
 from padflow.archive.simulate import simulate_archive
 from padflow.durable import read_json, sha256_of
-from padflow.run.checks import verify
-from padflow.testing import VARIABLE, FaultPlan, invocations
+from padflow.preprocessing import Reason
+from padflow.run.checks import status_of, verify
+from padflow.testing import VARIABLE, Fault, FaultPlan, invocations
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = (
@@ -227,3 +229,39 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_whole(
     assert verify(directory).problems == []
     assert not list(directory.rglob("*.partial"))
     print(f"{target} in {stage}: {'killed' if hit else 'had ended'}, {len(before)} parts whole")
+
+
+def test_what_workers_die_of_is_set_aside_and_nothing_else(
+    server: Server, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """A file and a part that end every process that touches them; then they do not any more."""
+    victim = sorted(path.name for path in undisturbed.archive.rglob("*.cdf"))[-1]
+    faults = (
+        Fault(action="kill", stage="read", part=f"*{victim}"),
+        Fault(action="kill", stage="score", part="rbspa/1"),
+    )
+    plan = tmp_path / "plan.json"
+    plan.write_text(FaultPlan(counts=tmp_path / "counts", faults=faults).model_dump_json())
+    directory, log = tmp_path / "run", tmp_path / "log"
+    server.start(arguments(undisturbed.archive, directory), log, plan=plan)
+    assert server.status() == 3, log.read_text()[-3000:]
+    said = log.read_text()
+    assert re.search(rf"set aside \(kills_workers\): .*{victim}: 3 workers died of it", said)
+    assert "set aside in score: part 1 of rbspa (records 1024 to " in said
+    status = status_of(directory)
+    assert status["files"] == {"used": 3, "set_aside": 1}
+    assert len(status["parts_set_aside"]) == 1
+    results = open_results(directory).load()
+    reasons = results["reason"].values
+    assert (reasons[1024:2048] == Reason.SET_ASIDE).all()
+    assert Reason.SET_ASIDE not in reasons[:1024]
+    assert Reason.NOT_PROCESSED not in reasons
+    first_day = np.unique(results["time"].values.astype("datetime64[D]"))
+    assert len(first_day) == 3  # the day of the file is lost, and no other
+
+    server.start(arguments(undisturbed.archive, directory), log, plan=counting(tmp_path))
+    assert server.status() == 3  # the file is left alone until it changes
+    assert Reason.SET_ASIDE not in open_results(directory)["reason"].values
+    assert status_of(directory)["parts_set_aside"] == []
+    problems = verify(directory).problems
+    assert problems == []
