@@ -70,14 +70,15 @@ class _Perform:
     function: Callable[[Any], dict[str, Any]]
 
     def __call__(self, task: PartTask) -> tuple[dict[str, Any], int]:
-        testing.visit(self.stage, task.name)
+        place = self.stage if task.key != STAND_IN else f"{self.stage} stand-in"
+        testing.visit(place, task.name)
         result = self.function(task.payload if task.payload is not None else task)
         if "bad" not in result:
             files = [Path(self.run_dir) / name for name in result.get("files", ())]
-            testing.visit(self.stage, task.name, moment="written", files=files)
+            testing.visit(place, task.name, moment="written", files=files)
             content = {"key": task.key, "start": task.start, "stop": task.stop} | result
             write_json(receipt_path(Path(self.run_dir), self.stage, task.group, task.index), content)
-            testing.visit(self.stage, task.name, moment="done", files=files)
+            testing.visit(place, task.name, moment="done", files=files)
         return {name: value for name, value in result.items() if name != "files"}, peak_memory_bytes()
 
 
