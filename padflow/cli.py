@@ -242,6 +242,8 @@ def status(directory: Path, as_json: bool, verbose: bool) -> None:
     for name, there in facts["fits"].items():
         click.echo(f"{name:<9} {'fitted' if there else 'not yet'}")
     click.echo(f"report    {facts['report'] or 'not yet'}")
+    for line in facts["parts_set_aside"]:
+        click.echo(f"set aside {line}")
 
 
 @command(
@@ -254,6 +256,7 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
     from dataclasses import asdict
 
     from padflow.run import checks
+    from padflow.run.lock import locked
 
     verdict = checks.verify(directory)
     if as_json:
@@ -265,8 +268,9 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
             f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
             f"{len(verdict.problems) or 'no'} problems"
         )
-    if repair:
-        checks.repair(directory, verdict.broken)
+    if repair and verdict.broken:
+        with locked(directory):
+            checks.repair(directory, verdict.broken)
     if verdict.problems:
         first = "" if repair else f"`padflow verify --repair {directory}`, then "
         raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
@@ -276,8 +280,12 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
 def report(directory: Path, verbose: bool) -> None:
     """Draw the figures and the page of the run in DIR again."""
     from padflow.report.html import write_report
+    from padflow.run.checks import run_config
+    from padflow.run.lock import locked
 
-    click.echo(write_report(directory))
+    run_config(directory)
+    with locked(directory):
+        click.echo(write_report(directory))
 
 
 @command(
@@ -367,10 +375,15 @@ def _class_sizes(directory: Path) -> list[int]:
 
 
 def _say_set_aside(run: Any) -> None:
+    from padflow.run.ledger import parts_set_aside
+
     bad = run.catalog.set_aside()
     for entry in bad:
         click.echo(_printable(f"set aside ({entry.reason}): {entry.message}"), err=True)
-    if bad:
+    parts = list(parts_set_aside(run.directory))
+    for stage, part, message in parts:
+        click.echo(_printable(f"set aside in {stage}: {part}: {message}; the next run tries it again"), err=True)
+    if bad or parts:
         raise SystemExit(SET_ASIDE)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import resource
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,15 +25,32 @@ WORKER_ENVIRONMENT = {"MALLOC_TRIM_THRESHOLD_": 64 << 20, "MALLOC_MMAP_THRESHOLD
 """Bytes up to which glibc keeps freed memory for the next block of records; arrays of a whole part go back to the
 system. With Dask's own 64 KiB every temporary array of a block goes back and comes again a page at a time, which
 nearly doubles the time of preprocessing."""
+ALLOWED_FAILURES = 2
+"""Deaths of workers that had a task after which it is still given to another."""
 USABLE_MEMORY_SHARE = 0.8
 """Share of the machine's memory that workers may be given together; the driver needs the rest."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """In the place of a result: each worker that had the item, and nothing else to do, died of it.
+
+    Parameters
+    ----------
+    message : str
+        One sentence, without the item's name.
+    """
+
+    message: str
 
 
 class Workers(Protocol):
     """What the stages need of a cluster."""
 
-    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield (item, result) as they come."""
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come; with `spare`, a result is `Died` where workers die of the item."""
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """Return results in the order of items."""
@@ -47,7 +65,9 @@ class Workers(Protocol):
 class SerialWorkers:
     """Runs everything here and now."""
 
-    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, result) in order."""
         for item in items:
             yield item, function(item)
@@ -75,33 +95,62 @@ class DaskWorkers:
     def __init__(self, client: Client):
         self.client = client
 
-    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled."""
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled.
+
+        Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
+        more on its own, after all others, and only then taken for the cause.
+        """
+        with _explained():
+            yield from self._each_spared(function, items, spare)
+
+    def _each_spared(
+        self, function: Callable[[Any], Any], items: Iterable[Any], spare: bool
+    ) -> Iterator[tuple[Any, Any]]:
+        suspects: list[Any] = []
+        done = yield from self._each(function, items, suspects)
+        for item in suspects:
+            guilty = [item]
+            if done or len(suspects) > 1:
+                guilty.clear()
+                yield from self._each(function, [item], guilty)
+            if guilty and not spare:
+                raise PadflowError(_deaths(item))
+            if guilty:
+                yield item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
+
+    def _each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], suspects: list[Any]
+    ) -> Generator[tuple[Any, Any], None, int]:
+        """Yield what is done, put the rest among the suspects, and return how many items were done."""
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
         pending = iter(items)
         threads = max(1, sum(self.client.nthreads().values()))
         running = {self._submit(function, item): item for item in islice(pending, AHEAD * threads)}
-        done = as_completed(running, loop=self.client.loop)
+        completed = as_completed(running, loop=self.client.loop)
+        done = 0
         try:
-            for future in done:
+            for future in completed:
                 item = running.pop(future)
                 try:
                     result = future.result()
-                except KilledWorker as error:
-                    raise PadflowError(
-                        f"Workers died {error.allowed_failures + 1} times on {item}. They may lack memory: raise "
-                        "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
-                    ) from error
-                yield item, result
+                except KilledWorker:
+                    suspects.append(item)
+                else:
+                    done += 1
+                    yield item, result
                 future.release()
                 for following in islice(pending, 1):
                     new = self._submit(function, following)
                     running[new] = following
-                    done.add(new)
+                    completed.add(new)
         finally:
             self.client.cancel(list(running))
+        return done
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """Return results in the order of items."""
@@ -111,7 +160,12 @@ class DaskWorkers:
 
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
-        return self.client.as_current()
+        return self._collections()
+
+    @contextmanager
+    def _collections(self) -> Iterator[None]:
+        with _explained(), self.client.as_current():
+            yield
 
     def prepare(self) -> None:
         """Import on every worker what the passes need: seconds that fall into the time of training."""
@@ -121,6 +175,31 @@ class DaskWorkers:
 
     def _submit(self, function: Callable[[Any], Any], item: Any) -> Any:
         return self.client.submit(function, item, pure=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in plain words that the scheduler is gone, or that workers died of a collection."""
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except (FutureCancelledError, CommClosedError) as error:
+        raise PadflowError(
+            "The Dask scheduler is gone, or cannot be reached any more. What is done is whole: run the same command "
+            "again to go on from here."
+        ) from error
+    except KilledWorker as error:
+        raise PadflowError(_deaths(error.task)) from error
+
+
+def _deaths(item: Any) -> str:
+    return (
+        f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise cluster.memory_limit or "
+        "lower archive.rows_per_part; workers' logs say more with -v."
+    )
 
 
 def _import_ahead() -> None:
@@ -189,7 +268,7 @@ def connect(config: ClusterConfig) -> Iterator[DaskWorkers]:
     from distributed import Client, LocalCluster
 
     settings = {
-        "distributed.scheduler.allowed-failures": 2,
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.nanny.pre-spawn-environ": worker_environment(),
         # A worker near its limit must neither spill numpy arrays to disk nor pause: parts are planned to fit.
         "distributed.worker.memory.target": False,

@@ -77,6 +77,13 @@ def make_folder(folder: Path) -> None:
         sync_folder(new.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file that another wrote durable, and its name."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)

@@ -43,6 +43,7 @@ class Reason(IntEnum):
     LOW_FLUX = 5
     LOW_COUNTS = 6
     EMPTY = 7
+    SET_ASIDE = 8  # workers died of its part: never of a preprocessor
 
 
 @dataclass(frozen=True)

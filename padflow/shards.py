@@ -16,7 +16,8 @@ from numcodecs import Zstd
 from padflow.errors import PadflowError
 
 ZSTD_LEVEL = 3
-_CODEC = Zstd(level=ZSTD_LEVEL)
+# With a checksum, so that a flipped bit is an error for every reader and never a value.
+_CODEC = Zstd(level=ZSTD_LEVEL, checksum=True)
 _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
 _CHECKSUM_BYTES = 4
 

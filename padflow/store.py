@@ -9,7 +9,8 @@ formats are not opened, for format 2 knows codecs that unpickle.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
 from padflow.config import BLOCK_ROWS
-from padflow.durable import sha256_of, write_bytes
+from padflow.durable import read_json, sha256_of, sync_file, write_bytes
 from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
 from padflow.records import Records
@@ -154,6 +155,9 @@ def prepare_group(
     PadflowError
         Where the store holds arrays of another shape; they stay as they are.
     """
+    for path in _metadata(store, group):
+        if path.is_file() and read_json(path) is None:  # cut short by a power cut: it is made again
+            path.unlink()
     root = zarr.open_group(store, mode="a", zarr_format=3, use_consolidated=False)
     where = root.require_group(group)
     where.update_attributes(dict(attributes))
@@ -168,7 +172,7 @@ def prepare_group(
                 fill_value=spec.fill_value,
                 dimension_names=("time", *spec.dims),
                 attributes=dict(spec.attributes),
-                compressors=ZstdCodec(level=ZSTD_LEVEL),
+                compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
                 serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
                 **layout,
             )
@@ -188,9 +192,42 @@ def prepare_group(
         dimension = plain.pop("dimension", name)
         if name not in where:
             where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
-        elif not np.array_equal(where[name][...], values, equal_nan=True):
+        elif not _holds(where[name], values):
             where[name][...] = values
     _consolidate(store)
+    for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
+        sync_file(path)
+
+
+def _metadata(store: Path, group: str) -> list[Path]:
+    return [
+        store / "zarr.json",
+        *sorted((store / group).glob("zarr.json")),
+        *sorted((store / group).glob("*/zarr.json")),
+    ]
+
+
+def _holds(array: zarr.Array, values: np.ndarray) -> bool:
+    try:
+        return np.array_equal(array[...], values, equal_nan=True)
+    except DAMAGES:
+        return False
+
+
+DAMAGES = (RuntimeError, ValueError, TypeError, KeyError)
+"""What zarr and its codecs raise for files that are not whole."""
+
+
+@contextmanager
+def _reading(store: Path, what: str) -> Iterator[None]:
+    """Say of a file that is not whole what can be done."""
+    try:
+        yield
+    except DAMAGES as error:
+        raise PadflowError(
+            f"{store}/{what} is damaged ({str(error)[:100]}). `padflow verify --repair {store.parent}` finds all that "
+            "is; then run the command again."
+        ) from error
 
 
 def _consolidate(store: Path) -> None:
@@ -302,7 +339,8 @@ class ArchiveReader:
         )
 
     def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
-        array = self._cached(name)
+        with _reading(self.store, f"{self.group}/{name}"):
+            array = self._cached(name)
         start, stop = max(start, 0), min(stop, array.shape[0])
         out = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
         chunk_rows = array.chunks[0]
@@ -349,11 +387,13 @@ class ResultsReader:
     """
 
     def __init__(self, store: Path, group: str):
+        self._store, self._group = store, group
         self._arrays = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of an array."""
-        return self._arrays[name][start:stop]
+        with _reading(self._store, f"{self._group}/{name}"):
+            return self._arrays[name][start:stop]
 
 
 def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
@@ -385,3 +425,5 @@ def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> Non
     if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
         node.update_attributes(dict(attributes))
         _consolidate(store)
+        for metadata in (store / "zarr.json", store / path / "zarr.json"):
+            sync_file(metadata)

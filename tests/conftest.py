@@ -21,6 +21,11 @@ from padflow.clients import SerialWorkers
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-kills", action="store_true", help="Kill processes at 100 moments, not at some of them.")
+    parser.addoption("--sequences", type=int, default=200, help="Random sequences of commands and mishaps to try.")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real HOPE and ELFIN files; they are not part of this repository."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
 from padflow.store import (
     ArchiveReader,
+    ArraySpec,
     ResultsReader,
     archive_specs,
     encode_part,
@@ -318,3 +321,101 @@ def test_tensorstore_reads_the_same(archive, records):
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(archive / "rbspa/flux")}}
     flux = tensorstore.open(spec).result().read().result()
     assert np.asarray(flux).tobytes() == records.flux.tobytes()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[Path, list[ArraySpec], dict[str, np.ndarray]]:
+    """A store with one part of an archive of 5 pitch angles and 3 energies."""
+    specs = archive_specs(5, 3, ephemeris=("L", "Position"))
+    axes = {name: (np.arange(size) + 1.0, {}) for name, size in (("pitch_angle", 5), ("energy", 3))}
+    prepare_group(tmp_path, "rbspa", specs=specs, rows=2048, rows_per_part=2048, axes=axes, attributes={})
+    random = np.random.default_rng(0)
+    values = {
+        "time": np.arange(2048),
+        "flux": random.gamma(1, 10, (2048, 5, 3)).round().astype("f4"),
+        "L": random.random(2048).astype("f4"),
+        "Position": random.random((2048, 3)).astype("f4"),
+    }
+    write_part(tmp_path, "rbspa", 0, specs=specs, values=values, rows_per_part=2048)
+    return tmp_path, specs, values
+
+
+@pytest.mark.parametrize("name", ["time", "flux", "L"])
+@pytest.mark.parametrize("harm", ["flip", "cut"])
+def test_a_damaged_part_is_an_error_for_every_reader_and_never_a_value(stored, name: str, harm: str) -> None:
+    store, specs, values = stored
+    path = store / part_path("rbspa", next(spec for spec in specs if spec.name == name), 0)
+    whole = path.read_bytes()
+    random = np.random.default_rng(1)
+    for _ in range(60):
+        content = bytearray(whole)
+        place = int(random.integers(len(content)))
+        if harm == "flip":
+            content[place] ^= 1 << int(random.integers(8))
+        else:
+            del content[place:]
+        path.write_bytes(content)
+        with pytest.raises(PadflowError, match=rf"rbspa/{name} is damaged.*padflow verify --repair"):
+            ArchiveReader(store, "rbspa")._rows(name, 0, 2048)
+        with pytest.raises((RuntimeError, ValueError)):
+            xr.open_zarr(store, group="rbspa", consolidated=False, chunks=None, decode_times=False)[name].load()
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(ArchiveReader(store, "rbspa")._rows(name, 0, 2048), values[name])
+
+
+@pytest.mark.parametrize("lost", ["zarr.json", "rbspa/zarr.json", "rbspa/flux/zarr.json", "rbspa/energy/c/0"])
+@pytest.mark.parametrize("how", ["gone", "empty", "half"])
+def test_metadata_that_is_not_whole_is_made_again_and_parts_stay(stored, lost: str, how: str) -> None:
+    store, specs, _ = stored
+    whole = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    path = store / lost
+    {
+        "gone": path.unlink,
+        "empty": lambda: path.write_bytes(b""),
+        "half": lambda: path.write_bytes(whole[path][: len(whole[path]) // 2]),
+    }[how]()
+    axes = {name: (np.arange(size) + 1.0, {}) for name, size in (("pitch_angle", 5), ("energy", 3))}
+    prepare_group(store, "rbspa", specs=specs, rows=2048, rows_per_part=2048, axes=axes, attributes={})
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == whole
+
+
+def test_a_reader_meanwhile_sees_a_part_as_it_was_or_as_it_is(stored) -> None:
+    """Hundreds of rewrites of a part under readers that have the store open, all of its values changed each time."""
+    store, specs, values = stored
+    chosen = [spec for spec in specs if spec.name in ("time", "flux")]
+    seen: dict[str, set[float]] = {"time": set(), "flux": set()}
+    mixed: list[str] = []
+    over = threading.Event()
+
+    def look(name: str) -> None:
+        array = zarr.open_group(store, path="rbspa", mode="r", use_consolidated=False)[name]
+        while not over.is_set():
+            found = np.unique(array[...])
+            seen[name].add(float(found[0]))
+            if len(found) > 1:
+                mixed.append(name)
+
+    def write(number: int) -> None:
+        filled = {name: np.full_like(values[name], number) for name in ("time", "flux")}
+        write_part(store, "rbspa", 0, specs=chosen, values=filled, rows_per_part=2048)
+
+    write(0)
+    readers = [threading.Thread(target=look, args=(name,)) for name in seen for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 150):
+        write(number)
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert mixed == []
+    assert all(len(numbers) > 3 for numbers in seen.values())  # they did look meanwhile
+
+
+def test_a_reader_that_opened_a_store_before_days_came_reads_what_it_knew(stored) -> None:
+    store, specs, values = stored
+    array = zarr.open_group(store, path="rbspa", mode="r", use_consolidated=False)["L"]
+    prepare_group(store, "rbspa", specs=specs, rows=5000, rows_per_part=2048, axes={}, attributes={})
+    more = {name: np.concatenate([v[:1000], v[:1048]]) for name, v in values.items()}
+    write_part(store, "rbspa", 1, specs=specs, values=more, rows_per_part=2048)
+    np.testing.assert_array_equal(array[...], values["L"])

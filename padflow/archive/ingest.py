@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from padflow import testing
 from padflow.archive.catalog import Catalog
 from padflow.archive.cdf import read_records
 from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
@@ -79,11 +81,20 @@ class IngestPart:
         store = Path(self.store).name
         return {"files": {f"{store}/{name}": facts for name, facts in files.items()}, "cleaned": dict(cleaned)}
 
+    def try_file(self, file: tuple[str, str]) -> None:
+        """Read the file of a path and spacecraft for nothing but to see whether the worker lives through it."""
+        with suppress(BadFile):
+            self._read(*file)
+
+    def _read(self, path: str, spacecraft: str) -> tuple[Records, dict[str, int]]:
+        testing.visit("read", path)
+        return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft)
+
     def _read_day(self, day: Day, spacecraft: str) -> tuple[Records, dict[str, int]]:
         pieces, notes = [], Counter()
         for source in day.sources:
             try:
-                records, found = read_records(Path(self.source) / source.path, self.instrument, spacecraft=spacecraft)
+                records, found = self._read(source.path, spacecraft)
             except BadFile as error:
                 raise _BadSource(source.path, error) from error
             pieces.append(records.take(_rows_of(source, records.time, day.day)))

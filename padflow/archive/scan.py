@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from padflow import testing
 from padflow.archive.catalog import Catalog, FileEntry
 from padflow.archive.cdf import inspect
 from padflow.archive.files import FoundFile, find_files, newest_versions
@@ -24,6 +25,7 @@ DAY_NS = 86_400 * 10**9
 
 LOOKED_AT_AGAIN = ("other_axes", "io_error")
 """Reasons that other files, or the system's state, gave and not the file's own content."""
+KILLS_WORKERS = "kills_workers"
 
 Inspected = tuple[FileEntry, dict[str, list[float]] | None]
 MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]]
@@ -67,8 +69,12 @@ def scan_archive(
     config: ArchiveConfig,
     previous: Catalog | None,
     map_files: MapFiles = map,
+    retry: bool = True,
 ) -> Catalog:
     """Make the catalogue of a folder of CDF files.
+
+    Of each day the newest version that can be used is; those that cannot are set aside, also where an older one
+    stands in for them.
 
     Parameters
     ----------
@@ -78,6 +84,9 @@ def scan_archive(
         Of an earlier scan; files that have not changed since are not opened again.
     map_files : callable
         Like `map`; runs the look at each file, in any order.
+    retry : bool
+        Whether files are looked at again that were set aside for what may have passed, such as an error of the
+        file server.
 
     Raises
     ------
@@ -85,37 +94,66 @@ def scan_archive(
         For a missing folder, one without files of the instrument, or none of the spacecraft and days asked for.
     """
     digest = instrument_digest(instrument)
-    chosen, superseded = newest_versions(_selected(find_files(source, instrument), config, source))
+    files = _selected(find_files(source, instrument), config, source)
     known: dict[str, FileEntry] = {}
     axes: dict[str, dict[str, list[float]]] = {}
     if previous is not None and previous.instrument == digest and previous.source == str(source):
-        known = {entry.path: entry for entry in previous.files if entry.reason not in LOOKED_AT_AGAIN}
+        known = {e.path: e for e in previous.files if not (retry and e.reason in LOOKED_AT_AGAIN)}
         axes = dict(previous.axes)
-    entries, unseen = [], []
-    for file in chosen:
-        entry = _blank_entry(file, source)
-        before = known.get(entry.path)
-        unchanged = (
-            before is not None
-            and before.status != "superseded"
-            and ((before.size_bytes, before.mtime_ns) == (entry.size_bytes, entry.mtime_ns))
-        )
-        if unchanged:
-            entries.append(before)
-        else:
-            unseen.append((str(source), entry, instrument))
-    for entry, found_axes in map_files(_inspect_file, unseen):
-        entries.append(entry)
-        if found_axes is not None:
-            axes[entry.axes] = found_axes
+    established = {entry.axes for entry in known.values() if entry.status == "used"}
+    looked_at: dict[str, FileEntry] = {}
+    bad: set[str] = set()
+    while True:
+        chosen, superseded = newest_versions(file for file in files if _relative(file, source) not in bad)
+        new = [_blank_entry(file, source) for file in chosen if _relative(file, source) not in looked_at]
+        looked_at |= {entry.path: known[entry.path] for entry in new if _is_known(entry, known.get(entry.path))}
+        unseen = [(str(source), entry, instrument) for entry in new if entry.path not in looked_at]
+        for entry, found_axes in map_files(_inspect_file, unseen):
+            looked_at[entry.path] = entry
+            if found_axes is not None:
+                axes[entry.axes] = found_axes
+        ordered = sorted(looked_at.values(), key=lambda entry: (entry.spacecraft, entry.day, entry.path))
+        looked_at = {entry.path: entry for entry in _set_aside_other_axes(ordered, axes, established)}
+        found_bad = {path for path, entry in looked_at.items() if entry.status == "set_aside"}
+        if found_bad == bad:
+            break
+        bad = found_bad
+    preferred = {(e.spacecraft, e.day): e.path for e in looked_at.values() if e.status == "set_aside"}
+    entries = [_in_place(entry, preferred.get((entry.spacecraft, entry.day))) for entry in looked_at.values()]
     for old in superseded:
         entry = _blank_entry(old.file, source)
         entries.append(replace(entry, status="superseded", reason="superseded", message=old.reason))
     entries.sort(key=lambda entry: (entry.spacecraft, entry.day, entry.path))
-    established = {entry.axes for entry in known.values() if entry.status == "used"}
-    entries = _set_aside_other_axes(entries, axes, established)
     used_axes = {entry.axes for entry in entries}
     return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
+
+
+def _in_place(entry: FileEntry, preferred: str | None) -> FileEntry:
+    """Say of a file that is used that it stands in for a newer one, where it does."""
+    if entry.status != "used":
+        return entry
+    return replace(entry, message=f"read in place of {preferred}, which was set aside" if preferred else None)
+
+
+def died(entry: FileEntry, message: str) -> Inspected:
+    """Return what is found in a file that workers died of."""
+    return entry.set_aside(KILLS_WORKERS, killing_message(entry.path, message)), None
+
+
+def killing_message(path: str, message: str) -> str:
+    """Say in the catalogue that workers died of a file."""
+    return (
+        f"{path}: {message}; it is not read again until it changes. If it is only too large, raise "
+        "cluster.memory_limit and `touch` it"
+    )
+
+
+def _is_known(entry: FileEntry, before: FileEntry | None) -> bool:
+    return (
+        before is not None
+        and before.status != "superseded"
+        and (before.size_bytes, before.mtime_ns) == (entry.size_bytes, entry.mtime_ns)
+    )
 
 
 def _selected(files: list[FoundFile], config: ArchiveConfig, source: Path) -> list[FoundFile]:
@@ -139,9 +177,13 @@ def _selected(files: list[FoundFile], config: ArchiveConfig, source: Path) -> li
     return chosen
 
 
+def _relative(file: FoundFile, source: Path) -> str:
+    return file.path.relative_to(source).as_posix()
+
+
 def _blank_entry(file: FoundFile, source: Path) -> FileEntry:
     return FileEntry(
-        path=file.path.relative_to(source).as_posix(),
+        path=_relative(file, source),
         spacecraft=file.spacecraft,
         day=file.day.isoformat(),
         version=".".join(map(str, file.version)),
@@ -153,6 +195,7 @@ def _blank_entry(file: FoundFile, source: Path) -> FileEntry:
 def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     """Look at one file; runs on a worker."""
     source, entry, instrument = task
+    testing.visit("scan", entry.path)
     day = date.fromisoformat(entry.day)
     try:
         facts = inspect(Path(source) / entry.path, instrument, spacecraft=entry.spacecraft, day=day)

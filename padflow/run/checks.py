@@ -17,9 +17,10 @@ from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
-from padflow.run.ledger import broken_files, digest, receipt_path, receipts
+from padflow.run.context import UNKNOWN, label_tasks, score_tasks
+from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
-from padflow.store import ArchiveReader, ResultsReader
+from padflow.store import DAMAGES, ArchiveReader, ResultsReader
 
 PART_STAGES = ("ingest", "score", "label")
 FITS = ("train", "pca", "cluster")
@@ -57,7 +58,8 @@ def status_of(directory: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``.
+        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``,
+        ``parts_set_aside``.
     """
     config = run_config(directory)
     catalog = _catalog(directory)
@@ -76,6 +78,7 @@ def status_of(directory: Path) -> dict[str, Any]:
         },
         "fits": {name: read_json(directory / FIT / f"{name}.json") is not None for name in FITS},
         "report": str(report) if report.is_file() else None,
+        "parts_set_aside": [f"in {stage}: {part}: {why}" for stage, part, why in parts_set_aside(directory)],
         "timings": (read_json(directory / "run.json") or {}).get("stages", {}),
     }
 
@@ -117,16 +120,17 @@ def verify(directory: Path) -> Verdict:
     instrument = load_instrument(config.archive.instrument)
     groups = _groups(config, catalog)
     labelling = any(True for _ in receipts(directory, "label"))
-    stages = PART_STAGES if labelling else ("ingest",)
     problems: list[str] = []
     broken: list[tuple[str, str, int]] = []
     records = labelled = parts = 0
     for plan in groups:
         keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
         whole = set(keys)
-        for stage in stages:
+        for stage in PART_STAGES:
             found = {index: receipt for _, index, receipt in receipts(directory, stage, plan.group)}
             for index, key in keys.items():
+                if index not in found and stage != "ingest" and not labelling:
+                    continue  # it is not its turn yet
                 said = list(_part_problems(directory, stage, key if stage == "ingest" else None, found.get(index)))
                 problems += [f"{stage}, {plan.group} part {index}: {problem}" for problem in said]
                 if said:
@@ -138,9 +142,8 @@ def verify(directory: Path) -> Verdict:
             problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
             if reader.rows != plan.rows:
                 problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
-        except (FileNotFoundError, KeyError):
-            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays")
-            broken += [("ingest", plan.group, index) for index in keys]
+        except (OSError, *DAMAGES):  # of parts that are not there it was said above; the next run mends the rest
+            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
             continue
         last = np.datetime64("NaT")
         for span in plan.parts():
@@ -160,7 +163,7 @@ def verify(directory: Path) -> Verdict:
                 problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
                 labelled += count
     if labelling:
-        problems += _model_problems(directory)
+        problems += _model_problems(directory, config, groups)
     return Verdict(records, labelled, parts, problems, broken)
 
 
@@ -170,17 +173,26 @@ def _axes_problems(group: str, found: dict[str, np.ndarray], expected: dict[str,
             yield f"{group}: the archive's {name} axis is not that of the files"
 
 
-def _model_problems(directory: Path) -> Iterator[str]:
+def _model_problems(directory: Path, config: Config, groups: list[GroupPlan]) -> Iterator[str]:
     try:
         Model.load(directory / "model")
     except PadflowError as error:
         yield str(error)
-    fit = read_json(directory / FIT / "cluster.json") or {}
-    scored = {(group, index): receipt["key"] for group, index, receipt in receipts(directory, "score")}
-    for group, index, receipt in receipts(directory, "label"):
-        key = scored.get((group, index))
-        if key and receipt.get("key") != digest("label", fit.get("key"), key):
-            yield f"label, {group} part {index}: was made with another model or other scores"
+    keys = {name: (read_json(directory / FIT / f"{name}.json") or {}).get("key") for name in FITS}
+    scored = score_tasks(directory, groups, config, components=keys["pca"])
+    labelled = label_tasks(directory, scored, classes=keys["cluster"])
+    aside = {(stage, part.name): why for stage, part, why in parts_set_aside(directory)}
+    for stage, tasks, made in (
+        ("score", scored, "with other components or from another archive"),
+        ("label", labelled, "with another model or other scores"),
+    ):
+        found = {(group, index): receipt.get("key") for group, index, receipt in receipts(directory, stage)}
+        for task in tasks:
+            key = found.get((task.group, task.index))
+            if (stage, task.name) in aside:
+                yield f"{stage}, {task.group} part {task.index}: was set aside: {aside[stage, task.name]}"
+            elif key is not None and task.key not in (UNKNOWN, key):  # what is missing has been named
+                yield f"{stage}, {task.group} part {task.index}: was made {made}"
 
 
 def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:
@@ -193,10 +205,13 @@ def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict |
 
 
 def _label_problems(directory: Path, group: str, start: int, stop: int, time: np.ndarray) -> tuple[list[str], int]:
-    results = ResultsReader(directory / RESULTS, group)
-    cluster, reason = results.read("cluster", start, stop), results.read("reason", start, stop)
+    try:
+        results = ResultsReader(directory / RESULTS, group)
+        cluster, reason, found = (results.read(name, start, stop) for name in ("cluster", "reason", "time"))
+    except (OSError, PadflowError, *DAMAGES):
+        return ["its arrays are not whole"], 0
     problems = []
-    if not np.array_equal(results.read("time", start, stop), time.astype(np.int64)):
+    if not np.array_equal(found, time.astype(np.int64)):
         problems.append("its times are not those of the archive")
     wrong = int((~labels_reason_agree(cluster, reason)).sum())
     if wrong:

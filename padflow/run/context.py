@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from padflow import testing
 from padflow.archive.catalog import Catalog
 from padflow.archive.plan import Budget, GroupPlan
 from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, write_json
 from padflow.instruments import Instrument
-from padflow.run.ledger import PartTask, digest, run_parts
+from padflow.run.ledger import PartTask, content_of, digest, receipts, run_parts
 from padflow.run.progress import Progress
+
+UNKNOWN = ""
+"""Key of a part while what it reads is not there."""
 
 
 @dataclass
@@ -62,6 +66,7 @@ class Run:
     groups: list[GroupPlan] = field(default_factory=list)
     budget: Budget | None = None
     ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Of the parts of the archive, by group and number: what they are to be made from."""
 
     @contextmanager
     def stage(self, name: str, *, total: int = 0, unit: str = "records") -> Iterator[Stage]:
@@ -69,6 +74,7 @@ class Run:
         self.progress.begin(name, total=total, unit=unit)
         began = time.monotonic()
         stage = Stage()
+        testing.visit(name)
         yield stage
         if stage.records:
             peak = max(stage.peak_memory_bytes, peak_memory_bytes())
@@ -84,28 +90,65 @@ class Run:
         values: dict[str, Any] = read_json(path) or {}
         write_json(path, values | {key: value})
 
-    def part_tasks(self, *context: str, halo: bool) -> list[PartTask]:
-        """Return the parts of all groups with keys made of `context` and the archive parts that they read.
 
-        With `halo`, a part depends on its neighbours too: averages reach across its borders.
-        """
-        tasks = []
-        for plan in self.groups:
-            count = -(-plan.rows // plan.rows_per_part)
-            for index in range(count):
-                near = range(max(0, index - 1), min(count, index + 2)) if halo else [index]
-                keys = [self.ingest_keys[plan.group, i] for i in near]
-                start = index * plan.rows_per_part
-                stop = min(plan.rows, start + plan.rows_per_part)
-                tasks.append(PartTask(plan.group, index, start, stop, digest(list(context), keys)))
-        return tasks
+def part_tasks(directory: Path, groups: list[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
+    """Return the parts of all groups with keys made of `context` and the bytes of the archive parts that they read.
+
+    With `halo`, a part depends on its neighbours too: averages reach across its borders. Bytes and not the files
+    they came from: where a file was only touched, or gave the same values again, all that is made from it stands.
+    """
+    contents = {(group, index): content_of(receipt) for group, index, receipt in receipts(directory, "ingest")}
+    tasks = []
+    for plan in groups:
+        count = -(-plan.rows // plan.rows_per_part)
+        for index in range(count):
+            near = range(max(0, index - 1), min(count, index + 2)) if halo else [index]
+            read = [contents.get((plan.group, i)) for i in near]
+            start = index * plan.rows_per_part
+            stop = min(plan.rows, start + plan.rows_per_part)
+            key = digest(list(context), start, stop, read) if None not in read else UNKNOWN
+            tasks.append(PartTask(plan.group, index, start, stop, key))
+    return tasks
 
 
-def run_pass(run: Run, name: str, tasks: list[PartTask], function: Callable[[PartTask], dict[str, Any]]) -> None:
-    """Run a pass over all parts as a stage of its own."""
+def score_tasks(directory: Path, groups: list[GroupPlan], config: Config, *, components: str) -> list[PartTask]:
+    """Return the parts with keys made of the components' key, the preprocessing and the archive.
+
+    The rows that are fitted to decide a count in the receipt: hence the section ``pca``.
+    """
+    halo = bool(config.preprocess.average_seconds)
+    return part_tasks(directory, groups, "score", components, config.digest("preprocess", "pca"), halo=halo)
+
+
+def label_tasks(directory: Path, scored: list[PartTask], *, classes: str) -> list[PartTask]:
+    """Return the parts with keys made of the classes' key and the bytes of the scores."""
+    contents = {(group, index): content_of(receipt) for group, index, receipt in receipts(directory, "score")}
+    tasks = []
+    for task in scored:
+        read = contents.get((task.group, task.index))
+        key = digest("label", classes, task.start, task.stop, read) if read else UNKNOWN
+        tasks.append(replace(task, key=key))
+    return tasks
+
+
+def run_pass(
+    run: Run,
+    name: str,
+    tasks: list[PartTask],
+    function: Callable[[PartTask], dict[str, Any]],
+    *,
+    stand_in: Callable[[PartTask], dict[str, Any]] | None = None,
+) -> list[PartTask]:
+    """Run a pass over all parts as a stage of its own; return the parts that workers died of."""
+    died = []
+    parts = run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers, stand_in=stand_in)
     with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
-        for task, result, peak in run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers):
+        for task, result, peak in parts:
             run.progress.advance(task.stop - task.start)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
+                died += [task] if "died" in result else []
         stage.summary = f"{stage.records:,} records" + ("" if stage.records else ", all were done")
+        if died:
+            stage.summary += f"; {len(died)} parts set aside"
+    return died

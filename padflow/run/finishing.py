@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from padflow.model import Classes, Model
 from padflow.network import Network
 from padflow.preprocessing import Reason
 from padflow.run.context import Run, run_pass
-from padflow.run.fitting import fitted, the_pass
-from padflow.run.ledger import PartTask, digest, drop_receipts, receipts
-from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, RESULTS, fit_arrays
+from padflow.run.fitting import ALL_DIED, fitted, the_pass
+from padflow.run.ledger import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
+from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS, fit_arrays
 from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
 from padflow.store import ArchiveReader, set_attributes
 
@@ -26,21 +27,28 @@ def finish(run: Run, labelled: list[PartTask]) -> None:
     """Summarise, save the model, and write the report where anything changed."""
     from padflow.report.html import write_report
 
-    key = digest(*[task.key for task in labelled], run.config.digest("kmeans"))
+    made_from = [
+        (stage, group, index, content_of(receipt))
+        for stage in ("ingest", "score", "label")
+        for group, index, receipt in receipts(run.directory, stage)
+    ]
+    key = digest(made_from, run.config.digest("kmeans"))
     shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes] for e in run.catalog.files])
     done = fitted(run, "summary") or {}
-    if done.get("key") != key or not (run.directory / "summary.nc").is_file():
-        _summarise(run, labelled)
+    whole = (run.directory / "summary.nc").is_file() and not any(parts_set_aside(run.directory, "summary"))
+    if done.get("key") != key or not whole:
+        _summarise(run, labelled, key=key)
+        write_json(run.directory / FIT / "summary.json", {"key": key})
     elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
         return
     with run.stage("report", unit="figures") as stage:
         page = write_report(run.directory)
         stage.count(len(list((page.parent / "figures").glob("*.png"))))
         stage.summary = str(page)
-    write_json(run.directory / "fit" / "summary.json", {"key": key, "shown": shown})
+    write_json(run.directory / FIT / "summary.json", {"key": key, "shown": shown})
 
 
-def _summarise(run: Run, labelled: list[PartTask]) -> None:
+def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
     parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
     sizes = np.sum([part["sizes"] for part in parts], axis=0)
     if not sizes.sum():
@@ -61,13 +69,13 @@ def _summarise(run: Run, labelled: list[PartTask]) -> None:
         centroids=tuple(tuple(row) for row in centroids.tolist()),
         seed=config.seed,
     )
-    tasks = [
-        PartTask(t.group, t.index, t.start, t.stop, digest("summary", t.key, edges, sizes.tolist())) for t in labelled
-    ]
-    run_pass(run, "summary", tasks, function)
+    tasks = [replace(task, key=digest("summary", key)) for task in labelled]
+    died = run_pass(run, "summary", tasks, function)
+    if len(died) == len(tasks):
+        raise PadflowError(ALL_DIED)
     dataset, metrics, clusters = summarise(
         run.directory,
-        tasks,
+        [task for task in tasks if task not in died],
         axes=readers[0].axes,
         edges_ns=edges,
         silhouette_samples=config.kmeans.silhouette_samples,
@@ -78,7 +86,7 @@ def _summarise(run: Run, labelled: list[PartTask]) -> None:
     _save_model(run, metrics, clusters)
     _name_classes(run, clusters)
     drop_receipts(run.directory, "summary")
-    shutil.rmtree(run.directory / "fit" / "summary", ignore_errors=True)
+    shutil.rmtree(run.directory / FIT / "summary", ignore_errors=True)
 
 
 def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:

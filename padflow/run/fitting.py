@@ -34,8 +34,8 @@ from padflow.fitting import (
     ward_classes,
 )
 from padflow.model import Classes, pack_arrays
-from padflow.run.context import Run
-from padflow.run.ledger import PartTask, digest, drop_receipts, receipt_path, run_parts
+from padflow.run.context import Run, part_tasks
+from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import (
     ARCHIVE,
     CLASSES,
@@ -53,6 +53,10 @@ from padflow.run.passes import (
 from padflow.store import ArchiveReader
 
 KERAS_MODEL = "autoencoder.keras"
+ALL_DIED = (
+    "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part; "
+    "workers' logs say more with -v."
+)
 
 
 def fitted(run: Run, name: str) -> dict[str, Any] | None:
@@ -130,7 +134,8 @@ def fit_components(run: Run) -> None:
     if fitted(run, "pca"):
         return
     halo = bool(run.config.preprocess.average_seconds)
-    tasks = run.part_tasks("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"), halo=halo)
+    context = ("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"))
+    tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
         share = pairs_share(run.config, sum(group.rows for group in run.groups))
         function = the_pass(run, MomentsPart, pairs_share=share)
@@ -140,8 +145,14 @@ def fit_components(run: Run) -> None:
             run.progress.advance(task.stop - task.start)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
-        statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in tasks])
+        aside = [part.name for _, part, _ in parts_set_aside(run.directory, "moments")]
+        whole = [task for task in tasks if task.name not in aside]
+        if not whole:
+            raise PadflowError(ALL_DIED)
+        statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in whole])
         components = fit_components_to(statistics, run.config.pca)
+        if aside:
+            components.info["parts_left_out"] = aside
         arrays = fit_arrays(run.directory, NETWORK)
         content = pack_arrays(arrays | {"pca_mean": components.mean, "pca_components": components.axes})
         write_bytes(run.directory / FIT / ENCODER, content)

@@ -10,14 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from padflow.clients import Workers, peak_memory_bytes
+from padflow import testing
+from padflow.clients import Died, Workers, peak_memory_bytes
 from padflow.durable import is_inside, read_json, sha256_of, write_json
 
 RECEIPTS = "receipts"
+ASIDE = ".aside"
+"""Ending of the note, beside the receipt, that workers died of a part."""
+STAND_IN = "stands in for a part that was set aside"
+"""Key of the receipt of such a part; it is no digest, so that the part is tried again by the next run."""
 
 
 def digest(*values: Any) -> str:
@@ -47,6 +52,11 @@ class PartTask:
     key: str
     payload: Any = None
 
+    @property
+    def name(self) -> str:
+        """Group and number, such as ``rbspa/3``."""
+        return f"{self.group}/{self.index}"
+
     def __str__(self) -> str:
         return f"part {self.index} of {self.group} (records {self.start} to {self.stop - 1})"
 
@@ -60,10 +70,15 @@ class _Perform:
     function: Callable[[Any], dict[str, Any]]
 
     def __call__(self, task: PartTask) -> tuple[dict[str, Any], int]:
+        place = self.stage if task.key != STAND_IN else f"{self.stage} stand-in"
+        testing.visit(place, task.name)
         result = self.function(task.payload if task.payload is not None else task)
         if "bad" not in result:
+            files = [Path(self.run_dir) / name for name in result.get("files", ())]
+            testing.visit(place, task.name, moment="written", files=files)
             content = {"key": task.key, "start": task.start, "stop": task.stop} | result
             write_json(receipt_path(Path(self.run_dir), self.stage, task.group, task.index), content)
+            testing.visit(place, task.name, moment="done", files=files)
         return {name: value for name, value in result.items() if name != "files"}, peak_memory_bytes()
 
 
@@ -79,6 +94,29 @@ def receipts(run_dir: Path, stage: str, group: str | None = None) -> Iterator[tu
         content = read_json(path)
         if isinstance(content, dict):
             yield path.parent.name, int(path.stem), content
+
+
+def content_of(receipt: dict[str, Any]) -> str:
+    """Return a digest of a part's bytes, for the keys of what is made from it."""
+    return digest(receipt["files"])
+
+
+def parts_set_aside(run_dir: Path, stage: str = "*") -> Iterator[tuple[str, PartTask, str]]:
+    """Yield (stage, part, why) of the parts that workers died of, in order."""
+    for path in sorted((run_dir / RECEIPTS).glob(f"{stage}/*/*{ASIDE}")):
+        note = read_json(path)
+        if isinstance(note, dict):
+            part = PartTask(path.parent.name, int(path.stem), note["start"], note["stop"], STAND_IN)
+            yield path.parent.parent.name, part, note["message"]
+
+
+def put_stand_in(
+    run_dir: Path, stage: str, task: PartTask, *, function: Callable[[Any], dict[str, Any]], workers: Workers
+) -> dict[str, Any]:
+    """Put the results of records that could not be dealt with in the place of a part; return the receipt's."""
+    perform = _Perform(str(run_dir), stage, function)
+    ((result, _),) = workers.map(perform, [replace(task, key=STAND_IN)])
+    return result
 
 
 def is_done(run_dir: Path, stage: str, task: PartTask) -> bool:
@@ -127,15 +165,23 @@ def run_parts(
     tasks: list[PartTask],
     function: Callable[[Any], dict[str, Any]],
     workers: Workers,
+    stand_in: Callable[[Any], dict[str, Any]] | None = None,
 ) -> Iterator[tuple[PartTask, dict[str, Any] | None, int]]:
     """Do the parts of a stage that are not done yet.
+
+    A part that workers die of is noted (`parts_set_aside`), and tried again by the next run.
+
+    Parameters
+    ----------
+    stand_in : callable, optional
+        Makes the result of such a part; by default it stays without a result and a receipt.
 
     Yields
     ------
     PartTask
         Every task, those that stand first.
     dict or None
-        What the function returned; None where the part stood already.
+        What the function returned; None where the part stood already; with ``"died"`` where workers died of it.
     int
         Peak memory of the worker, bytes; 0 where the part stood.
     """
@@ -146,5 +192,21 @@ def run_parts(
             yield task, None, 0
         else:
             missing.append(task)
-    for task, (result, peak) in workers.each(_Perform(str(run_dir), stage, function), missing):
-        yield task, result, peak
+    noted = {part.name for _, part, _ in parts_set_aside(run_dir, stage)}
+    for name in noted - {task.name for task in missing}:  # mended, or no more
+        _note_path(run_dir, stage, name).unlink(missing_ok=True)
+    for task, outcome in workers.each(_Perform(str(run_dir), stage, function), missing, spare=True):
+        if not isinstance(outcome, Died):
+            if task.name in noted:
+                _note_path(run_dir, stage, task.name).unlink(missing_ok=True)
+            yield task, *outcome
+            continue
+        note = {"start": task.start, "stop": task.stop, "message": outcome.message}
+        write_json(_note_path(run_dir, stage, task.name), note)
+        result = put_stand_in(run_dir, stage, task, function=stand_in, workers=workers) if stand_in else {}
+        yield task, result | {"died": outcome.message}, 0
+
+
+def _note_path(run_dir: Path, stage: str, name: str) -> Path:
+    group, _, index = name.rpartition("/")
+    return receipt_path(run_dir, stage, group, int(index)).with_suffix(ASIDE)

@@ -179,6 +179,24 @@ class ScorePart(Pass):
 
 
 @dataclass(frozen=True)
+class ScoreStandIn(Pass):
+    """What is left of a part that workers die of: every record with `Reason.SET_ASIDE`."""
+
+    def __call__(self, task: PartTask) -> dict[str, Any]:
+        """Return what `ScorePart` does."""
+        rows = task.stop - task.start
+        components = len(fit_arrays(self.run_dir, ENCODER)["pca_components"])
+        values = {
+            "time": self.reader(task.group).times(task.start, task.stop).astype(np.int64),
+            "score": np.full((rows, components), np.nan, "f4"),
+            "reason": np.full(rows, Reason.SET_ASIDE, "i1"),
+            "reconstruction_error": np.full(rows, np.nan, "f4"),
+        }
+        files = self._write(task, tuple(values), values)
+        return {"files": files, "fit": 0, "reasons": {str(int(Reason.SET_ASIDE)): rows}}
+
+
+@dataclass(frozen=True)
 class LabelPart(Pass):
     """Classes, distances and margins of one part."""
 
@@ -196,6 +214,20 @@ class LabelPart(Pass):
             "sizes": np.bincount(cluster, minlength=k).tolist(),
             "sums": np.transpose(sums).tolist(),
         }
+
+
+@dataclass(frozen=True)
+class LabelStandIn(Pass):
+    """What is left of a part that workers die of while it is labelled: no class for any record."""
+
+    def __call__(self, task: PartTask) -> dict[str, Any]:
+        """Return what `LabelPart` does."""
+        rows = task.stop - task.start
+        k, components = fit_arrays(self.run_dir, CLASSES)["centres"].shape
+        missing = np.full(rows, np.nan, "f4")
+        values = {"cluster": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
+        files = self._write(task, tuple(values), values)
+        return {"files": files, "sizes": [0] * k, "sums": [[0.0] * components] * k}
 
 
 def labels_reason_agree(cluster: np.ndarray, reason: np.ndarray) -> np.ndarray:

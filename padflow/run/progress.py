@@ -44,6 +44,10 @@ class Progress:
         counted = f"{self._done:,} of {self._total:,} {self._unit}, {rate:,.0f}/s, {left:.0f} s left"
         self._show(f"{self._stage}: {text or counted}")
 
+    def say(self, text: str) -> None:
+        """Say something that belongs to no stage."""
+        self._show(text, last=True)
+
     def end(self, summary: str) -> None:
         """End the stage with what came out of it."""
         seconds = time.monotonic() - self._began

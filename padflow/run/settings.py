@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from padflow.config import Config, load_config
+from padflow.durable import sync_folder
 from padflow.errors import ConfigError
 from padflow.run.ledger import RECEIPTS
 from padflow.run.passes import ARCHIVE, FIT, RESULTS
 
 STAGES = ("ingest", "train", "pca", "score", "cluster", "label", "report")
-FILES_OF = {"train": ("train.json",), "pca": ("pca.json", "moments"), "cluster": ("cluster.json",)}
-"""What a stage leaves in the run's ``fit`` folder that says it is done."""
+LEAVES = {
+    "ingest": (ARCHIVE,),
+    "train": (f"{FIT}/train.json",),
+    "pca": (RESULTS, f"{RECEIPTS}/moments", f"{FIT}/moments", f"{FIT}/pca.json"),
+    "score": (),
+    "cluster": ("model/model.json", f"{FIT}/cluster.json"),
+    "label": (),
+    "report": (f"{RECEIPTS}/summary", f"{FIT}/summary.json"),
+}
+"""What each stage leaves beside its receipts; a fit's last file says that it is done."""
 STAGE_OF = {
     "archive.instrument": "ingest",
     "archive.rows_per_part": "ingest",
@@ -56,7 +65,7 @@ def is_begun(directory: Path, stage: str) -> bool:
     """Return whether a stage has left anything that another configuration would contradict."""
     if stage == "ingest":
         return any((directory / RECEIPTS / stage).glob("*/*.json"))
-    return any((directory / FIT / file).exists() for file in FILES_OF[stage])
+    return (directory / LEAVES[stage][-1]).exists()
 
 
 def guard_settings(config: Config, directory: Path, *, restart_from: str | None) -> None:
@@ -65,7 +74,7 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
     Raises
     ------
     ConfigError
-        Lists the keys that differ, and the stage to restart from.
+        Lists the keys that differ, the stages that each touches, and the stage to restart from.
     """
     path = directory / "config.yaml"
     if path.is_file():
@@ -74,28 +83,33 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
         differing = {key: values for key, values in found.items() if is_begun(directory, values[2])}
         first = min((STAGES.index(stage) for _, _, stage in differing.values()), default=len(STAGES))
         if differing and (restart_from is None or STAGES.index(restart_from) > first):
-            words = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new, _) in differing.items())
+            words = "; ".join(
+                f"{key} was {old!r}, is {new!r}, which touches {', '.join(STAGES[STAGES.index(stage) :])}"
+                for key, (old, new, stage) in differing.items()
+            )
             raise ConfigError(
                 f"{directory} was made with another configuration: {words}. Choose another --workdir, put the values "
                 f"back, or redo what they touch with --from {STAGES[first]}."
             )
 
 
+def left_from(directory: Path, stage: str) -> list[Path]:
+    """Return what a stage and those after it have left, in the order in which it is to be removed.
+
+    The last stage comes first and the mark of each stage last, so that a removal that is cut short leaves nothing
+    that seems done and is made from what is gone.
+    """
+    stages = reversed(STAGES[STAGES.index(stage) :])
+    paths = [directory / name for later in stages for name in (*LEAVES[later], f"{RECEIPTS}/{later}")]
+    # The receipts of ingest are its mark; those of the others follow a mark in the fit folder.
+    return [path for path in paths if path.exists()]
+
+
 def clear_from(directory: Path, stage: str) -> None:
     """Forget what a stage and those after it have done."""
-    first = STAGES.index(stage)
-    for name in STAGES[first:]:
-        shutil.rmtree(directory / RECEIPTS / name, ignore_errors=True)
-        for file in FILES_OF.get(name, ()):
-            target = directory / FIT / file
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-    (directory / FIT / "summary.json").unlink(missing_ok=True)
-    if first <= STAGES.index("cluster"):
-        (directory / "model" / "model.json").unlink(missing_ok=True)
-    if stage == "ingest":
-        shutil.rmtree(directory / ARCHIVE, ignore_errors=True)
-    if first <= STAGES.index("pca"):
-        shutil.rmtree(directory / RESULTS, ignore_errors=True)
+    for path in left_from(directory, stage):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        sync_folder(path.parent)

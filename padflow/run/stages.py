@@ -20,15 +20,15 @@ from padflow import __version__
 from padflow.archive.catalog import Catalog
 from padflow.archive.ingest import IngestPart, prepare_archive
 from padflow.archive.plan import Budget, check_budget, disk_bytes_left, estimate, plan_groups
-from padflow.archive.scan import instrument_digest, scan_archive
-from padflow.clients import choose_workers, connect, machine_memory_bytes
+from padflow.archive.scan import KILLS_WORKERS, died, instrument_digest, killing_message, scan_archive
+from padflow.clients import Died, choose_workers, connect, machine_memory_bytes
 from padflow.config import Config
 from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.fitting import START_SCORES
 from padflow.instruments import load_instrument
 from padflow.model import Model, pack_arrays
-from padflow.run.context import Run, run_pass
+from padflow.run.context import Run, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
     check_fit,
@@ -39,10 +39,21 @@ from padflow.run.fitting import (
     fitted,
     the_pass,
 )
-from padflow.run.ledger import PartTask, digest, receipts, run_parts
+from padflow.run.ledger import PartTask, put_stand_in, receipts, run_parts
 from padflow.run.lock import locked
-from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS, LabelPart, ScorePart, fit_arrays
-from padflow.run.settings import clear_from, guard_settings
+from padflow.run.passes import (
+    ARCHIVE,
+    CLASSES,
+    ENCODER,
+    FIT,
+    RESULTS,
+    LabelPart,
+    LabelStandIn,
+    ScorePart,
+    ScoreStandIn,
+    fit_arrays,
+)
+from padflow.run.settings import clear_from, guard_settings, left_from
 from padflow.store import prepare_group, results_specs
 
 CATALOG = "catalog.json"
@@ -105,7 +116,10 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
 def _begin(run: Run) -> None:
     """Make the run directory ready; only under its lock."""
     refuse_links(run.directory)
+    guard_settings(run.config, run.directory, restart_from=run.restart_from)  # again: another run may have ended
     if run.restart_from is not None:
+        left = [str(path.relative_to(run.directory)) for path in left_from(run.directory, run.restart_from)]
+        run.progress.say(f"--from {run.restart_from} removes from {run.directory}: {', '.join(left) or 'nothing'}")
         clear_from(run.directory, run.restart_from)
     remove_partial(run.directory)
     fit_folder(run.directory)
@@ -133,19 +147,22 @@ def _write_provenance(run: Run, command: str) -> None:
     write_json(path, values)
 
 
-def scan(run: Run) -> None:
+def scan(run: Run, *, retry: bool = True) -> None:
     """Look at the files and plan the parts."""
     source = run.config.archive.source
     previous = Catalog.load(run.directory / CATALOG)
+    config = run.config.archive
     with run.stage("scan", unit="files") as stage:
 
         def look(function: Any, items: list[Any]) -> Iterator[Any]:
-            for _, result in run.workers.each(function, items):
+            for (_, entry, _), result in run.workers.each(function, items, spare=True):
                 stage.count(1)
                 run.progress.advance(1)
-                yield result
+                yield died(entry, result.message) if isinstance(result, Died) else result
 
-        run.catalog = scan_archive(source, run.instrument, config=run.config.archive, previous=previous, map_files=look)
+        run.catalog = scan_archive(
+            source, run.instrument, config=config, previous=previous, map_files=look, retry=retry
+        )
         run.catalog.save(run.directory / CATALOG)
         _plan_groups(run)
         states = Counter(entry.status for entry in run.catalog.files)
@@ -213,9 +230,8 @@ def _disk_bytes_left(run: Run) -> int:
 def ingest(run: Run) -> None:
     """Write the parts of the archive that are not there yet; plan again where a file turns out bad."""
     while bad := _ingest_once(run):
-        run.catalog = run.catalog.with_bad(bad)
-        run.catalog.save(run.directory / CATALOG)
-        _plan_groups(run)
+        run.catalog.with_bad(bad).save(run.directory / CATALOG)
+        scan(run, retry=False)  # for there may be an older version
         budget_of(run)
 
 
@@ -244,6 +260,7 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         rows_per_part=run.config.archive.rows_per_part,
     )
     bad: list[tuple[str, str, str]] = []
+    deadly: list[PartTask] = []
     with run.stage("ingest", total=sum(g.rows for g in run.groups)) as stage:
         for task, result, peak in run_parts(
             run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
@@ -251,11 +268,30 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
             run.progress.advance(task.stop - task.start)
             if result is not None:
                 bad += result.get("bad", [])
+                deadly += [task] if "died" in result else []
                 stage.count(task.stop - task.start, peak)
+        for task in deadly:
+            bad += _deadly_files(run, task, function)
         stage.summary = f"{stage.records:,} records written"
         if bad:
             stage.summary += f"; {len(set(bad))} files could not be read after all"
     return sorted(set(bad))
+
+
+def _deadly_files(run: Run, task: PartTask, function: IngestPart) -> list[tuple[str, str, str]]:
+    """Find the files of a part that workers die of, each on its own."""
+    paths = {source.path: None for day, _, _ in task.payload.pieces for source in day.sources}
+    found = []
+    for path in paths:
+        for _, result in run.workers.each(function.try_file, [(path, task.group)], spare=True):
+            if isinstance(result, Died):
+                found.append((path, KILLS_WORKERS, killing_message(path, result.message)))
+    if not found:
+        raise PadflowError(
+            f"Workers died of {task}, but of none of its {len(paths)} files alone. They may lack memory: raise "
+            "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
+        )
+    return found
 
 
 def score(run: Run) -> list[PartTask]:
@@ -271,19 +307,17 @@ def score(run: Run) -> list[PartTask]:
             axes={},
             attributes={"Conventions": "CF-1.11", "spacecraft": group.group, "padflow_version": __version__},
         )
-    halo = bool(run.config.preprocess.average_seconds)
-    # The split decides a count in the receipt, and which rows are fitted to.
-    context = (fitted(run, "pca")["key"], run.config.digest("preprocess", "pca"))
-    tasks = run.part_tasks("score", *context, halo=halo)
-    run_pass(run, "score", tasks, the_pass(run, ScorePart))
+    tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
+    run_pass(run, "score", tasks, the_pass(run, ScorePart), stand_in=the_pass(run, ScoreStandIn))
     return tasks
 
 
 def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
     """Give every scored record its class."""
-    key = fitted(run, "cluster")["key"]
-    tasks = [PartTask(t.group, t.index, t.start, t.stop, digest("label", key, t.key)) for t in scored]
-    run_pass(run, "label", tasks, the_pass(run, LabelPart))
+    tasks = label_tasks(run.directory, scored, classes=fitted(run, "cluster")["key"])
+    for task in run_pass(run, "label", tasks, the_pass(run, LabelPart), stand_in=the_pass(run, LabelStandIn)):
+        # Its scores would say that its records were selected.
+        put_stand_in(run.directory, "score", task, function=the_pass(run, ScoreStandIn), workers=run.workers)
     return tasks
 
 

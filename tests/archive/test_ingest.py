@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -27,12 +28,13 @@ from padflow.archive.scan import STRAY_NS, scan_archive
 from padflow.archive.simulate import Troubles, simulate_archive
 from padflow.clients import SerialWorkers
 from padflow.config import ArchiveConfig, Config
+from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.records import Records
 from padflow.run import stages
-from padflow.run.context import Run
-from padflow.run.ledger import receipts
+from padflow.run.context import Run, part_tasks
+from padflow.run.ledger import receipt_path, receipts
 
 REPT = load_instrument("rept")
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
@@ -305,6 +307,47 @@ def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path, monkeypatch:
     run = ingested(source, tmp_path / "run")
     assert done == [0, 1, 2]
     assert contents(run) == contents(ingested(source, tmp_path / "one"))
+
+
+def test_a_newer_version_that_turns_out_bad_after_the_scan_gives_way_to_the_older(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=4, records_per_day=500)
+    old = sorted(source.rglob("*.cdf"))[1]
+    new = old.with_name(old.name.replace("v5.6.0", "v5.10.0"))
+    shutil.copyfile(old, new)
+    run = opened(source, tmp_path / "run")
+    whole = new.read_bytes()
+    damage(new)
+    stages.ingest(run)
+    (bad,) = run.catalog.set_aside()
+    assert bad.path == str(new.relative_to(source))
+    np.testing.assert_array_equal(archive(run)["time"].values, truth_times(source))  # nothing is lost
+    again = ingested(source, tmp_path / "run")
+    assert again.catalog == run.catalog
+    new.write_bytes(whole)
+    mended = ingested(source, tmp_path / "run")
+    assert mended.catalog.set_aside() == []
+    assert contents(mended) == contents(ingested(source, tmp_path / "one"))
+
+
+def test_what_is_made_from_a_file_stands_where_it_was_only_touched(tmp_path: Path) -> None:
+    source = tmp_path / "cdf"
+    simulate_archive(source, days=4, records_per_day=500)
+    first = ingested(source, tmp_path / "run")
+    before = [task.key for task in part_tasks(first.directory, first.groups, "score", halo=True)]
+    sorted(source.rglob("*.cdf"))[0].touch()
+    second = ingested(source, tmp_path / "run")
+    assert first.ingest_keys != second.ingest_keys
+    after = [task.key for task in part_tasks(second.directory, second.groups, "score", halo=True)]
+    assert before == after
+    # And not where its values changed: with its neighbours, for averages reach across the borders of parts.
+    note = receipt_path(second.directory, "ingest", "rbspa", 0)
+    receipt = read_json(note)
+    name = next(iter(receipt["files"]))
+    receipt["files"][name][1] = "0" * 64
+    note.write_text(json.dumps(receipt))
+    changed = [task.key for task in part_tasks(second.directory, second.groups, "score", halo=True)]
+    assert [a != b for a, b in zip(before, changed, strict=True)] == [True, True]
 
 
 def test_two_spacecraft_have_a_group_each(tmp_path: Path) -> None:

@@ -295,3 +295,47 @@ def test_links_are_read_and_never_written(tmp_path: Path, factory: ModuleType) -
     assert before == [(p.name, p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(store.iterdir())]
     factory.write_rept(store / "two.cdf", day=DAYS[1])
     assert [entry.status for entry in scanned(folder, catalog).files] == ["used", "used"]
+
+
+def test_an_older_version_stands_in_for_a_broken_newer_one_until_it_is_mended(
+    folder: Path, opened: list[str], factory: ModuleType
+) -> None:
+    day = DAYS[1]
+    middle = factory.write_rept(folder / file_name(day, "5.7.0"), day=day, records=35)
+    newest = factory.write_rept(folder / file_name(day, "5.10.0"), day=day, records=30)
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[:3000])
+    catalog = scanned(folder)
+    fates = {e.path: (e.status, e.rows) for e in catalog.files if e.day == day}
+    oldest = file_name(day)
+    assert fates == {newest.name: ("set_aside", 0), middle.name: ("used", 35), oldest: ("superseded", 0)}
+    used = next(e for e in catalog.files if e.path == middle.name)
+    assert used.message == f"read in place of {newest.name}, which was set aside"
+    opened.clear()
+    assert scanned(folder, catalog) == catalog
+    assert opened == []
+
+    middle.write_bytes(b"")
+    second = scanned(folder, catalog)
+    assert {e.path: e.status for e in second.files if e.day == day} == {
+        newest.name: "set_aside",
+        middle.name: "set_aside",
+        oldest: "used",
+    }
+
+    newest.write_bytes(whole)
+    os.utime(newest, ns=(0, 1))
+    mended = scanned(folder, second)
+    assert {e.path: (e.status, e.rows) for e in mended.files if e.day == day} == {
+        newest.name: ("used", 30),
+        middle.name: ("superseded", 0),
+        oldest: ("superseded", 0),
+    }
+    assert all(e.message is None for e in mended.used())
+
+
+def test_a_newer_version_with_other_axes_does_not_cost_the_day(folder: Path, factory: ModuleType) -> None:
+    with_energies(factory, folder / file_name(DAYS[0], "5.10.0"), DAYS[0], factor=1.1)
+    catalog = scanned(folder)
+    assert [entry.reason for entry in catalog.set_aside()] == ["other_axes"]
+    assert [(entry.day, entry.version) for entry in catalog.used()] == [(day, "5.6.0") for day in DAYS]

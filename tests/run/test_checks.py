@@ -38,6 +38,11 @@ def rewrite(directory: Path, stage: str, index: int, name: str, change) -> None:
     note.write_text(json.dumps(receipt))
 
 
+def not_of_keys(directory: Path) -> list[str]:
+    """Return the problems but those of keys, which tell what was made from parts that are whole and others."""
+    return [problem for problem in verify(directory).problems if " was made " not in problem]
+
+
 def test_a_finished_run_is_whole(finished_run) -> None:
     verdict = verify(finished_run.directory)
     assert verdict.problems == []
@@ -102,7 +107,7 @@ def test_a_missing_receipt_is_a_part_not_done(copy: Path) -> None:
 def test_times_that_do_not_ascend(copy: Path) -> None:
     rewrite(copy, "ingest", 1, "archive.zarr/rbspa/time", lambda ns: ns[np.r_[1, 0, 2 : len(ns)]])
     rewrite(copy, "score", 1, "results.zarr/rbspa/time", lambda ns: ns[np.r_[1, 0, 2 : len(ns)]])
-    assert verify(copy).problems == ["ingest, rbspa part 1: times do not ascend"]
+    assert not_of_keys(copy) == ["ingest, rbspa part 1: times do not ascend"]
 
 
 def test_a_record_that_stands_in_two_parts(copy: Path) -> None:
@@ -110,7 +115,7 @@ def test_a_record_that_stands_in_two_parts(copy: Path) -> None:
         store, _, path = name.partition("/")
         last = zarr.open_group(copy / store, mode="r", use_consolidated=False)[path][2047]
         rewrite(copy, stage, 1, name, lambda ns, last=last: np.append(last, ns[1:]))
-    assert verify(copy).problems == ["ingest, rbspa part 1: times do not ascend"]
+    assert not_of_keys(copy) == ["ingest, rbspa part 1: times do not ascend"]
 
 
 def test_records_with_neither_class_nor_reason(copy: Path) -> None:
@@ -128,7 +133,7 @@ def test_records_with_neither_class_nor_reason(copy: Path) -> None:
 
 def test_results_of_other_times(copy: Path) -> None:
     rewrite(copy, "score", 0, "results.zarr/rbspa/time", lambda ns: ns + 1)
-    assert verify(copy).problems == ["label, rbspa part 0: its times are not those of the archive"]
+    assert not_of_keys(copy) == ["label, rbspa part 0: its times are not those of the archive"]
 
 
 def test_an_archive_that_does_not_fit_its_catalogue(copy: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from padflow.config import Config
 from padflow.errors import ConfigError
-from padflow.run.settings import STAGES, clear_from, differing_keys, flatten, guard_settings
+from padflow.run import settings
+from padflow.run.settings import STAGES, clear_from, differing_keys, flatten, guard_settings, is_begun, left_from
 
 
 def config(**sections) -> Config:
@@ -100,7 +102,11 @@ def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) 
     other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, preprocess={"fold": False})
     with pytest.raises(ConfigError) as caught:
         guard_settings(other, directory, restart_from=None)
-    for text in ("kmeans.clusters was 'mean_shift', is 4", "preprocess.fold was True, is False", "--from train"):
+    for text in (
+        "kmeans.clusters was 'mean_shift', is 4, which touches cluster, label, report;",
+        "preprocess.fold was True, is False, which touches train, pca, score, cluster, label, report.",
+        "--from train",
+    ):
         assert text in str(caught.value)
 
 
@@ -116,3 +122,40 @@ def test_a_stage_and_all_after_it_are_forgotten(stage: str, directory: Path) -> 
     assert (directory / "archive.zarr").exists() == (place > 0)
     assert (directory / "results.zarr").exists() == (place > STAGES.index("pca"))
     assert (directory / "model" / "model.json").exists() == (place > STAGES.index("cluster"))
+
+
+@pytest.mark.parametrize("stage", ["train", "pca", "cluster"])
+def test_a_removal_that_is_cut_short_leaves_nothing_that_seems_done_from_what_is_gone(
+    stage: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = STAGES[STAGES.index(stage) :]
+    fits = [name for name in later if name in ("train", "pca", "cluster")]
+    for _ in range(len(left_from(directory, stage))):
+        calls = 0
+
+        def once(folder: Path) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > 1:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(settings, "sync_folder", once)
+        with contextlib.suppress(KeyboardInterrupt):
+            clear_from(directory, stage)
+        begun = [is_begun(directory, name) for name in fits]
+        assert begun == sorted(begun, reverse=True)  # a later fit is never there without those before it
+        scored = (directory / "receipts" / "score").exists()
+        assert not scored or stage == "cluster" or (directory / "fit" / "pca.json").exists()
+    assert left_from(directory, stage) == []
+
+
+def test_what_will_be_removed_is_told_in_full(directory: Path) -> None:
+    before = {path for path in directory.rglob("*") if path.is_file()}
+    told = left_from(directory, "pca")
+    folders = {path for path in directory.rglob("*") if path.is_dir()}
+    clear_from(directory, "pca")
+    gone = before - {path for path in directory.rglob("*") if path.is_file()}
+    gone |= folders - {path for path in directory.rglob("*") if path.is_dir()}
+    assert gone
+    assert all(any(path == root or root in path.parents for root in told) for path in gone)
+    assert not any(root.exists() for root in told)

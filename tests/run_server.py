@@ -1,0 +1,154 @@
+"""Runs padflow again and again, each time in a fork of one process: what it imports is imported once.
+
+Started by test_faults.py; reads one JSON object a line from standard input, ``{"arguments": [...], "log": path,
+"apart": bool}``, answers with the number of the driver's process, and with its exit status when it has ended.
+The report's figures are left out, and training is replaced by a network of fixed random weights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cdflib  # noqa: F401
+import dask.array
+import dask_ml.cluster  # noqa: F401
+import distributed
+import numpy as np
+
+import padflow.report.html
+import padflow.run.passes
+from padflow import cli
+from padflow.clients import ALLOWED_FAILURES, DaskWorkers
+from padflow.clustering.kmeans import fit_kmeans
+from padflow.network import Network
+from padflow.run import fitting, stages
+
+TRAINING_SECONDS = 0.5
+
+
+def report_nothing(directory: Path) -> Path:
+    page = directory / "report" / "index.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("no figures in this test")
+    return page
+
+
+def train_nothing(readers: Any, preprocessor: Any, *, split: Any, config: Any, show_epoch: Any) -> tuple[Any, dict]:
+    features = preprocessor.features
+    random = np.random.default_rng(config.seed)
+    shapes = ((features, 20), (20,), (20, features), (features,))
+    network = Network(*(random.normal(0, 0.1, shape) for shape in shapes))
+    time.sleep(TRAINING_SECONDS)
+    info = {"rows": 1, "history": {"loss": [1.0], "val_loss": [1.0]}, "best_epoch": 0, "flags": {}, "epochs": 1}
+    return type("Trained", (), {"network": network}), info
+
+
+def save_nothing(trained: Any, folder: Path) -> None:
+    padflow.durable.write_bytes(folder / "autoencoder.keras", b"no network in this test")
+
+
+def forked(work: Any) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        work()
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(70)
+    os._exit(0)
+
+
+def serve_scheduler(file: Path) -> None:
+    async def serve() -> None:
+        async with distributed.Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+            file.with_suffix(".new").write_text(scheduler.address)
+            file.with_suffix(".new").rename(file)
+            await scheduler.finished()
+
+    asyncio.run(serve())
+
+
+def serve_worker(address: str) -> None:
+    async def serve() -> None:
+        async with distributed.Worker(address, nthreads=1, dashboard=False, death_timeout=10) as worker:
+            await worker.finished()
+
+    asyncio.run(serve())
+
+
+@contextmanager
+def cluster_apart(config: Any) -> Iterator[DaskWorkers]:
+    """A scheduler and workers that are processes of their own, as on the nodes of a batch system."""
+    file = Path(os.environ["PADFLOW_TEST_SCHEDULER"])
+    file.unlink(missing_ok=True)
+    scheduler = forked(lambda: serve_scheduler(file))
+    file.with_suffix(".pid").write_text(str(scheduler))
+    while not file.exists():
+        time.sleep(0.01)
+    workers = [forked(lambda: serve_worker(file.read_text())) for _ in range(2)]
+    try:
+        with distributed.Client(file.read_text(), set_as_default=False) as client:
+            client.wait_for_workers(2)
+            yield DaskWorkers(client)
+    finally:
+        for pid in (scheduler, *workers):
+            os.kill(pid, 15)
+            os.waitpid(pid, 0)
+
+
+def run(order: dict[str, Any]) -> None:
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(order.get("environment", {}))
+    settings = {
+        "distributed.worker.multiprocessing-method": "fork",
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.comm.timeouts.connect": "5s",
+    }
+    dask.config.set(settings)
+    padflow.report.html.write_report = report_nothing
+    fitting.train_network, fitting._save_keras = train_nothing, save_nothing
+    if order["apart"]:
+        stages.connect = cluster_apart
+    sys.argv = ["padflow", *order["arguments"]]
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        status = end.code or 0
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def compile_once() -> None:
+    """Let k-means compile its loop here, and not in every worker."""
+    scores = dask.array.from_array(np.random.default_rng(0).normal(size=(60, 3)), chunks=(30, 3))
+    with dask.config.set(scheduler="synchronous"):
+        fit_kmeans(scores, 3, init=np.eye(3), max_iter=2, tol=0.0, seed=0, init_rows=60)
+
+
+def main() -> None:
+    compile_once()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            run(order)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Faults on purpose: where and when a plan says, and never without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from padflow import testing
+from padflow.errors import ConfigError
+from padflow.testing import VARIABLE, Fault, InjectedFault, injected, invocations, visit
+
+
+def test_without_a_plan_nothing_happens_and_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    testing._plan_of_environment.cache_clear()
+    monkeypatch.setattr(testing, "_count", None)  # would fail if it were called
+    monkeypatch.setattr(testing, "_act", None)
+    began = time.perf_counter()
+    for _ in range(10_000):
+        visit("score", "rbspa/3")
+    assert time.perf_counter() - began < 1  # 0.1 ms each on the slowest machine
+
+
+def test_a_fault_comes_where_and_when_it_is_due(tmp_path: Path) -> None:
+    fault = Fault(action="fail", stage="score", part="rbspa/[12]", attempts=(2,), moment="written")
+    with injected([fault], counts=tmp_path / "counts"):
+        for part in ("rbspa/1", "rbspa/3"):
+            visit("score", part)
+            visit("score", part, moment="written")
+            visit("score", part)
+        visit("label", "rbspa/1")
+        visit("score", "rbspa/1", moment="done")
+        visit("score", "rbspa/3", moment="written")
+        with pytest.raises(InjectedFault, match=r"score rbspa/1, attempt 2"):
+            visit("score", "rbspa/1", moment="written")
+    visit("score", "rbspa/1", moment="written")
+    assert invocations(tmp_path / "counts") == {
+        ("score", "rbspa/1"): 2,
+        ("score", "rbspa/3"): 2,
+        ("label", "rbspa/1"): 1,
+    }
+
+
+def test_the_driver_is_not_meant_by_a_pattern_of_parts(tmp_path: Path) -> None:
+    with injected([Fault(action="fail", stage="score")], counts=tmp_path / "counts"):
+        visit("score")
+        with pytest.raises(InjectedFault):
+            visit("score", "rbspa/0")
+    with (
+        injected([Fault(action="fail", stage="score", part="")], counts=tmp_path / "counts"),
+        pytest.raises(InjectedFault),
+    ):
+        visit("score")
+
+
+def test_corruption_flips_a_byte_of_each_file(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_bytes(bytes(9))
+    with injected([Fault(action="corrupt", stage="ingest", moment="done")], counts=tmp_path / "counts"):
+        visit("ingest", "rbspa/0", files=paths)
+        assert [path.read_bytes() for path in paths] == [bytes(9)] * 2
+        visit("ingest", "rbspa/0", moment="done", files=paths)
+    assert [path.read_bytes() for path in paths] == [bytes(4) + b"\xff" + bytes(4)] * 2
+
+
+def test_a_stall_takes_its_time(tmp_path: Path) -> None:
+    with injected([Fault(action="stall", stage="scan", seconds=0.2)], counts=tmp_path / "counts"):
+        began = time.monotonic()
+        visit("scan", "a.cdf")
+    assert time.monotonic() - began >= 0.2
+
+
+def test_processes_count_together_and_one_is_killed(tmp_path: Path) -> None:
+    code = "from padflow.testing import visit\nfor _ in range(50): visit('scan', '../a b.cdf')"
+    with injected([Fault(action="kill", stage="scan", attempts=(120,))], counts=tmp_path / "counts"):
+        running = [subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) for _ in range(3)]
+        statuses = sorted(process.wait(timeout=120) for process in running)
+    assert statuses == [-signal.SIGKILL, 0, 0]
+    ((place, count),) = invocations(tmp_path / "counts").items()
+    assert place == ("scan", "../a b.cdf")
+    assert 120 <= count <= 150
+    assert [path.name for path in (tmp_path / "counts").iterdir()] == ["scan"]  # nothing outside
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "no JSON",
+        json.dumps({"faults": []}),
+        json.dumps({"counts": "c", "faults": [{"action": "run", "stage": "score"}]}),
+        json.dumps({"counts": "c", "faults": [{"action": "kill", "stage": "score", "when": 3}]}),
+        json.dumps({"counts": "c", "faults": [{"action": "kill", "stage": "score", "attempts": [0]}]}),
+        None,
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_refused(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plan.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv(VARIABLE, str(path))
+    testing._plan_of_environment.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match=rf"{VARIABLE}=.*is not a plan of faults.*Unset it"):
+            visit("score", "rbspa/0")
+    finally:
+        testing._plan_of_environment.cache_clear()
