@@ -9,7 +9,7 @@ import numpy as np
 
 from padflow.blas import one_blas_thread
 from padflow.network import Network
-from padflow.noise import neighbour_pairs
+from padflow.noise import neighbour_pairs, soften
 from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason, features_by_block
 from padflow.records import Records
@@ -100,12 +100,15 @@ class Encoder:
     mean : ndarray of float64, shape (code,)
     components : ndarray of float64, shape (component, code)
         Of `padflow.pca.IncrementalPCA` or `padflow.noise.noise_adjusted_axes`.
+    softening : float
+        See `padflow.noise.soften`; 0 leaves scores as they are.
     """
 
     preprocessor: Preprocessor
     network: Network
     mean: np.ndarray
     components: np.ndarray
+    softening: float = 0.0
 
     def score(self, records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
         """Score rows [start, stop) of an archive, given records from row `offset` on with their halo.
@@ -130,7 +133,7 @@ class Encoder:
                     code = self.network.encode(x)
                     deviation = code.astype(np.float64)  # first: NumPy subtracts two types several times slower
                     deviation -= self.mean
-                    score[where][chosen] = deviation @ self.components.T
+                    score[where][chosen] = soften(deviation @ self.components.T, self.softening)
                     error[where][chosen] = self.network.reconstruction_error(x, code)
         return {"score": score, "reason": reason, "reconstruction_error": error}
 

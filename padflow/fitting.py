@@ -25,7 +25,7 @@ from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes, Model
 from padflow.network import Network
-from padflow.noise import MOST_PAIRS, noise_adjusted_axes
+from padflow.noise import MOST_PAIRS, SOFTENING, noise_adjusted_axes
 from padflow.pca import IncrementalPCA
 from padflow.preprocessing import Preprocessor, preprocessor_of
 from padflow.records import Records
@@ -138,6 +138,7 @@ class Components:
 
     mean: np.ndarray
     axes: np.ndarray
+    softening: float
     info: dict[str, Any]
 
 
@@ -166,11 +167,12 @@ def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Componen
         "records": total.n,
         "scale": config.scale,
     }
-    axes = pca.components_
+    axes, softening = pca.components_, 0.0
     if config.scale == "noise":
         axes, ratio = noise_adjusted_axes(whole, statistics.differences, components=components)
-        info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences)}
-    return Components(pca.mean_, axes, info)
+        softening = SOFTENING
+        info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences), "softening": softening}
+    return Components(pca.mean_, axes, softening, info)
 
 
 def describe_components(info: dict[str, Any]) -> str:
@@ -381,7 +383,7 @@ def fit_encoded(
     share = pairs_share(config, reader.rows)
     statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
     components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
-    encoder = Encoder(preprocessor, network, components.mean, components.axes)
+    encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
     scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
@@ -390,7 +392,16 @@ def fit_encoded(
     unknown = np.full(len(axes["energy"]), np.nan)
     axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
     info |= {"padflow": __version__, "training": training, "pca": components.info, "method": config.method}
-    return Model(config.preprocess, axes, network, components.mean, components.axes, classes, info)
+    return Model(
+        config.preprocess,
+        axes,
+        network,
+        components.mean,
+        components.axes,
+        classes,
+        info,
+        softening=components.softening,
+    )
 
 
 def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:

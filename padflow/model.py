@@ -87,6 +87,8 @@ class Model:
     classes : Classes
     info : dict
         What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
+    softening : float
+        See `padflow.noise.soften`; 0 where scores are principal components.
     """
 
     preprocess: PreprocessConfig
@@ -96,6 +98,7 @@ class Model:
     components: np.ndarray
     classes: Classes
     info: dict[str, Any] = field(default_factory=dict)
+    softening: float = 0.0
 
     def encoder(self, axes: Mapping[str, np.ndarray] | None = None) -> Encoder:
         """Return the way from records to scores.
@@ -125,7 +128,7 @@ class Model:
             energy=source["energy"],
             counts_per_flux=source["counts_per_flux"],
         )
-        return Encoder(preprocessor, self.network, self.mean, self.components)
+        return Encoder(preprocessor, self.network, self.mean, self.components, self.softening)
 
     def label(self, dataset: xr.Dataset) -> xr.Dataset:
         """Label every record of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
@@ -176,7 +179,7 @@ class Model:
 
     def _arrays(self) -> bytes:
         axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in self.axes.items()}
-        pca = {"pca_mean": self.mean, "pca_components": self.components}
+        pca = pack_projection(self.mean, self.components, self.softening)
         return pack_arrays(axes | self.network.to_arrays() | pca | self.classes.to_arrays())
 
     def save(self, directory: str | Path) -> None:
@@ -224,14 +227,16 @@ class Model:
             description.pop(key)
         try:
             arrays = unpack_arrays(content)
+            mean, components, softening = unpack_projection(arrays)
             return Model(
                 preprocess,
                 {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
                 Network.from_arrays(arrays),
-                arrays["pca_mean"],
-                arrays["pca_components"],
+                mean,
+                components,
                 Classes.from_arrays(arrays),
                 description,
+                softening=softening,
             )
         except KeyError as error:
             raise PadflowError(f"{directory / ARRAYS} lacks {error}. {again}") from None
@@ -241,6 +246,16 @@ class Model:
 
 def _listed(values: np.ndarray) -> str:
     return json.dumps([float(f"{v:.4g}") for v in values.ravel()])
+
+
+def pack_projection(mean: np.ndarray, components: np.ndarray, softening: float) -> dict[str, np.ndarray]:
+    """Return the way from codes to scores as named arrays."""
+    return {"pca_mean": mean, "pca_components": components, "pca_softening": np.array(softening)}
+
+
+def unpack_projection(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return mean, components and softening from `pack_projection`."""
+    return arrays["pca_mean"], arrays["pca_components"], float(arrays["pca_softening"])
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -355,7 +355,7 @@ def test_a_damaged_part_is_an_error_for_every_reader_and_never_a_value(stored, n
         else:
             del content[place:]
         path.write_bytes(content)
-        with pytest.raises(PadflowError, match=rf"rbspa/{name} is damaged.*padflow verify --repair"):
+        with pytest.raises(PadflowError, match=rf"rbspa/{name}/c/0\S* is damaged.*padflow verify --repair"):
             ArchiveReader(store, "rbspa")._rows(name, 0, 2048)
         with pytest.raises((RuntimeError, ValueError)):
             xr.open_zarr(store, group="rbspa", consolidated=False, chunks=None, decode_times=False)[name].load()

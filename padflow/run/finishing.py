@@ -12,7 +12,7 @@ import numpy as np
 from padflow import __version__
 from padflow.durable import read_json, write_bytes, write_json
 from padflow.errors import PadflowError
-from padflow.model import Classes, Model
+from padflow.model import Classes, Model, unpack_projection
 from padflow.network import Network
 from padflow.preprocessing import Reason
 from padflow.run.context import Run, run_pass
@@ -105,14 +105,16 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
         "fitted_to": known.get("fitted_to")
         or {g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups},
     }
+    mean, components, softening = unpack_projection(arrays)
     model = Model(
         run.config.preprocess,
         {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
         Network.from_arrays(arrays),
-        arrays["pca_mean"],
-        arrays["pca_components"],
+        mean,
+        components,
         Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
         info,
+        softening=softening,
     )
     model.save(run.directory / "model")
 

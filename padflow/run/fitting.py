@@ -33,7 +33,7 @@ from padflow.fitting import (
     train_network,
     ward_classes,
 )
-from padflow.model import Classes, pack_arrays
+from padflow.model import Classes, pack_arrays, pack_projection
 from padflow.run.context import Run, part_tasks
 from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import (
@@ -154,7 +154,8 @@ def fit_components(run: Run) -> None:
         if aside:
             components.info["parts_left_out"] = aside
         arrays = fit_arrays(run.directory, NETWORK)
-        content = pack_arrays(arrays | {"pca_mean": components.mean, "pca_components": components.axes})
+        projection = pack_projection(components.mean, components.axes, components.softening)
+        content = pack_arrays(arrays | projection)
         write_bytes(run.directory / FIT / ENCODER, content)
         write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": components.info})
         stage.summary = describe_components(components.info)

@@ -16,7 +16,7 @@ from padflow.config import PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import PadflowError
-from padflow.model import Classes, pack_arrays, unpack_arrays
+from padflow.model import Classes, pack_arrays, unpack_arrays, unpack_projection
 from padflow.network import Network
 from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason
@@ -162,8 +162,7 @@ class ScorePart(Pass):
         encoder = Encoder(
             preprocessor_for(self.preprocess, reader.axes),
             Network.from_arrays(arrays),
-            arrays["pca_mean"],
-            arrays["pca_components"],
+            *unpack_projection(arrays),
         )
         records, offset = read_with_halo(reader, encoder.preprocessor, start=task.start, stop=task.stop)
         values = encoder.score(records, offset, task.start, task.stop)

@@ -27,7 +27,7 @@ from padflow.durable import explained, read_json, refuse_links, remove_partial, 
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.fitting import START_SCORES
 from padflow.instruments import load_instrument
-from padflow.model import Model, pack_arrays
+from padflow.model import Model, pack_arrays, pack_projection
 from padflow.run.context import Run, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
@@ -403,7 +403,7 @@ def _adopt(run: Run, model: Model) -> None:
     key = model.digest()
     write_json(run.directory / FIT / ADOPTED, {"model": key})
     stored = {f"axis_{name}": values for name, values in model.axes.items()}
-    pca = {"pca_mean": model.mean, "pca_components": model.components}
+    pca = pack_projection(model.mean, model.components, model.softening)
     folder = fit_folder(run.directory)
     write_bytes(folder / ENCODER, pack_arrays(stored | model.network.to_arrays() | pca))
     write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
