@@ -283,7 +283,7 @@ def _at_work(run: Run) -> Iterator[None]:
     run.directory.mkdir(parents=True, exist_ok=True)
     with locked(run.directory):
         _begin(run)
-        with connect(run.config.cluster) as workers:
+        with connect(run.config.cluster, run.directory) as workers:
             run.workers = workers
             try:
                 yield
