@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
+from dask.utils import parse_bytes
 from pydantic import TypeAdapter, ValidationError
 
 from padflow.config import ClusterConfig
@@ -126,9 +127,9 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         "job_name": "padflow-worker",
         # The last of two memory limits is taken: the first is the job's, the second the worker's own.
         "worker_extra_args": [
-            *(known("worker-extra-args") or []),
-            *("--memory-limit", str(config.memory_limit), "--no-dashboard"),
+            *("--memory-limit", str(config.memory_limit), "--dashboard-address", "127.0.0.1:0"),
             *life,
+            *(known("worker-extra-args") or []),
         ],
         "job_script_prologue": [
             *_prologue(config),
@@ -236,7 +237,7 @@ def worker_script(config: ClusterConfig, directory: Path) -> str:
 
 
 def driver_job(
-    config: ClusterConfig, command: list[str], *, directory: Path, cores: int, memory: int, walltime: float | None
+    config: ClusterConfig, command: list[str], *, directory: Path, cores: int, memory: str, walltime: str | None
 ) -> Job:
     """Return the job that runs a padflow command and asks for workers.
 
@@ -244,16 +245,24 @@ def driver_job(
     ----------
     command : list of str
         Arguments of ``padflow``.
-    memory : int
-        Bytes.
-    walltime : float, optional
-        Seconds; by default that of a worker's job.
+    memory, walltime : str
+        In words, such as ``4GiB`` and ``8h``; the walltime is by default that of a worker's job.
+
+    Raises
+    ------
+    ConfigError
+        Where they cannot be read, or `job_arguments` does not fit.
     """
+    try:
+        parse_bytes(memory)
+        seconds = None if walltime is None else TypeAdapter(Walltime).validate_python(walltime)
+    except (ValueError, ValidationError):
+        raise ConfigError(f"--memory {memory}, --walltime {walltime}: expected such as 4GiB and 8h.") from None
     kind = _cluster_class(config).job_cls
-    own = {"cores": cores, "processes": 1, "memory": str(memory), "job_name": "padflow"}
+    own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
     arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
-    if walltime and config.kind != "htcondor":
-        arguments["walltime"] = walltime_text(config.kind, walltime)
+    if seconds and config.kind != "htcondor":
+        arguments["walltime"] = walltime_text(config.kind, seconds)
     job = kind("", name="padflow", **arguments)
     job._command_template = shlex.join([arguments.get("python", sys.executable), "-m", "padflow", *command])
     return job

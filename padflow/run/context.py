@@ -63,9 +63,9 @@ class Run:
     ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str, *, total: int = 0, unit: str = "records") -> Iterator[Stage]:
+    def stage(self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0) -> Iterator[Stage]:
         """Time a stage, show it, and put it into ``run.json`` where it did something."""
-        self.progress.begin(name, total=total, unit=unit)
+        self.progress.begin(name, total=total, unit=unit, parts=parts)
         began = time.monotonic()
         stage = Stage()
         yield stage
@@ -102,9 +102,9 @@ class Run:
 
 def run_pass(run: Run, name: str, tasks: list[PartTask], function: Callable[[PartTask], dict[str, Any]]) -> None:
     """Run a pass over all parts as a stage of its own."""
-    with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
+    with run.stage(name, total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         for task, result, peak in run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers):
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
         stage.summary = f"{stage.records:,} records" + ("" if stage.records else ", all were done")

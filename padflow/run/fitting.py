@@ -126,12 +126,12 @@ def fit_components(run: Run) -> None:
         return
     halo = bool(run.config.preprocess.average_seconds)
     tasks = run.part_tasks("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"), halo=halo)
-    with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
+    with run.stage("pca", total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         function = the_pass(run, MomentsPart)
         for task, result, peak in run_parts(
             run.directory, "moments", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
         total: Moments | None = None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from padflow.durable import read_json
 from padflow.errors import PadflowError
@@ -60,6 +61,12 @@ def _take(path: Path) -> None:
         f"{path.parent} is in use by process {known.get('pid', '(unknown)')} on {known.get('host', '(unknown)')}. Wait "
         f"for it to end, or choose another --workdir. If it is dead, this goes away in {STALE_SECONDS} s."
     )
+
+
+def holder_of(directory: Path) -> dict[str, Any] | None:
+    """Return host and process (``pid``) at work in a run directory; None where nobody is."""
+    path = directory / LOCK
+    return None if _is_stale(path) else read_json(path)
 
 
 def _is_stale(path: Path) -> bool:

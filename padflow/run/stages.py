@@ -41,6 +41,7 @@ from padflow.run.fitting import (
 from padflow.run.ledger import PartTask, digest, receipts, run_parts
 from padflow.run.lock import locked
 from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS, LabelPart, ScorePart, fit_arrays
+from padflow.run.progress import Progress
 from padflow.run.settings import clear_from, guard_settings
 from padflow.store import prepare_group, results_specs
 
@@ -98,7 +99,7 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
     instrument = load_instrument(config.archive.instrument)
     directory = directory.resolve()
     guard_settings(config, directory, restart_from=restart_from)
-    return Run(config, directory, instrument, restart_from=restart_from, command=note)
+    return Run(config, directory, instrument, Progress(directory), restart_from=restart_from, command=note)
 
 
 def _begin(run: Run) -> None:
@@ -235,11 +236,11 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         rows_per_part=run.config.archive.rows_per_part,
     )
     bad: list[tuple[str, str, str]] = []
-    with run.stage("ingest", total=sum(g.rows for g in run.groups)) as stage:
+    with run.stage("ingest", total=sum(g.rows for g in run.groups), parts=len(tasks)) as stage:
         for task, result, peak in run_parts(
             run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 bad += result.get("bad", [])
                 stage.count(task.stop - task.start, peak)
