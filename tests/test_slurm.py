@@ -245,9 +245,9 @@ def test_all_workers_lost_and_none_coming_back(archive: Path, local: Path, monke
     with monkeypatch.context() as patch:
         at_part(patch, "ingest", 1, take_all)
         began = time.monotonic()
-        with pytest.raises(PadflowError, match=r"(?s)waited for 5 s.*no worker.*logs.*same command again"):
-            run_here(archive, directory, *SLURM, "cluster.stall_seconds=5", until="ingest")
-        assert time.monotonic() - began < 60
+        with pytest.raises(PadflowError, match=r"(?s)waited for 20 s.*no worker.*logs.*same command again"):
+            run_here(archive, directory, *SLURM, "cluster.stall_seconds=20", until="ingest")
+        assert time.monotonic() - began < 90
     assert jobs() == []
     slurm_says("scontrol", "update", "PartitionName=main", "State=UP")
     done = {index for _, index, _ in receipts(directory, "ingest")}
