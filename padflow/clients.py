@@ -245,6 +245,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
             ) from error
         stack.enter_context(client)
         print(f"dashboard: {client.dashboard_link}", file=sys.stderr, flush=True)
+        address = client.scheduler.address
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
         try:
             _await_workers(client, config, watch)
@@ -256,7 +257,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
                 raise PadflowError(reason) from error
             if client.status != "running":
                 raise PadflowError(
-                    f"The connection to the scheduler at {client.scheduler.address} was lost. {hint} What is done "
+                    f"The connection to the scheduler at {address} was lost. {hint} What is done "
                     "stands: give the same command again to go on from here."
                 ) from error
             raise

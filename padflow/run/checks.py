@@ -65,7 +65,7 @@ def status_of(directory: Path) -> dict[str, Any]:
     config = run_config(directory)
     at_work = holder_of(directory)
     # While the first scan goes on there is no catalogue yet.
-    catalog = Catalog.load(directory / "catalog.json") or (Catalog("", []) if at_work else _catalog(directory))
+    catalog = Catalog.load(directory / "catalog.json") or (Catalog("", "", (), {}) if at_work else _catalog(directory))
     groups = _groups(config, catalog)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
