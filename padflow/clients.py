@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import resource
 import sys
 import time
@@ -216,9 +216,9 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         Where there is no cluster, its workers do not fit the plan, or work waits and none of it is done.
     """
     import dask
-    from distributed import Client
-    from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
+    if config.performance_report and importlib.util.find_spec("bokeh") is None:
+        raise ConfigError("cluster.performance_report needs bokeh: pip install padflow[dashboard], or leave it out.")
     refusals: list[str] = []
     settings = WORKER_SETTINGS | {
         "distributed.scheduler.allowed-failures": 2,
@@ -235,32 +235,69 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
             hint = f"Look at the queue, and at the logs of jobs in {_log_folder(config, directory)}."
         else:
             target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
-        try:
-            # Not the default client: xarray would take its locks for writing files from the scheduler.
-            client = Client(target, set_as_default=False, timeout=CONNECT_SECONDS, security=security_of(config))
-        except OSError as error:
-            raise PadflowError(
-                f"Nobody answers at cluster.scheduler = {config.scheduler} ({target}): {error}. Is the scheduler "
-                "running, and does its address hold here?"
-            ) from error
-        stack.enter_context(client)
+        client = stack.enter_context(_client(config, target))
         print(f"dashboard: {client.dashboard_link}", file=sys.stderr, flush=True)
-        address = client.scheduler.address
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
-        try:
+        with _explained(client, config, watch=watch, hint=hint):
             _await_workers(client, config, watch)
-            yield DaskWorkers(client, expected=config.workers or choose_workers(config), watch=watch)
-        except (NoWorkerError, NoValidWorkerError) as error:
-            raise PadflowError(stall_message(config.stall_seconds, 0, hint)) from error
-        except Exception as error:
-            if reason := watch.reason or watch.look():
-                raise PadflowError(reason) from error
-            if client.status != "running":
-                raise PadflowError(
-                    f"The connection to the scheduler at {address} was lost. {hint} What is done "
-                    "stands: give the same command again to go on from here."
-                ) from error
+            with _reported(client, directory) if config.performance_report and directory else nullcontext():
+                yield DaskWorkers(client, expected=config.workers or choose_workers(config), watch=watch)
+
+
+def _client(config: ClusterConfig, target: Any) -> Client:
+    from distributed import Client
+
+    foreign = config.kind == "scheduler"
+    # Not the default client: xarray would take its locks for writing files from the scheduler.
+    options = {"timeout": CONNECT_SECONDS, "security": security_of(config)} if foreign else {}
+    try:
+        return Client(target, set_as_default=False, **options)
+    except OSError as error:
+        if not foreign:
             raise
+        raise PadflowError(
+            f"Nobody answers at cluster.scheduler = {config.scheduler} ({target}): {error}. Is the scheduler "
+            "running, and does its address hold here?"
+        ) from error
+
+
+@contextmanager
+def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str) -> Iterator[None]:
+    """Say why a cluster failed, where waiting for its results only showed that it did."""
+    from distributed.scheduler import NoValidWorkerError, NoWorkerError
+
+    address = client.scheduler.address
+    try:
+        yield
+    except (NoWorkerError, NoValidWorkerError) as error:
+        raise PadflowError(stall_message(config.stall_seconds, 0, hint)) from error
+    except Exception as error:
+        if reason := watch.reason or watch.look():
+            raise PadflowError(reason) from error
+        if client.status != "running":
+            raise PadflowError(
+                f"The connection to the scheduler at {address} was lost. {hint} What is done stands: give the same "
+                "command again to go on from here."
+            ) from error
+        raise
+
+
+@contextmanager
+def _reported(client: Client, directory: Path) -> Iterator[None]:
+    """Leave Dask's report of what the workers did, also where the work fails."""
+    from distributed import performance_report
+
+    path = directory / "report" / "performance.html"
+    path.parent.mkdir(exist_ok=True)
+    report = performance_report(filename=str(path))
+    # It takes the client that is current, at its beginning and end only: in between xarray must not find one.
+    with client.as_current():
+        report.__enter__()
+    try:
+        yield
+    finally:
+        with client.as_current():
+            report.__exit__(None, None, None)
 
 
 def _local_cluster(config: ClusterConfig) -> LocalCluster:

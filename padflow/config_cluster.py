@@ -60,6 +60,9 @@ class ClusterConfig(Section):
     dashboard_address: str = Field(
         "127.0.0.1:0", description="Where the scheduler's web page listens; port 0 is any that is free."
     )
+    performance_report: bool = Field(
+        False, description="Leave Dask's account of the workers' time in report/performance.html (needs bokeh)."
+    )
     stall_seconds: Seconds = Field(
         "30min",
         description="End the run where work waits and none of it is done for this long, as when no worker comes; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import operator
 import os
@@ -307,3 +308,14 @@ def test_tls(tmp_path: Path) -> None:
         assert workers.client.scheduler.address.startswith("tls://")
         assert list(workers.each(operator.neg, [3])) == [(3, -3)]
         assert all(address.startswith("tls://") for address in workers.client.nthreads())
+
+
+def test_performance_report(tmp_path: Path) -> None:
+    config = ClusterConfig(workers=1, memory_limit="1GiB", performance_report=True)
+    if importlib.util.find_spec("bokeh") is None:
+        with pytest.raises(ConfigError, match=r"needs bokeh: pip install padflow\[dashboard\]"), connect(config):
+            pass
+        return
+    with connect(config, tmp_path) as workers:
+        assert list(workers.each(operator.neg, [3])) == [(3, -3)]
+    assert (tmp_path / "report" / "performance.html").stat().st_size > 10_000
