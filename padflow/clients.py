@@ -197,6 +197,14 @@ def choose_workers(config: ClusterConfig) -> int:
     return wanted
 
 
+def worker_environment() -> dict[str, Any]:
+    """Return the environment that worker processes start with: Dask's, and padflow's."""
+    import dask
+    import distributed  # noqa: F401  (it brings its settings)
+
+    return dask.config.get("distributed.nanny.pre-spawn-environ") | ENVIRONMENT
+
+
 @contextmanager
 def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
     """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
@@ -222,6 +230,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
     refusals: list[str] = []
     settings = WORKER_SETTINGS | {
         "distributed.scheduler.allowed-failures": 2,
+        "distributed.nanny.pre-spawn-environ": worker_environment(),
         "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
         "distributed.deploy.lost-worker-timeout": "5s",
     }
@@ -311,7 +320,6 @@ def _local_cluster(config: ClusterConfig) -> LocalCluster:
         dashboard_address=config.dashboard_address,
         silence_logs="ERROR",
         security=security_of(config),
-        env=ENVIRONMENT,
     )
 
 

@@ -36,11 +36,11 @@ def moments_of_rows(
     records, offset = read_with_halo(reader, preprocessor, start=start, stop=stop)
     time = records.time[start - offset : stop - offset]
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
-    for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
-        chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
-        if chosen.any():
-            with one_blas_thread():
-                moments = moments.merge(Moments.of(network.encode(features.rows[chosen])))
+    with one_blas_thread():
+        for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
+            chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
+            if chosen.any():
+                moments = moments.merge(Moments.of(network.encode(_chosen(features.rows, chosen))))
     return moments
 
 
@@ -81,14 +81,19 @@ class Encoder:
         error = np.full(rows, np.nan, np.float32)
         reason = np.empty(rows, np.int8)
         blocks = features_by_block(self.preprocessor, records, offset=offset, start=start, stop=stop)
-        for where, features in blocks:
-            reason[where] = features.reason
-            chosen = features.reason == Reason.SELECTED
-            if not chosen.any():
-                continue
-            x = features.rows if chosen.all() else features.rows[chosen]
-            with one_blas_thread():
-                code = self.network.encode(x)
-                score[where][chosen] = (code - self.mean) @ self.components.T
-                error[where][chosen] = self.network.reconstruction_error(x, code)
+        with one_blas_thread():
+            for where, features in blocks:
+                reason[where] = features.reason
+                chosen = features.reason == Reason.SELECTED
+                if chosen.any():
+                    x = _chosen(features.rows, chosen)
+                    code = self.network.encode(x)
+                    deviation = code.astype(np.float64)  # first: NumPy subtracts two types several times slower
+                    deviation -= self.mean
+                    score[where][chosen] = deviation @ self.components.T
+                    error[where][chosen] = self.network.reconstruction_error(x, code)
         return {"score": score, "reason": reason, "reconstruction_error": error}
+
+
+def _chosen(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    return rows if chosen.all() else rows[chosen]

@@ -1,6 +1,6 @@
 """From records of flux to rows of features: clean, select, fold, average, normalise, flatten.
 
-The kernels are plain NumPy. `Preprocessor` binds them to a configuration and an instrument's axes and works on
+`Preprocessor` binds the kernels of `padflow.kernels` to a configuration and an instrument's axes and works on
 blocks of `BLOCK_ROWS` records at fixed places of the archive, so that a row's bits depend neither on the
 size of parts nor on the number of workers. `preprocess` is the same for an xarray Dataset, lazy on Dask.
 """
@@ -16,6 +16,17 @@ import xarray as xr
 
 from padflow.config import BLOCK_ROWS, PreprocessConfig
 from padflow.errors import ConfigError
+from padflow.kernels import (
+    Windows,
+    all_finite,
+    as_slice,
+    count_records,
+    find_windows,
+    flat,
+    fold_flux,
+    normalise_flux,
+    peak_flux,
+)
 from padflow.records import Records
 
 
@@ -50,102 +61,6 @@ class Features:
     reason: np.ndarray
 
 
-def fold_flux(flux: np.ndarray) -> np.ndarray:
-    """Average each pitch angle with its mirror about 90 degrees, ignoring NaN.
-
-    Parameters
-    ----------
-    flux : ndarray of float32, shape (records, pitch_angle, energy)
-
-    Returns
-    -------
-    ndarray of float32, shape (records, (pitch_angle + 1) // 2, energy)
-        From the smallest pitch angle up to 90 degrees.
-    """
-    half = (flux.shape[1] + 1) // 2
-    near, far = flux[:, :half], flux[:, ::-1][:, :half]
-    mean = (near + far) * np.float32(0.5)
-    lone = np.isnan(mean)
-    if lone.any():
-        np.copyto(mean, np.where(np.isnan(near), far, near), where=lone)
-    return mean
-
-
-def average_window(
-    values: np.ndarray,
-    time: np.ndarray,
-    *,
-    window_seconds: float,
-    max_gap_seconds: float,
-    sum_only: bool = False,
-) -> np.ndarray:
-    """Average rows over a running window centred on each, never across a gap.
-
-    Row i is averaged with every row whose time differs by at most half the window, provided that no step
-    between them is longer than `max_gap_seconds`. NaN are left out bin by bin. Each row's sum is
-    accumulated in the same order wherever the array begins, so that its bits do not depend on that.
-
-    Parameters
-    ----------
-    values : ndarray of float32 or float64, shape (records, bins)
-    time : ndarray of datetime64[ns], shape (records,)
-        Ascending.
-    sum_only : bool
-        Return sums, with NaN as 0, in place of means.
-
-    Returns
-    -------
-    ndarray, shape (records, bins)
-        NaN where no row of the window has a value.
-    """
-    valid = ~np.isnan(values)
-    complete = bool(valid.all())
-    filled = values if complete else np.where(valid, values, 0)
-    weight = np.ones((len(values), 1), values.dtype) if complete else valid.astype(values.dtype)
-    total, count = filled.copy(), weight.copy()
-    ns = time.astype("datetime64[ns]").astype(np.int64)
-    half_ns = round(window_seconds * 1e9 / 2)
-    run = np.concatenate([[0], np.cumsum(np.diff(ns) > round(max_gap_seconds * 1e9))])[: len(ns)]
-    for step in range(1, len(ns)):
-        together = (ns[step:] - ns[:-step] <= half_ns) & (run[step:] == run[:-step])
-        if not together.any():
-            break
-        where = True if together.all() else together[:, None]
-        for source, target in ((filled, total), (weight, count)):
-            np.add(target[step:], source[:-step], out=target[step:], where=where)
-            np.add(target[:-step], source[step:], out=target[:-step], where=where)
-    if sum_only:
-        return total
-    with np.errstate(invalid="ignore"):
-        return np.divide(total, count, out=total)
-
-
-def normalise_flux(flux: np.ndarray, method: str, *, middle: int) -> np.ndarray:
-    """Scale each record; 0 where the divisor is 0 or missing, and where a bin is missing.
-
-    Parameters
-    ----------
-    flux : ndarray of float32, shape (records, pitch_angle, energy)
-    method : {"max", "pa90", "energy_max", "none"}
-        See `PreprocessConfig.normalise`.
-    middle : int
-        Index of the pitch angle at (or nearest to) 90 degrees.
-    """
-    flux = np.nan_to_num(flux, nan=0.0, posinf=0.0, neginf=0.0)
-    if method == "none":
-        return flux
-    if method == "max":
-        divisor = flux.max(axis=(1, 2), keepdims=True)
-    elif method == "energy_max":
-        divisor = flux.max(axis=1, keepdims=True)
-    else:
-        divisor = flux[:, middle : middle + 1]
-    # A tiny divisor can overflow a quotient; such a bin carries no information.
-    with np.errstate(over="ignore"):
-        scaled = np.divide(flux, divisor, out=np.zeros_like(flux), where=divisor > np.finfo(np.float32).tiny)
-    return np.nan_to_num(scaled, copy=False, posinf=0.0)
-
-
 class Preprocessor:
     """The preprocessing of one configuration on one instrument's axes.
 
@@ -176,29 +91,31 @@ class Preprocessor:
         self.config = config
         pitch_angle, energy = np.asarray(pitch_angle, "f8"), np.asarray(energy, "f8")
         low, high = config.energy_range or (-np.inf, np.inf)
-        self._channels = np.flatnonzero((energy >= low) & (energy <= high))
-        if not len(self._channels):
+        chosen = np.flatnonzero((energy >= low) & (energy <= high))
+        if not len(chosen):
             raise ConfigError(
                 f"preprocess.energy_range = [{low:g}, {high:g}] MeV holds no channel of the archive; its energies "
                 f"are {', '.join(f'{e:g}' for e in energy)} MeV."
             )
-        bins = len(pitch_angle) * len(self._channels)
+        self._channels = as_slice(chosen)  # energies ascend
+        bins = len(pitch_angle) * len(chosen)
         if config.min_valid_channels > bins:
             raise ConfigError(
                 f"preprocess.min_valid_channels = {config.min_valid_channels}, but a record has only {bins} bins: "
-                f"{len(pitch_angle)} pitch angles x {len(self._channels)} energies. Lower it."
+                f"{len(pitch_angle)} pitch angles x {len(chosen)} energies. Lower it."
             )
+        self._counts_per_flux = None
+        if config.min_counts:
+            self._counts_per_flux = self._checked_counts(counts_per_flux, len(pitch_angle))
         if config.fold:
             pitch_angle = _folded(pitch_angle)
         self.pitch_angle = pitch_angle
         self.energy = energy[self._channels]
         self.features = len(self.pitch_angle) * len(self.energy)
         self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
-        self._counts_per_flux = None
-        if config.min_counts:
-            self._counts_per_flux = self._checked_counts(counts_per_flux)
 
-    def _checked_counts(self, counts_per_flux: np.ndarray | None) -> np.ndarray:
+    def _checked_counts(self, counts_per_flux: np.ndarray | None, pitch_angles: int) -> np.ndarray:
+        """Return the counts that unit flux gives in each bin of a record."""
         chosen = None if counts_per_flux is None else np.asarray(counts_per_flux, "f8")[self._channels]
         if chosen is None or not np.isfinite(chosen).all():
             raise ConfigError(
@@ -206,7 +123,7 @@ class Preprocessor:
                 "geometric factor and accumulation time; add them to the instrument file, or use "
                 "preprocess.min_flux."
             )
-        return chosen
+        return np.tile(chosen, pitch_angles).astype(np.float32)
 
     @property
     def ephemeris(self) -> tuple[str, ...]:
@@ -221,40 +138,30 @@ class Preprocessor:
     def __call__(self, records: Records, core: slice) -> Features:
         """Make features of the records of `core`; those around them only serve the averages."""
         flux = records.flux[:, :, self._channels]
+        windows = self._windows(records.time, core)
         reason = self._reason_before(records.take(core), flux[core])
-        counts = self._counts(flux, records.time, core)
+        counts = self._counts(flux, core, windows)
         if self.config.fold:
             flux = fold_flux(flux)
-        shape = flux.shape[1:]
-        if self.config.average_seconds:
-            flux = self._averaged(flux.reshape(len(flux), -1), records.time).reshape(-1, *shape)
-        flux = flux[core]
-        peak = np.fmax.reduce(flux, axis=(1, 2), initial=0.0)
+        flux = flux[core] if windows is None else windows.mean(flat(flux)).reshape(-1, *flux.shape[1:])
+        peak = peak_flux(flux)
         if not self.config.keep_empty:
             _set_reason(reason, peak <= 0, Reason.EMPTY)
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
-        scaled = normalise_flux(flux, self.config.normalise, middle=self._middle)
+        scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
         return Features(scaled.reshape(len(scaled), self.features), reason)
 
-    def _averaged(self, rows: np.ndarray, time: np.ndarray, *, sum_only: bool = False) -> np.ndarray:
-        return average_window(
-            rows,
-            time,
-            window_seconds=self.config.average_seconds,
-            max_gap_seconds=self.config.max_gap_seconds,
-            sum_only=sum_only,
-        )
+    def _windows(self, time: np.ndarray, core: slice) -> Windows | None:
+        window, gap = self.config.average_seconds, self.config.max_gap_seconds
+        return find_windows(time, core, window_seconds=window, max_gap_seconds=gap) if window else None
 
-    def _counts(self, flux: np.ndarray, time: np.ndarray, core: slice) -> np.ndarray | None:
+    def _counts(self, flux: np.ndarray, core: slice, windows: Windows | None) -> np.ndarray | None:
         if self._counts_per_flux is None:
             return None
-        by_energy = np.nansum(flux, axis=1, dtype="f8")
-        counts = (by_energy * self._counts_per_flux).sum(axis=1)
-        if self.config.average_seconds:
-            counts = self._averaged(counts[:, None], time, sum_only=True)[:, 0]
-        return counts[core]
+        counts = count_records(flat(flux), self._counts_per_flux)
+        return counts[core] if windows is None else windows.sum(counts)
 
     def _reason_before(self, records: Records, flux: np.ndarray) -> np.ndarray:
         """Return the reasons that a record's own values give, before folding and averaging."""
@@ -273,8 +180,8 @@ class Preprocessor:
             _set_reason(reason, np.isnan(l_value), Reason.L_MISSING)
             inside = (l_value >= config.l_range[0]) & (l_value < config.l_range[1])
             _set_reason(reason, ~inside, Reason.OUTSIDE_L)
-        if config.min_valid_channels:
-            valid = np.isfinite(flux).sum(axis=(1, 2))
+        if config.min_valid_channels and not all_finite(flux):
+            valid = np.isfinite(flat(flux)).sum(axis=1)
             _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
         return reason
 
@@ -290,7 +197,8 @@ def _folded(pitch_angle: np.ndarray) -> np.ndarray:
 
 def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:
     """Give a reason to the records that fail and have none yet: the first reason stands."""
-    reason[failed & (reason == Reason.SELECTED)] = code
+    if failed.any():
+        reason[failed & (reason == 0)] = code
 
 
 def aligned_blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:

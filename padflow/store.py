@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,14 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
-from zarr.storage import MemoryStore
 
 from padflow.config import BLOCK_ROWS
 from padflow.durable import sha256_of, write_bytes
 from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
 from padflow.records import Records
+from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
 
-ZSTD_LEVEL = 3
 NAT = np.iinfo("i8").min
 
 
@@ -208,22 +207,12 @@ def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> b
     """
     if values.shape[1:] != spec.sizes or not 0 < len(values) <= rows_per_part:
         raise ValueError(f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})")
-    contents: dict = {}
-    shape = (rows_per_part, *spec.sizes)
-    array = zarr.create_array(
-        MemoryStore(contents),
-        shape=shape,
-        dtype=spec.dtype,
-        fill_value=spec.fill_value,
-        compressors=ZstdCodec(level=ZSTD_LEVEL),
-        config={"write_empty_chunks": True},
-        **spec.chunks(rows_per_part),
-    )
-    whole = np.full(shape, spec.fill_value, spec.dtype)
-    whole[: len(values)] = values
-    array[...] = whole
-    key = array.metadata.encode_chunk_key((0,) * len(shape))
-    return contents[key].to_bytes()
+    whole = np.ascontiguousarray(values, spec.dtype)
+    if len(values) < rows_per_part:
+        whole = np.full((rows_per_part, *spec.sizes), spec.fill_value, spec.dtype)
+        whole[: len(values)] = values
+    layout = spec.chunks(rows_per_part)
+    return encode_shard(whole, chunk_rows=layout["chunks"][0]) if "shards" in layout else encode_chunk(whole)
 
 
 def write_part(
@@ -292,20 +281,42 @@ class ArchiveReader:
 
     def times(self, start: int, stop: int) -> np.ndarray:
         """Return the times of rows [start, stop) as datetime64[ns]."""
-        return self._cached("time")[start:stop].view("datetime64[ns]")
+        first, end, known = self.__dict__.get("_last_times", (0, -1, None))
+        if not first <= start <= stop <= end:
+            first, known = start, self._rows("time", start, stop).view("datetime64[ns]")
+            self.__dict__["_last_times"] = (start, stop, known)
+        return known[start - first : stop - first]
 
     def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
         """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
-        return self._cached(name)[start:stop] if name in self._arrays else None
+        return self._rows(name, start, stop) if name in self._arrays else None
 
     def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
         """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
         found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
         return Records(
             self.times(start, stop),
-            self._cached("flux")[start:stop],
+            self._rows("flux", start, stop),
             {name: values for name, values in found.items() if values is not None},
         )
+
+    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
+        array = self._cached(name)
+        start, stop = max(start, 0), min(stop, array.shape[0])
+        out = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
+        chunk_rows = array.chunks[0]
+        rows_per_part, chunks = (array.shards[0], array.shards[0] // chunk_rows) if array.shards else (chunk_rows, 0)
+        for index in range(start // rows_per_part, -(-stop // rows_per_part)):
+            first = index * rows_per_part
+            low, high = max(start, first), min(stop, first + rows_per_part)
+            part = out[low - start : high - start]
+            key = array.metadata.encode_chunk_key((index, *(0 for _ in array.shape[1:])))
+            try:
+                path = self.store / self.group / name / key
+                read_rows(path, low - first, part, chunk_rows=chunk_rows, chunks=chunks)
+            except FileNotFoundError:
+                part[...] = array.fill_value
+        return out
 
     def _cached(self, name: str) -> zarr.Array:
         # Opening an array parses its metadata, which costs as much as reading a block of it.
@@ -313,6 +324,16 @@ class ArchiveReader:
         if name not in cache:
             cache[name] = self._arrays[name]
         return cache[name]
+
+
+def archive_reader(store: Path, group: str) -> ArchiveReader:
+    """Return a reader that this process keeps, with its metadata parsed, until the store's are changed."""
+    return _kept_reader(store, group, (store / "zarr.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _kept_reader(store: Path, group: str, mtime_ns: int) -> ArchiveReader:
+    return ArchiveReader(store, group)
 
 
 class ResultsReader:

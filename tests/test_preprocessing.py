@@ -13,14 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from padflow.config import PreprocessConfig, load_config
 from padflow.errors import ConfigError
-from padflow.preprocessing import (
-    Preprocessor,
-    Reason,
-    average_window,
-    fold_flux,
-    halo_rows,
-    normalise_flux,
-)
+from padflow.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux
+from padflow.preprocessing import Preprocessor, Reason, halo_rows
 from padflow.records import Records
 
 T0 = np.datetime64("2013-03-17T00:00:00", "ns")
@@ -78,11 +72,16 @@ def series(draw, *, most: int = 24):
     return values, T0 + np.cumsum(np.array(steps, np.int64) * 10**9).astype("timedelta64[ns]")
 
 
+def average(values, time, *, window_seconds, max_gap_seconds, sum_only=False):
+    windows = find_windows(time, slice(None), window_seconds=window_seconds, max_gap_seconds=max_gap_seconds)
+    return windows.sum(np.nan_to_num(values)) if sum_only else windows.mean(values)
+
+
 @settings(max_examples=150, deadline=None)
 @given(series(), st.integers(1, 120), st.integers(1, 50), st.booleans())
 def test_average_equals_the_mean_over_all_pairs(data, window, gap, sum_only):
     values, time = data
-    found = average_window(values, time, window_seconds=window, max_gap_seconds=gap, sum_only=sum_only)
+    found = average(values, time, window_seconds=window, max_gap_seconds=gap, sum_only=sum_only)
     expected = pairs_average(values, time.astype(np.int64), window * 10**9, gap * 10**9, sum_only=sum_only)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -93,30 +92,66 @@ def test_average_equals_the_mean_over_all_pairs(data, window, gap, sum_only):
 def test_average_has_the_same_bits_whatever_lies_around_its_halo(data, window, gap, draw):
     values, time = data
     options = {"window_seconds": window, "max_gap_seconds": gap}
-    whole = average_window(values, time, **options)
+    whole = average(values, time, **options)
     start = draw.draw(st.integers(0, len(time)))
     stop = draw.draw(st.integers(start, len(time)))
     low, high = halo_rows(time, start, stop, halo_seconds=window / 2)
     low, high = draw.draw(st.integers(0, low)), draw.draw(st.integers(high, len(time)))
-    part = average_window(values[low:high], time[low:high], **options)[start - low : stop - low]
+    part = average(values[low:high], time[low:high], **options)[start - low : stop - low]
     assert part.tobytes() == whole[start:stop].tobytes()
 
 
 def test_average_at_the_very_edges_of_window_and_gap():
     values = np.array([[1], [2], [4], [8], [16]], np.float32)
     time = seconds(0, 60, 120.000000001, 180, 240.000000001)
-    both = average_window(values, time, window_seconds=120, max_gap_seconds=60.000000001, sum_only=True)
+    both = average(values, time, window_seconds=120, max_gap_seconds=60.000000001, sum_only=True)
     assert both[:, 0].tolist() == [3, 3, 12, 12, 16]
-    less = average_window(values, time, window_seconds=120.000000002, max_gap_seconds=60, sum_only=True)
+    less = average(values, time, window_seconds=120.000000002, max_gap_seconds=60, sum_only=True)
     assert less[:, 0].tolist() == [3, 3, 12, 12, 16]
-    all_three = average_window(values, time, window_seconds=120.000000002, max_gap_seconds=61, sum_only=True)
+    all_three = average(values, time, window_seconds=120.000000002, max_gap_seconds=61, sum_only=True)
     assert all_three[:, 0].tolist() == [3, 7, 14, 28, 24]
 
 
 def test_average_does_not_change_its_input():
     values = np.ones((5, 2), np.float32)
-    average_window(values, seconds(0, 1, 2, 3, 4), window_seconds=10, max_gap_seconds=60)
+    average(values, seconds(0, 1, 2, 3, 4), window_seconds=10, max_gap_seconds=60)
     assert (values == 1).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(series(most=40), st.integers(1, 120), st.data())
+def test_average_of_some_rows_has_the_bits_of_all(data, window, draw):
+    values, time = data
+    start = draw.draw(st.integers(0, len(time)))
+    core = slice(start, draw.draw(st.integers(start, len(time))))
+    options = {"window_seconds": window, "max_gap_seconds": 25}
+    found = find_windows(time, core, **options).mean(values)
+    assert found.tobytes() == find_windows(time, slice(None), **options).mean(values)[core].tobytes()
+
+
+@settings(max_examples=100, deadline=None)
+@given(series(most=40), st.integers(1, 120), st.data())
+def test_what_others_lack_does_not_change_the_bits_of_a_bin(data, window, draw):
+    values, time = data
+    values = np.nan_to_num(values)
+    windows = find_windows(time, slice(None), window_seconds=window, max_gap_seconds=25)
+    beside = np.concatenate([values, np.full((len(values), 1), np.nan, np.float32)], axis=1)
+    assert windows.mean(beside)[:, :-1].tobytes() == windows.mean(values).tobytes()
+
+
+@given(arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 40)), elements=flux_values))
+def test_counts_are_the_weighted_sum_of_what_is_there(rows):
+    weights = np.linspace(0.1, 3, rows.shape[1], dtype="f4")
+    before = rows.copy()
+    found = count_records(rows, weights)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, np.nansum(rows.astype("f8") * weights, axis=1), rtol=2e-6)
+    np.testing.assert_array_equal(rows, before)
+
+
+@given(arrays(np.float32, (3, 2, 4), elements=flux_values))
+def test_the_peak_is_the_largest_value_or_nothing(flux):
+    assert peak_flux(flux).tolist() == [max([0, *record[~np.isnan(record)].tolist()]) for record in flux]
 
 
 # --- normalising -------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Fitted arrays do not travel: workers read them from the run directory, once each
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
-from padflow.store import ArchiveReader, ResultsReader, results_specs, write_part
+from padflow.store import ArchiveReader, ResultsReader, archive_reader, results_specs, write_part
 
 ARCHIVE, RESULTS, FIT = "archive.zarr", "results.zarr", "fit"
 NETWORK, ENCODER, CLASSES, SPLIT = "network.npz", "encoder.npz", "classes.npz", "split.json"
@@ -70,7 +69,7 @@ class Pass:
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""
-        return ArchiveReader(Path(self.run_dir) / ARCHIVE, group)
+        return archive_reader(Path(self.run_dir) / ARCHIVE, group)
 
     def results(self, group: str) -> ResultsReader:
         """Return the reader of one spacecraft's results."""
@@ -154,11 +153,11 @@ class ScorePart(Pass):
         time = records.time[task.start - offset : task.stop - offset]
         values["time"] = time.astype(np.int64)
         fitted = fit_rows(values["reason"], self.split, group=task.group, start=task.start, time=time)
-        reasons = Counter(values["reason"].tolist())
+        codes, counts = np.unique(values["reason"], return_counts=True)
         return {
             "files": self._write(task, ("time", "score", "reason", "reconstruction_error"), values),
             "fit": int(fitted.sum()),
-            "reasons": {str(code): count for code, count in sorted(reasons.items())},
+            "reasons": {str(code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)},
         }
 
 

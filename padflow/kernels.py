@@ -1,0 +1,212 @@
+"""The arithmetic of preprocessing on arrays: fold, count, average over time, normalise.
+
+Each function works on one block of records, small enough for the processor's cache. Most blocks of most archives
+lack no value, so each looks for NaN with one cheap pass before it makes masks. A row's bits depend on the rows of
+its window alone, whether others lack values or not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def fold_flux(flux: np.ndarray) -> np.ndarray:
+    """Average each pitch angle with its mirror about 90 degrees, ignoring NaN.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+
+    Returns
+    -------
+    ndarray of float32, shape (records, (pitch_angle + 1) // 2, energy)
+        From the smallest pitch angle up to 90 degrees.
+    """
+    half = (flux.shape[1] + 1) // 2
+    near, mirror = flux[:, :half], np.arange(flux.shape[1] - 1, flux.shape[1] - half - 1, -1)
+    mean = flux.take(mirror, axis=1)  # twice as fast as copying a reversed view
+    mean += near
+    mean *= np.float32(0.5)
+    if _has_nan(mean):
+        np.copyto(mean, np.where(np.isnan(near), flux.take(mirror, axis=1), near), where=np.isnan(mean))
+    return mean
+
+
+def _has_nan(values: np.ndarray) -> bool:
+    # The largest value is NaN where any is: one pass without a mask.
+    return values.size > 0 and bool(np.isnan(values.max()))
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Return whether there is neither NaN nor infinity."""
+    return values.size == 0 or bool(np.isfinite(values.max()) and values.min() > -np.inf)
+
+
+def flat(flux: np.ndarray) -> np.ndarray:
+    """Return flux (records, pitch_angle, energy) as (records, bins): a view where its memory allows."""
+    return flux.reshape(len(flux), math.prod(flux.shape[1:]))
+
+
+def count_records(rows: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
+    """Return the counts of each record, with NaN as 0.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (records, bins)
+    counts_per_flux : ndarray of float32, shape (bins,)
+
+    Returns
+    -------
+    ndarray of float64, shape (records,)
+        Added up in float32: right to about one part in a million.
+    """
+    counts = np.einsum("ij,j->i", rows, counts_per_flux)
+    missing = np.flatnonzero(np.isnan(counts))
+    if len(missing):
+        some = rows[missing]
+        some[np.isnan(some)] = 0
+        counts[missing] = np.einsum("ij,j->i", some, counts_per_flux)
+    return counts.astype("f8")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A running window for each of some rows, and how its sum is made of sums of 1, 2, 4, ... neighbouring rows.
+
+    So a sum's bits depend on the rows of its window alone, and a long window costs little more than a short one.
+
+    Parameters
+    ----------
+    length : ndarray of int64, shape (rows,)
+        Rows in each window, its own included.
+    steps : tuple of (int, index, index)
+        Number of rows that are added at once, for which windows, and from which row on.
+    """
+
+    length: np.ndarray
+    steps: tuple[tuple[int, slice | np.ndarray, slice | np.ndarray], ...]
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """Add up the rows of each window: (records, ...) to (rows, ...), of the same dtype."""
+        total = np.zeros((len(self.length), *values.shape[1:]), values.dtype)
+        size, sums = 1, values  # sums[j]: of rows [j, j + size)
+        for wanted, rows, first in self.steps:
+            while size < wanted:
+                sums = sums[:-size] + sums[size:]
+                size *= 2
+            total[rows] += sums[first]
+        return total
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Average the rows of each window, leaving out NaN bin by bin; NaN where no row has a value.
+
+        Parameters
+        ----------
+        values : ndarray of float32 or float64, shape (records, bins)
+        """
+        if not _has_nan(values):
+            total, count = self.sum(values), self.length[:, None]
+        else:
+            valid = ~np.isnan(values)
+            total = self.sum(np.where(valid, values, values.dtype.type(0)))
+            count = self.sum(valid.astype(np.min_scalar_type(int(self.length.max(initial=0)))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total *= np.reciprocal(count.astype(values.dtype))  # infinite where no row has a value: 0 times it is NaN
+        return total
+
+
+def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_gap_seconds: float) -> Windows:
+    """Find the running window of each row of `core`: the rows near in time, never across a gap.
+
+    A row's window holds every row whose time differs by at most half of `window_seconds`, provided that no
+    step between them is longer than `max_gap_seconds`.
+
+    Parameters
+    ----------
+    time : ndarray of datetime64[ns], shape (records,)
+        Ascending.
+    """
+    ns = time.view(np.int64)
+    half_ns = round(window_seconds * 1e9 / 2)
+    middle = ns[core]
+    first = np.searchsorted(ns, middle - half_ns, side="left")
+    end = np.searchsorted(ns, middle + half_ns, side="right")
+    after_gap = np.flatnonzero(np.diff(ns) > round(max_gap_seconds * 1e9)) + 1
+    if len(after_gap):
+        edges = np.concatenate([[0], after_gap, [len(ns)]])
+        run = np.searchsorted(edges, np.arange(len(ns))[core], side="right")
+        first, end = np.maximum(first, edges[run - 1]), np.minimum(end, edges[run])
+    length = end - first
+    if len(first) and length.min() == length.max() and isinstance(as_slice(first), slice):  # as nearly always
+        return _equal_windows(int(first[0]), length)
+    steps = []
+    for power in range(int(length.max(initial=0)).bit_length()):
+        rows = np.flatnonzero(length & (1 << power))
+        if len(rows):
+            steps.append((1 << power, as_slice(rows), as_slice(first[rows])))
+            first[rows] += 1 << power
+    return Windows(length, tuple(steps))
+
+
+def _equal_windows(first: int, length: np.ndarray) -> Windows:
+    rows, steps = len(length), []
+    for power in range(int(length[0]).bit_length()):
+        size = 1 << power
+        if length[0] & size:
+            steps.append((size, slice(0, rows), slice(first, first + rows)))
+            first += size
+    return Windows(length, tuple(steps))
+
+
+def as_slice(index: np.ndarray) -> np.ndarray | slice:
+    """Return an ascending index as a slice, which is a view, where it has no holes."""
+    first, last = int(index[0]), int(index[-1])
+    consecutive = last - first == len(index) - 1 and bool((np.diff(index) == 1).all())
+    return slice(first, last + 1) if consecutive else index
+
+
+def peak_flux(flux: np.ndarray) -> np.ndarray:
+    """Return the largest value of each record, shape (records,); 0 where it has none."""
+    return np.fmax.reduce(flat(flux), axis=1, initial=0.0)
+
+
+def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarray | None = None) -> np.ndarray:
+    """Scale each record; 0 where the divisor is 0 or missing, and where a bin is missing.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+    method : {"max", "pa90", "energy_max", "none"}
+        See `PreprocessConfig.normalise`.
+    middle : int
+        Index of the pitch angle at (or nearest to) 90 degrees.
+    peak : ndarray of float32, shape (records,), optional
+        `peak_flux`, where it is known.
+
+    Returns
+    -------
+    ndarray of float32, shape (records, pitch_angle, energy)
+        A new array.
+    """
+    if not all_finite(flux):
+        flux = np.where(np.isfinite(flux), flux, np.float32(0))
+        peak = None
+    if method == "none":
+        return flux.copy()
+    if method == "max":
+        divisor = (peak_flux(flux) if peak is None else peak)[:, None, None]
+    elif method == "energy_max":
+        divisor = flux.max(axis=1, keepdims=True)
+    else:
+        divisor = flux[:, middle : middle + 1]
+    # Dividing by infinity gives the 0 that is wanted, faster than leaving records out.
+    divisor = np.where(divisor > np.finfo(np.float32).tiny, divisor, np.float32(np.inf))
+    # A tiny divisor can overflow a quotient; such a bin carries no information.
+    with np.errstate(over="ignore"):
+        scaled = flux / divisor
+    if method == "pa90":
+        scaled[np.isinf(scaled)] = 0
+    return scaled
