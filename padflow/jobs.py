@@ -208,6 +208,8 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
     refusals : list of str
         Gets what the queueing system said to each job that it did not take.
     """
+    from distributed.core import Status
+
     kind = _cluster_class(config)
     _check_commands(config)
 
@@ -216,8 +218,13 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             try:
                 await super().start()
             except (RuntimeError, OSError, ValueError) as error:
+                # Raised, it would only be logged, with a traceback, by the loop that submits.
                 refusals.append(" ".join(str(error).rpartition("stderr:")[2].split()))
-                raise
+                self.status = Status.running
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed
 
     arguments = job_arguments(config, directory)
     scheduler = dask.config.get(f"jobqueue.{config.kind}.scheduler-options", {})

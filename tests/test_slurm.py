@@ -269,10 +269,10 @@ def test_all_workers_lost_and_none_coming_back(archive: Path, local: Path, monke
 
 def test_adaptive_from_none_to_two_and_back(tmp_path: Path) -> None:
     with connect(ClusterConfig(**JOBS, minimum_workers=0, stall_seconds=300), tmp_path) as workers:
-        most = 0
-        for _ in workers.each(time.sleep, [0.4] * 40):
-            most = max(most, len(workers.client.nthreads()))
-        assert most == 2
+        end = time.monotonic() + 300
+        while len(workers.client.nthreads()) < 2:
+            assert time.monotonic() < end
+            assert len(list(workers.each(time.sleep, [0.4] * 20))) == 20
         wait_until(lambda: not workers.client.nthreads() and not jobs())
         assert list(workers.each(abs, [-1])) == [(-1, 1)]  # and one comes when there is work again
 
@@ -282,7 +282,7 @@ def test_workers_at_the_end_of_their_life_are_followed_by_others(tmp_path: Path)
     names = set()
     with connect(ClusterConfig(**JOBS, options=life, stall_seconds=300), tmp_path) as workers:
         began = time.monotonic()
-        while time.monotonic() - began < 60 and len(names) < 4:
+        while time.monotonic() - began < 200 and len(names) < 4:
             assert len(list(workers.each(time.sleep, [0.1] * 10))) == 10
             names |= set(workers.client.nthreads())
     assert len(names) >= 4  # addresses: two and those that followed
@@ -304,14 +304,14 @@ def test_wrong_partition(archive: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(PadflowError, match=r"refused.*invalid partition specified: nowhere.*cluster\.queue"):
         run_here(archive, tmp_path / "run", *SLURM, "cluster.queue=nowhere")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 def test_too_little_memory_for_the_plan(archive: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(PadflowError, match=r"worker would need.*cluster\.memory_limit"):
         run_here(archive, tmp_path / "run", *SLURM, "cluster.memory_limit=300MiB")
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 90
 
 
 def test_a_failure_leaves_no_job(archive: Path, monkeypatch, tmp_path: Path) -> None:
@@ -330,15 +330,17 @@ def test_an_interrupted_driver_leaves_no_job(number: int, archive: Path, tmp_pat
     settings = [f"archive.source={archive}", *SMALL, *SLURM]
     driver = subprocess.Popen(
         [
-            *(sys.executable, "-m", "padflow", "run", REPOSITORY / "configs" / "recommended.yaml"),
-            *("--workdir", tmp_path / "run", *(word for setting in settings for word in ("--set", setting))),
+            # A shell without job control has what it starts in the background ignore SIGINT, and so would this.
+            *("env", "--default-signal=INT", sys.executable, "-m", "padflow", "run"),
+            *(REPOSITORY / "configs" / "recommended.yaml", "--workdir", tmp_path / "run"),
+            *(word for setting in settings for word in ("--set", setting)),
         ],
         stderr=subprocess.PIPE,
         text=True,
     )
     wait_until(lambda: jobs("--name=padflow-worker", "--states=RUNNING"))
     driver.send_signal(number)
-    _, printed = driver.communicate(timeout=40)
+    _, printed = driver.communicate(timeout=200)
     assert driver.returncode == 1
     assert printed.endswith("padflow: Interrupted. Run the same command again to go on from here.\n")
     assert jobs() == []
