@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,12 +179,16 @@ def _interface(config: ClusterConfig, elsewhere: str | None) -> str:
 
 
 def _cluster_class(config: ClusterConfig) -> type[JobQueueCluster]:
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         module = importlib.import_module("dask_jobqueue")
     except ModuleNotFoundError:
         raise ConfigError(
             f"cluster.kind = {config.kind} needs dask-jobqueue: pip install dask-jobqueue, or use cluster.kind = local."
         ) from None
+    finally:
+        # Its import has Ctrl-C end the process with status 0 (dask_jobqueue/runner.py of 0.9.0).
+        signal.signal(signal.SIGINT, interrupt)
     return getattr(module, CLASSES[config.kind])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +167,15 @@ def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> N
     assert loaded.cluster.kind == ("scheduler" if path.stem == "one_allocation" else path.parent.name)
     if loaded.cluster.by_jobs:
         assert worker_script(loaded.cluster, tmp_path)
+
+
+def test_ctrl_c_stays_as_it_was(tmp_path: Path) -> None:
+    show = "import signal, sys, pathlib; from padflow import jobs, config; before = signal.getsignal(2); "
+    work = (
+        "jobs.worker_script(config.ClusterConfig(kind='slurm', workers=1, interface='lo'), pathlib.Path(sys.argv[1])); "
+    )
+    check = "assert 'dask_jobqueue' in sys.modules; sys.exit(signal.getsignal(2) is not before)"
+    assert subprocess.run([sys.executable, "-c", show + work + check, tmp_path], check=False).returncode == 0
 
 
 def test_every_kind_of_job_is_known() -> None:
