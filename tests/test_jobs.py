@@ -160,6 +160,12 @@ def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> N
         subprocess.run(["bash", "-n", path], check=True)
         named = f"scripts/{path.parent.name}/{path.name}"
         assert named in path.read_text()
+        # Queueing systems read their directives up to the first command only.
+        lines = [line for line in path.read_text().splitlines() if line]
+        command = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+        mark = {"slurm": "#SBATCH ", "pbs": "#PBS ", "sge": "#$ "}[path.parent.name]
+        assert 4 <= sum(line.startswith(mark) for line in lines[:command])
+        assert not [line for line in lines[command:] if line.startswith(mark)]
         return
     loaded = load_config(path, ["cluster.interface=lo"])
     recommended = load_config(REPOSITORY / "configs" / "recommended.yaml")
