@@ -164,7 +164,7 @@ def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> N
         lines = [line for line in path.read_text().splitlines() if line]
         command = next(number for number, line in enumerate(lines) if not line.startswith("#"))
         mark = {"slurm": "#SBATCH ", "pbs": "#PBS ", "sge": "#$ "}[path.parent.name]
-        assert 4 <= sum(line.startswith(mark) for line in lines[:command])
+        assert sum(line.startswith(mark) for line in lines[:command]) >= 4
         assert not [line for line in lines[command:] if line.startswith(mark)]
         return
     loaded = load_config(path, ["cluster.interface=lo"])
