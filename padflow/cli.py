@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -210,6 +211,49 @@ def run_command(
     _finish(run_all(_open(path, workdir, overrides, restart_from=restart_from)))
 
 
+@command(
+    *run_options,
+    click.option("--dry-run", is_flag=True, help="Only print the job script of the driver, and that of a worker."),
+    click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores of the driver's job."),
+    click.option("--memory", default="4GiB", show_default=True, help="Memory of the driver's job."),
+    click.option("--walltime", default=None, help="Longest time of the driver's job; by default cluster.walltime."),
+)
+def submit(
+    path: Path,
+    workdir: Path | None,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    cores: int,
+    memory: str,
+    walltime: str | None,
+    verbose: bool,
+) -> None:
+    """Hand `padflow run CONFIG` to the queueing system as a job, which asks for its workers."""
+    from padflow import jobs
+
+    config = load_config(path, overrides)
+    if not config.cluster.by_jobs:
+        raise ConfigError(
+            f"cluster.kind = {config.cluster.kind}: `padflow submit` is for slurm, pbs, sge, lsf and htcondor."
+        )
+    directory = (workdir or Path(f"{path.stem}-run")).absolute()
+    settings = [word for text in overrides for word in ("--set", text)]
+    job = jobs.driver_job(
+        config.cluster,
+        ["run", str(path.absolute()), "--workdir", str(directory), *settings],
+        directory=directory,
+        cores=cores,
+        memory=memory,
+        walltime=walltime,
+    )
+    if dry_run:
+        click.echo(f"# ---- the driver\n{job.job_script()}")
+        click.echo(f"# ---- each of up to {config.cluster.workers} workers, which the driver submits")
+        click.echo(jobs.worker_script(config.cluster, directory))
+    else:
+        click.echo(f"job {jobs.submit(job)}; `padflow status {directory}` says how far it is")
+
+
 @command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options)
 def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
     """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing."""
@@ -230,11 +274,16 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
 def status(directory: Path, as_json: bool, verbose: bool) -> None:
     """Say how far the run in DIR is."""
     from padflow.run.checks import status_of
+    from padflow.run.progress import describe
 
     facts = status_of(directory)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
+    if who := facts["at_work"]:
+        progress = facts["progress"]
+        doing = f": {progress['stage']}, {describe(progress)}" if progress else ""
+        click.echo(f"at work   process {who['pid']} on {who['host']}{doing}")
     files = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(facts["files"].items()))
     click.echo(f"records   {facts['records']:,}\nfiles     {files}")
     for stage, parts in facts["stages"].items():
@@ -387,8 +436,22 @@ def _say_set_aside(run: Any) -> None:
         raise SystemExit(SET_ASIDE)
 
 
+def _interrupt(*_: object) -> None:
+    """End as by Ctrl-C: queueing systems end jobs with SIGTERM, and jobs of workers must not be left behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; they are being cancelled
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; errors are one paragraph, and a traceback only with -v."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _run_commands()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_commands() -> None:
     try:
         commands(standalone_mode=False)
     except click.exceptions.Abort:

@@ -7,53 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from dask.utils import parse_bytes, parse_timedelta
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from padflow.config_cluster import ClusterConfig
+from padflow.config_types import PathText, Seconds, Section
 from padflow.errors import ConfigError
 
 BLOCK_ROWS = 1024
 """Rows of one inner chunk of the archive, and of one block of computation (see `padflow.preprocessing`)."""
 
 
-def _seconds(value: object) -> object:
-    """Read ``"2min"`` or ``"90 s"``; Dask's parser knows every unit in use but ``min``."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_timedelta(re.sub(r"mins?\s*$", "minutes", value.strip()))
-    except KeyError:
-        raise ValueError("expected seconds, or a time such as 90s, 2min or 1h") from None
-
-
-Bytes = Annotated[int, BeforeValidator(lambda v: parse_bytes(v) if isinstance(v, str) else v), Field(gt=0)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 Span = tuple[float, float]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, scikit-learn and Keras all take
-PathText = Annotated[Path, PlainSerializer(str)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, with no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ArchiveConfig(Section):
@@ -284,16 +256,6 @@ class AgglomerativeConfig(Section):
     )
 
 
-class ClusterConfig(Section):
-    """Where the work runs."""
-
-    kind: Literal["local"] = Field("local", description="local: a Dask cluster on this machine.")
-    workers: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Worker processes of one thread; null is one a core, as far as memory allows."
-    )
-    memory_limit: Bytes = Field("2GiB", description="Memory limit of each worker.", validate_default=True)
-
-
 class Config(Section):
     """A run of padflow, from CDF files to classes."""
 
@@ -332,8 +294,7 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     Parameters
     ----------
     path : path or None
-        The YAML file; None starts from the defaults. A relative `archive.source` or instrument file is taken
-        relative to the YAML file's folder.
+        The YAML file; None starts from the defaults. Relative paths in it are taken relative to its folder.
     overrides : iterable of str
         Each ``key=value`` or ``section.key=value``; the value is read as YAML.
 
@@ -372,15 +333,26 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+PATH_KEYS = (
+    ("archive", "source"),
+    ("archive", "instrument"),
+    ("cluster", "scheduler"),
+    ("cluster", "tls_ca_file"),
+    ("cluster", "tls_cert"),
+    ("cluster", "tls_key"),
+)
+"""Keys whose values are paths, relative to the YAML file; an instrument may also be a name, a scheduler an address."""
+
+
 def _resolve_paths(values: dict[str, Any], base: Path) -> None:
-    archive = values.get("archive")
-    if not isinstance(archive, dict):
-        return
-    for key in ("source", "instrument"):
-        text = archive.get(key)
-        is_path = isinstance(text, str) and (key == "source" or text.lower().endswith((".yaml", ".yml")))
-        if is_path:
-            archive[key] = str(base / Path(text).expanduser())
+    for section, key in PATH_KEYS:
+        inside = values.get(section)
+        text = inside.get(key) if isinstance(inside, dict) else None
+        if not isinstance(text, str):
+            continue
+        names = (key == "instrument" and not text.lower().endswith((".yaml", ".yml"))) or "://" in text
+        if not names:
+            inside[key] = str(base / Path(text).expanduser())
 
 
 def _override(values: dict[str, Any], text: str) -> None:

@@ -10,6 +10,15 @@ if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get 
     { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
         >/dev/null 2>&1 || echo "NOT TESTED: chromium could not be installed; the report page is not opened" >&2
 fi
+# Clusters are tested on a real Slurm, which tests/slurm_cluster.sh starts and stops on this machine.
+if ! { command -v slurmctld && command -v munged; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing slurm-wlm and munge for the tests on Slurm" >&2
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge; } \
+        >/dev/null 2>&1 || echo "NOT TESTED: slurm-wlm and munge could not be installed; nothing runs on Slurm" >&2
+fi
+if ! command -v slurmctld >/dev/null || [ "$(id -u)" != 0 ]; then
+    echo "NOT TESTED: tests/test_slurm.py needs root, and Debian's slurm-wlm and munge" >&2
+fi
 setup_environment test
 
 .venv/bin/ruff check .

@@ -19,7 +19,9 @@ from padflow.instruments import load_instrument
 from padflow.model import Model
 from padflow.run.context import UNKNOWN, label_tasks, score_tasks
 from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
+from padflow.run.lock import holder_of
 from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
+from padflow.run.progress import FILE
 from padflow.store import DAMAGES, ArchiveReader, ResultsReader
 
 PART_STAGES = ("ingest", "score", "label")
@@ -58,11 +60,13 @@ def status_of(directory: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``records``, ``files`` by status, ``stages`` with parts done of all, ``fits`` that are there, ``report``,
-        ``parts_set_aside``.
+        ``at_work`` (host and process, None where nobody is) and its ``progress``, ``records``, ``files`` by status,
+        ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
     """
     config = run_config(directory)
-    catalog = _catalog(directory)
+    at_work = holder_of(directory)
+    # While the first scan goes on there is no catalogue yet.
+    catalog = Catalog.load(directory / "catalog.json") or (Catalog("", "", (), {}) if at_work else _catalog(directory))
     groups = _groups(config, catalog)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
@@ -71,6 +75,8 @@ def status_of(directory: Path) -> dict[str, Any]:
     report = directory / "report" / "index.html"
     return {
         "directory": str(directory),
+        "at_work": at_work and {name: at_work.get(name) for name in ("host", "pid")},
+        "progress": read_json(directory / FILE) if at_work else None,
         "records": sum(group.rows for group in groups),
         "files": files,
         "stages": {

@@ -69,9 +69,9 @@ class Run:
     """Of the parts of the archive, by group and number: what they are to be made from."""
 
     @contextmanager
-    def stage(self, name: str, *, total: int = 0, unit: str = "records") -> Iterator[Stage]:
+    def stage(self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0) -> Iterator[Stage]:
         """Time a stage, show it, and put it into ``run.json`` where it did something."""
-        self.progress.begin(name, total=total, unit=unit)
+        self.progress.begin(name, total=total, unit=unit, parts=parts)
         began = time.monotonic()
         stage = Stage()
         testing.visit(name)
@@ -142,9 +142,9 @@ def run_pass(
     """Run a pass over all parts as a stage of its own; return the parts that workers died of."""
     died = []
     parts = run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers, stand_in=stand_in)
-    with run.stage(name, total=sum(t.stop - t.start for t in tasks)) as stage:
+    with run.stage(name, total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         for task, result, peak in parts:
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
                 died += [task] if "died" in result else []

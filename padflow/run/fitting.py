@@ -136,13 +136,13 @@ def fit_components(run: Run) -> None:
     halo = bool(run.config.preprocess.average_seconds)
     context = ("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"))
     tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
-    with run.stage("pca", total=sum(t.stop - t.start for t in tasks)) as stage:
+    with run.stage("pca", total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         share = pairs_share(run.config, sum(group.rows for group in run.groups))
         function = the_pass(run, MomentsPart, pairs_share=share)
         for task, result, peak in run_parts(
             run.directory, "moments", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
         aside = [part.name for _, part, _ in parts_set_aside(run.directory, "moments")]

@@ -84,6 +84,13 @@ def _take(path: Path) -> str:
     )
 
 
+def holder_of(directory: Path) -> dict[str, Any] | None:
+    """Return host and process (``pid``) at work in a run directory; None where nobody is."""
+    path = directory / LOCK
+    text = _text(path)
+    return None if not text or _is_stale(path, text) else _holder(text)
+
+
 @contextmanager
 def _in_turn(folder: Path) -> Iterator[None]:
     """Let one process after the other look at the lock file, for two may find the same one stale."""

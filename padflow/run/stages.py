@@ -53,6 +53,7 @@ from padflow.run.passes import (
     ScoreStandIn,
     fit_arrays,
 )
+from padflow.run.progress import Progress
 from padflow.run.settings import clear_from, guard_settings, left_from
 from padflow.store import prepare_group, results_specs
 
@@ -110,7 +111,7 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
     instrument = load_instrument(config.archive.instrument)
     directory = directory.resolve()
     guard_settings(config, directory, restart_from=restart_from)
-    return Run(config, directory, instrument, restart_from=restart_from, command=note)
+    return Run(config, directory, instrument, Progress(directory), restart_from=restart_from, command=note)
 
 
 def _begin(run: Run) -> None:
@@ -261,11 +262,11 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
     )
     bad: list[tuple[str, str, str]] = []
     deadly: list[PartTask] = []
-    with run.stage("ingest", total=sum(g.rows for g in run.groups)) as stage:
+    with run.stage("ingest", total=sum(g.rows for g in run.groups), parts=len(tasks)) as stage:
         for task, result, peak in run_parts(
             run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start)
+            run.progress.advance(task.stop - task.start, stood=result is None)
             if result is not None:
                 bad += result.get("bad", [])
                 deadly += [task] if "died" in result else []
@@ -327,7 +328,7 @@ def _at_work(run: Run) -> Iterator[None]:
         run.directory.mkdir(parents=True, exist_ok=True)
         with locked(run.directory):
             _begin(run)
-            with connect(run.config.cluster) as workers:
+            with connect(run.config.cluster, run.directory) as workers:
                 run.workers = workers
                 try:
                     yield

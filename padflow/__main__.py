@@ -1,0 +1,5 @@
+"""``python -m padflow``."""
+
+from padflow.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""The ``cluster`` section of the configuration: where the work runs. It changes no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from padflow.config_types import Bytes, PathText, Seconds, Section, Walltime
+
+
+class ClusterConfig(Section):
+    """Where the work runs."""
+
+    kind: Literal["local", "slurm", "pbs", "sge", "lsf", "htcondor", "scheduler"] = Field(
+        "local",
+        description="local: processes on this machine; slurm, pbs, sge, lsf, htcondor: jobs of that queueing system "
+        "(Dask's own jobqueue.yaml is honoured); scheduler: a Dask cluster that somebody else started.",
+    )
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Worker processes of one thread. local: null is one a core, as far as memory allows. Jobs: how "
+        "many to ask for. scheduler: wait for this many before work begins; null is one.",
+    )
+    minimum_workers: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="For jobs: ask for as many as there is work for, from this many to `workers`; null: always all.",
+    )
+    memory_limit: Bytes = Field("2GiB", description="Memory limit of each worker.", validate_default=True)
+    workers_per_job: Annotated[int, Field(ge=1)] = Field(1, description="Worker processes in one job.")
+    queue: str | None = Field(None, description="Queue or partition that jobs go to.")
+    account: str | None = Field(None, description="Account or project that pays for jobs.")
+    walltime: Walltime | None = Field(
+        None,
+        description="Longest time of a worker's job, such as 2h or 02:00:00; workers end before it, and others follow.",
+    )
+    interface: str | None = Field(
+        None,
+        description="Network interface between driver and worker jobs, such as ib0 or eth0, or lo where all are on one "
+        "machine. Servers listen on no other.",
+    )
+    prologue: tuple[str, ...] = Field(
+        (), description="Shell lines before a worker starts in its job, such as [module load gcc]."
+    )
+    options: dict[str, Any] = Field(
+        {},
+        description="Further arguments of dask-jobqueue, such as {resource_spec: h_vmem=3G} or {disk: 1GB}.",
+    )
+    scheduler: str | None = Field(
+        None,
+        description="For kind scheduler: its address, such as tcp://10.0.0.1:8786, or the path of a scheduler file.",
+    )
+    tls_ca_file: PathText | None = Field(
+        None,
+        description="TLS between all processes: certificates trusted (PEM); null is what Dask's configuration says.",
+    )
+    tls_cert: PathText | None = Field(None, description="Certificate of every process (PEM).")
+    tls_key: PathText | None = Field(None, description="Its key (PEM).")
+    dashboard_address: str = Field(
+        "127.0.0.1:0", description="Where the scheduler's web page listens; port 0 is any that is free."
+    )
+    performance_report: bool = Field(
+        False, description="Leave Dask's account of the workers' time in report/performance.html (needs bokeh)."
+    )
+    stall_seconds: Seconds = Field(
+        "30min",
+        description="End the run where work waits and none of it is done for this long, as when no worker comes; "
+        "0 waits for ever.",
+        validate_default=True,
+    )
+
+    @field_validator("scheduler", mode="after")
+    @classmethod
+    def _expand_scheduler(cls, value: str | None) -> str | None:
+        return value if value is None or "://" in value else str(Path(value).expanduser().absolute())
+
+    @field_validator("tls_ca_file", "tls_cert", "tls_key", mode="after")
+    @classmethod
+    def _expand_tls(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> ClusterConfig:
+        if (self.kind == "scheduler") != (self.scheduler is not None):
+            raise ValueError("kind: scheduler and an address or file as scheduler: go together")
+        if self.by_jobs and self.workers is None:
+            raise ValueError(f"kind: {self.kind} needs workers: how many to ask for")
+        if self.minimum_workers is not None and not (self.by_jobs and self.minimum_workers <= self.workers):
+            raise ValueError("minimum_workers is for workers that are jobs, and at most workers")
+        if len({path is None for path in (self.tls_ca_file, self.tls_cert, self.tls_key)}) > 1:
+            raise ValueError("tls_ca_file, tls_cert and tls_key go together")
+        return self
+
+    @property
+    def by_jobs(self) -> bool:
+        """Whether workers are jobs of a queueing system."""
+        return self.kind not in ("local", "scheduler")
