@@ -188,7 +188,7 @@ class DaskWorkers:
 
     @contextmanager
     def _collections(self) -> Iterator[None]:
-        with _explained(), self.client.as_current():
+        with _losses_explained(), self.client.as_current():
             yield
 
     def prepare(self) -> None:

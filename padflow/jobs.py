@@ -51,8 +51,8 @@ ENVIRONMENT = {
     "ZARR_THREADING__MAX_WORKERS": "1",
     # Bytes that glibc keeps for the next block of records. With Dask's own 64 KiB every temporary array of a block
     # goes back to the system and comes again a page at a time, which doubles the time of a pass.
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
 }
 """What worker processes start with."""
 WORKER_SETTINGS = {

@@ -46,6 +46,7 @@ def factories() -> ModuleType:
 
 SMALL = (
     "archive.rows_per_part=2048",
+    "preprocess.min_counts=100",
     "train.epochs=5",
     "mean_shift.samples=2000",
     "mean_shift.repeats=2",

@@ -28,6 +28,7 @@ def config(tmp_path: Path, small_archive: Path) -> Path:
     """The recommended configuration, made small, for the small archive."""
     values = yaml.safe_load(RECOMMENDED.read_text())
     values["archive"] |= {"source": str(small_archive), "rows_per_part": 2048}
+    values["preprocess"] |= {"min_counts": 50}
     values["train"] |= {"epochs": 2}
     values["mean_shift"] |= {"samples": 1000, "repeats": 2}
     path = tmp_path / "mine.yaml"
@@ -160,7 +161,9 @@ def test_run_directory_of_another_configuration(
     changed = ["--set", "kmeans.max_iter=50", "--set", "mean_shift.quantile=0.08"]
     before = (copy / "config.yaml").read_bytes()
     ended = padflow(*arguments, *changed)
-    assert_refused(ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.1, is 0.08", "--from cluster")
+    assert_refused(
+        ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.035, is 0.08", "--from cluster"
+    )
     assert (copy / "config.yaml").read_bytes() == before
     ended = padflow(*arguments, *changed, "--from", "label")
     assert_refused(ended, 2, "--from cluster")

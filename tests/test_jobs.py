@@ -169,7 +169,8 @@ def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> N
         return
     loaded = load_config(path, ["cluster.interface=lo"])
     recommended = load_config(REPOSITORY / "configs" / "recommended.yaml")
-    assert loaded.preprocess == recommended.preprocess
+    for section in ("preprocess", "train", "pca", "mean_shift", "kmeans"):
+        assert getattr(loaded, section) == getattr(recommended, section)
     assert loaded.cluster.kind == ("scheduler" if path.stem == "one_allocation" else path.parent.name)
     if loaded.cluster.by_jobs:
         assert worker_script(loaded.cluster, tmp_path)

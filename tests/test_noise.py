@@ -3,7 +3,7 @@ import pytest
 from scipy import linalg
 
 from padflow.errors import PadflowError
-from padflow.noise import neighbour_pairs, noise_adjusted_axes
+from padflow.noise import neighbour_pairs, noise_adjusted_axes, soften
 from padflow.pca import IncrementalPCA
 
 RNG = np.random.default_rng(5)
@@ -80,3 +80,12 @@ def test_pairs_do_not_cross_gaps_or_unusable_records():
     earlier, later = neighbour_pairs(time, usable, lag_seconds=0, max_gap_seconds=60)
     assert len(earlier) == 12
     assert (later == earlier + 1).all()
+
+
+def test_softened_scores_keep_their_order_and_are_equal_near_zero():
+    scores = np.linspace(-100, 100, 2001)
+    soft = soften(scores, 4.0)
+    assert (np.diff(soft) > 0).all()
+    np.testing.assert_allclose(soft[np.abs(scores) < 0.5], scores[np.abs(scores) < 0.5], rtol=3e-3)
+    np.testing.assert_allclose(soft[-1], 4 * np.log(2 * 100 / 4), rtol=1e-3)
+    np.testing.assert_array_equal(soften(scores, 0.0), scores)

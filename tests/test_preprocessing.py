@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from padflow.config import PreprocessConfig, load_config
 from padflow.errors import ConfigError
-from padflow.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux
+from padflow.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux, shape_channels
 from padflow.preprocessing import Preprocessor, Reason, halo_rows
 from padflow.records import Records
 
@@ -435,3 +435,54 @@ def test_no_warning_reaches_the_user(factories):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isfinite(maker(of, slice(None)).rows).all()
+
+
+def loop_shapes(flux, counts_per_flux, averaged, prior):
+    """The definition, in float64, one record and energy after the other."""
+    out = np.zeros(flux.shape)
+    for i, record in enumerate(flux.astype("f8")):
+        counts = np.where(np.isnan(record), 0, record) * counts_per_flux * averaged[i]
+        if counts.sum() == 0:
+            continue
+        overall = counts.sum(axis=1) / counts.sum()
+        for e in range(flux.shape[2]):
+            total = counts[:, e].sum() + prior
+            if total:
+                out[i, :, e] = (counts[:, e] + prior * overall) / total
+    return np.sqrt(out)
+
+
+@given(data=st.data(), prior=st.sampled_from([0.0, 3.0, 50.0]))
+def test_shapes_of_channels_follow_their_definition(data, prior):
+    records, angles, energies = (data.draw(st.integers(1, 5)) for _ in range(3))
+    values = st.floats(0, 1e6, width=32) | st.just(np.nan)
+    flux = data.draw(arrays(np.float32, (records, angles, energies), elements=values))
+    per_flux = data.draw(arrays(np.float32, (angles, energies), elements=st.floats(0.125, 8, width=32)))
+    averaged = data.draw(arrays(np.int64, records, elements=st.integers(1, 12)))
+    before = flux.copy()
+    found = shape_channels(flux, per_flux, averaged=averaged, prior_counts=prior)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(flux, before)
+    np.testing.assert_allclose(found, loop_shapes(flux, per_flux, averaged, prior), atol=2e-4)
+
+
+def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories):
+    records = factories.records(300, seed=4)
+    config = PreprocessConfig(normalise="shape", prior_counts=20, average_seconds=60, max_gap_seconds=40)
+    per_flux = np.linspace(0.5, 2, len(factories.ENERGY))
+    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=per_flux)
+    found = maker(records, slice(None)).rows
+    windows = find_windows(records.time, slice(None), window_seconds=60, max_gap_seconds=40)
+    folded = fold_flux(records.flux)
+    flux = windows.mean(folded.reshape(len(folded), -1)).reshape(folded.shape)
+    both = np.full((folded.shape[1], 1), 2.0)
+    both[len(factories.PITCH_ANGLE) // 2 :] = 1
+    expected = loop_shapes(flux, both * per_flux, windows.length, 20)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=2e-5)
+    squares = (found.reshape(expected.shape) ** 2).sum(axis=1)
+    np.testing.assert_allclose(squares[squares > 0], 1, rtol=1e-5)
+
+
+def test_shapes_need_counts():
+    with pytest.raises(ConfigError, match="normalise = shape needs counts"):
+        Preprocessor(PreprocessConfig(normalise="shape"), PITCH_ANGLE, energy=ENERGY)

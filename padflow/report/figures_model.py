@@ -72,8 +72,41 @@ def loss(run: Run) -> Drawing:
     return Drawing("loss", "Training of the autoencoder", caption, "Loss curves by epoch.", figure)
 
 
+def _noise_ratios(run: Run) -> list[float]:
+    return (run.model.get("pca") or {}).get("signal_to_noise") or []
+
+
 def variance(run: Run) -> Drawing:
-    """Draw the explained variance of the principal components and the whole eigenvalue spectrum."""
+    """Draw what decided which components are kept: their variance, or how far they stand out over noise."""
+    return _signal_to_noise(run) if _noise_ratios(run) else _explained_variance(run)
+
+
+def _signal_to_noise(run: Run) -> Drawing:
+    ratios = numbers(_noise_ratios(run))
+    kept = len(run.model["pca"]["explained_variance_ratio"])
+    figure = new_figure(2.5)
+    ax = figure.subplots()
+    index = np.arange(1, len(ratios) + 1)
+    ax.bar(index, ratios, color=[BLUE if i <= kept else "#c9c9c9" for i in index], width=0.8)
+    ax.axhline(1, lw=1, color=VERMILLION)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles = [
+        Line2D([], [], marker="s", ls="", color=BLUE, label="kept"),
+        Line2D([], [], marker="s", ls="", color="#c9c9c9", label="not kept"),
+        Line2D([], [], lw=1, color=VERMILLION, label="noise alone"),
+    ]
+    ax.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, loc="upper right")
+    finish(ax, x="Noise-adjusted component", y="Standard deviation / noise")
+    caption = (
+        f"Standard deviation of the encoded records along each noise-adjusted component, over the noise (bars), which "
+        f"is how records next to each other in time differ; the {kept} kept in blue. They are combinations of the "
+        f"first {len(ratios)} principal components (minimum noise fraction, Green et al. 1988)."
+    )
+    alt = f"Bars of signal to noise; {kept} of {len(ratios)} components are kept."
+    return Drawing("variance", "Noise-adjusted components", caption, alt, figure)
+
+
+def _explained_variance(run: Run) -> Drawing:
     pca = run.model.get("pca") or {}
     kept = numbers(pca.get("explained_variance_ratio"))
     spectrum = numbers(pca.get("spectrum"))
@@ -138,9 +171,12 @@ def scores(run: Run) -> Drawing:
         letter = letters(4)[i + 1] if n_dims == 3 else ""
         finish(ax, letter=letter, x=f"Score of component {h + 1}", y=f"Score of component {v + 1}")
     _legend(figure, run)
+    what, unit = "principal components", "no unit"
+    if _noise_ratios(run):
+        what, unit = "noise-adjusted components", "in units of the noise; logarithmic beyond some units"
     caption = (
         f"Scores of {len(points):,} records drawn at random (of {run.n_labelled:,} with a class) on the "
-        f"first {n_dims} principal components of the encoded records (no unit); colour: class. Points are "
+        f"first {n_dims} {what} of the encoded records ({unit}); colour: class. Points are "
         "transparent and drawn in random order, so that depth of colour follows density and, in the "
         "planes, no class hides another; numbers stand at the median of each class. The planes have equal "
         "scales, so that distances are those that k-means "

@@ -93,3 +93,16 @@ def test_ties_go_to_the_smaller_number():
     tied = RepeatedModes([of(7), of(5), of(7), of(5), of(9)])
     assert tied.n_clusters == 5
     assert tied.modes is tied.repeats[1]
+
+
+def test_drawn_starts_find_the_modes_of_binned_ones():
+    random = np.random.default_rng(3)
+    scores = np.concatenate([random.normal(centre, 1, (800, 5)) for centre in (0, 8, -8)])
+    binned = find_modes(scores[:600], bandwidth=4.0, min_share=0.05)
+    drawn = find_modes(scores, bandwidth=4.0, starts=60, min_share=0.05, seed=2)
+    assert binned.n_clusters <= drawn.n_clusters == 3
+    reference = MeanShift(bandwidth=4.0, bin_seeding=False).fit(scores[::6])
+    distance = np.linalg.norm(drawn.modes[:, None] - reference.cluster_centers_[None], axis=2)
+    assert distance.min(axis=1).max() < 0.6
+    again = find_modes(scores, bandwidth=4.0, starts=60, min_share=0.05, seed=2)
+    np.testing.assert_array_equal(again.modes, drawn.modes)
