@@ -26,7 +26,16 @@ from padflow.run.checks import verify
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECOMMENDED = REPOSITORY / "configs" / "recommended.yaml"
-QUICK = ["--set", "train.epochs=2", "--set", "mean_shift.samples=1000", "--set", "mean_shift.repeats=2"]
+QUICK = [
+    "--set",
+    "preprocess.min_counts=50",
+    "--set",
+    "train.epochs=2",
+    "--set",
+    "mean_shift.samples=1000",
+    "--set",
+    "mean_shift.repeats=2",
+]
 
 
 def arrays(directory: Path, store: str = "results.zarr") -> dict[str, np.ndarray]:
