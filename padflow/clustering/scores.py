@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn import config_context
 from sklearn.metrics import silhouette_score
 
 BLOCK_ROWS = 65536
+SILHOUETTE_MIB = 64
+"""Memory for distances at a time: scikit-learn's own limit of 1 GiB would be the largest demand of a whole run."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,10 @@ def silhouette(scores: np.ndarray, cluster: np.ndarray, *, samples: int = 10_000
     labelled = np.flatnonzero(cluster >= 0)
     drawn = labelled[np.random.RandomState(seed).permutation(len(labelled))[:samples]]  # scikit-learn's draw
     counts = np.unique(cluster[drawn], return_counts=True)[1]
-    return float(silhouette_score(scores[drawn], cluster[drawn])) if _defined(counts) else float("nan")
+    if not _defined(counts):
+        return float("nan")
+    with config_context(working_memory=SILHOUETTE_MIB):
+        return float(silhouette_score(scores[drawn], cluster[drawn]))
 
 
 def _defined(counts: np.ndarray) -> bool:
