@@ -24,6 +24,8 @@ KEPT_SHARE = 0.7
 SOFTENING = 4.0
 """Noise units beyond which a score grows as its logarithm: what the shapes of one population differ by is in proportion
 to the shape, so that populations far from the rest would fall into specks. Chosen on simulated archives."""
+LEAST_NOISE = 1e-3
+"""Noise that every component has at least, over that of others."""
 ROUNDS = 3
 """Rounds of leaving out the pairs that differ most; the axes do not move any more (measured)."""
 
@@ -98,12 +100,14 @@ def noise_adjusted_axes(
         principal = pca.components_[:leading]
         change = np.asarray(differences, "f8") @ principal.T
         usual = np.median(np.abs(change), axis=0)
-        if not usual.all():
+        if not usual.any():
             raise PadflowError("pca.scale=noise: neighbouring records do not differ at all. Set pca.scale=none.")
-        length = ((change / usual) ** 2).sum(axis=1)
+        # Components without change of their own would have an infinite ratio.
+        length = ((change / np.maximum(usual, LEAST_NOISE * usual.max())) ** 2).sum(axis=1)
         for _ in range(ROUNDS):
             kept = change[length <= np.quantile(length, KEPT_SHARE)]
             noise = kept.T @ kept / (2 * len(kept))
+            noise += LEAST_NOISE**2 * np.trace(noise) / leading * np.eye(leading)
             squared, axes = linalg.eigh(np.diag(pca.explained_variance_[:leading]), noise)
             squared, axes = squared[::-1], axes[:, ::-1]
             # Where signal is strong, changes of population show.

@@ -30,6 +30,7 @@ from padflow.clients import ALLOWED_FAILURES, DaskWorkers
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.network import Network
 from padflow.run import fitting, stages
+from padflow.watch import Watch
 
 TRAINING_SECONDS = 0.5
 
@@ -86,7 +87,7 @@ def serve_worker(address: str) -> None:
 
 
 @contextmanager
-def cluster_apart(config: Any) -> Iterator[DaskWorkers]:
+def cluster_apart(config: Any, directory: Path) -> Iterator[DaskWorkers]:
     """A scheduler and workers that are processes of their own, as on the nodes of a batch system."""
     file = Path(os.environ["PADFLOW_TEST_SCHEDULER"])
     file.unlink(missing_ok=True)
@@ -98,7 +99,7 @@ def cluster_apart(config: Any) -> Iterator[DaskWorkers]:
     try:
         with distributed.Client(file.read_text(), set_as_default=False) as client:
             client.wait_for_workers(2)
-            yield DaskWorkers(client)
+            yield DaskWorkers(client, expected=2, watch=Watch(client, config, refusals=[]))
     finally:
         for pid in (scheduler, *workers):
             os.kill(pid, 15)

@@ -29,6 +29,8 @@ from padflow.testing import VARIABLE, Fault, FaultPlan, invocations
 HERE = Path(__file__).resolve().parent
 SETTINGS = (
     "archive.rows_per_part=1024",
+    "preprocess.min_counts=50",
+    "pca.components=3",
     "mean_shift.samples=300",
     "mean_shift.repeats=1",
     "kmeans.clusters=3",
