@@ -126,7 +126,8 @@ def test_restatement_finds_separate_clusters():
     scores, labels, modes, metrics = plain_reference.cluster(codes)
     assert scores.shape == (900, 3)
     for found in (labels, modes):
-        assert len(set(zip(found, truth, strict=True))) == len(set(found)) == 3
+        # Mean shift may find more than one mode in a cluster, but none in two.
+        assert len(set(zip(found, truth, strict=True))) == len(set(found)) >= 3
     assert metrics["davies_bouldin"] < 0.5
 
 

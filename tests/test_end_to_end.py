@@ -220,7 +220,9 @@ def pair_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_spacecraft(config: str, pair_archive: Path, padflow, serial, no_report, tmp_path: Path) -> None:
     options = ["--set", f"archive.source={pair_archive}", "--set", "archive.rows_per_part=1024", *QUICK]
     if config == "killey2023":
-        options += ["--set", "mean_shift.repeats=1", "--set", "kmeans.clusters=5"]
+        options += ["--set", "mean_shift.repeats=1", "--set", "kmeans.clusters=5", "--set", "preprocess.min_counts=0"]
+    else:  # records are 108 s apart
+        options += ["--set", "preprocess.max_gap_seconds=150"]
     ended = padflow("run", REPOSITORY / "configs" / f"{config}.yaml", "--workdir", tmp_path / "run", *options)
     assert ended.status == 0, ended.err
     for group in ("rbspa", "rbspb"):

@@ -53,7 +53,7 @@ def test_csv(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     assert export(finished_run, output, start=START, end=END, spacecraft="rbspa") == expected.sizes["time"]
     with output.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["time", *VALUES, *PLACES, "score_1", "score_2", "score_3"]
+    assert list(rows[0]) == ["time", *VALUES, *PLACES, *(f"score_{i}" for i in range(1, 6))]
     found = {name: [row[name] for row in rows] for name in rows[0]}
     np.testing.assert_array_equal(np.array(found["time"], "datetime64[ns]"), expected["time"].values)
     assert found["cluster"] == [str(value) for value in expected["cluster"].values]

@@ -35,7 +35,7 @@ def written_by_zarr(folder, values, **layout):
         shape=values.shape,
         dtype=values.dtype,
         fill_value=np.nan,
-        compressors=zarr.codecs.ZstdCodec(level=3),
+        compressors=zarr.codecs.ZstdCodec(level=3, checksum=True),
         config={"write_empty_chunks": True},
         **layout,
     )

@@ -142,7 +142,7 @@ def configuration(source: Path, *, fold: bool, clusters: int) -> Config:
 
 def run_padflow(config: Config, directory: Path, *, until: str | None = None, restart_from: str | None = None) -> None:
     run = stages.open_run(config, directory, restart_from=restart_from)
-    run.progress = Progress(io.StringIO())
+    run.progress = Progress(stream=io.StringIO())
     stages.run_all(run, until=until)
 
 

@@ -195,7 +195,7 @@ def test_codecs_that_unpickle_are_not_opened(tmp_path: Path, trace: Path, place:
         open_results(store)
     with pytest.raises(FileNotFoundError):
         ResultsReader(store, "rbspa").read("cluster", 0, 4)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PadflowError, match="No group found"):
         ArchiveReader(store, "rbspa").times(0, 4)
     assert not trace.exists()
 
