@@ -129,6 +129,17 @@ def local(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="module")
+def commanded(archive: Path, tmp_path_factory: pytest.TempPathFactory, padflow_process: Callable) -> Path:
+    """The same by the command line: in this process earlier tests may have set TensorFlow's threads."""
+    directory = tmp_path_factory.mktemp("commanded") / "run"
+    settings = [word for setting in (f"archive.source={archive}", *SMALL) for word in ("--set", setting)]
+    config = REPOSITORY / "configs" / "recommended.yaml"
+    ended = padflow_process("run", config, "--workdir", directory, *settings)
+    assert ended.returncode == 0, ended.stderr
+    return directory
+
+
 def arrays(directory: Path, store: str) -> dict[str, np.ndarray]:
     root = zarr.open_group(directory / store, mode="r", use_consolidated=False)
     return {path: array[...] for path, array in root.members(max_depth=None) if isinstance(array, zarr.Array)}
@@ -160,32 +171,32 @@ def submit_script(name: str, archive: Path, workdir: Path, *options: str) -> Non
     )
 
 
-def assert_finished(directory: Path, local: Path) -> str:
+def assert_finished(directory: Path, commanded: Path) -> str:
     """Check the run that a batch script made; return what it printed."""
     wait_until(lambda: not jobs(), seconds=600)
     printed = Path(f"{directory}.out").read_text()
     assert "records labelled" in printed, printed
     assert (directory / "report" / "index.html").stat().st_size > 10_000
-    assert_same(directory, local)
+    assert_same(directory, commanded)
     assert checks.verify(directory).problems == []
     return printed
 
 
-def test_driver_job_with_workers_as_jobs(archive: Path, local: Path, tmp_path: Path) -> None:
+def test_driver_job_with_workers_as_jobs(archive: Path, commanded: Path, tmp_path: Path) -> None:
     submit_script("workers_as_jobs", archive, tmp_path / "run", "--mem=3G")
     wait_until(lambda: len(jobs()) == 3)  # the driver and its workers
     wait_until(lambda: (checks.status_of(tmp_path / "run")["progress"] or {}).get("stage") == "train")
-    assert_finished(tmp_path / "run", local)
+    assert_finished(tmp_path / "run", commanded)
     assert len(list((tmp_path / "run" / "logs").glob("*.err"))) == 2
 
 
-def test_one_allocation(archive: Path, local: Path, tmp_path: Path) -> None:
+def test_one_allocation(archive: Path, commanded: Path, tmp_path: Path) -> None:
     submit_script("one_allocation", archive, tmp_path / "run", "--ntasks=2", "--mem-per-cpu=3G")
-    assert_finished(tmp_path / "run", local)
+    assert_finished(tmp_path / "run", commanded)
     assert list((tmp_path / "run").glob("scheduler*.json")) == []
 
 
-def test_resubmission_before_the_walltime(archive: Path, local: Path, tmp_path: Path) -> None:
+def test_resubmission_before_the_walltime(archive: Path, commanded: Path, tmp_path: Path) -> None:
     directory = tmp_path / "run"
     submit_script("resubmit", archive, directory, "--mem=3G")
     wait_until(lambda: (read_json(directory / "progress.json") or {}).get("stage") == "train")
@@ -195,7 +206,7 @@ def test_resubmission_before_the_walltime(archive: Path, local: Path, tmp_path: 
     # What Slurm sends at --signal=B:USR1@120, without the wait.
     slurm_says("scancel", "--signal=USR1", "--batch", driver)
     wait_until(lambda: jobs("--name=padflow") not in ([driver], []))
-    printed = assert_finished(directory, local)
+    printed = assert_finished(directory, commanded)
     assert "job 1 of at most 20" in printed
     assert "Interrupted" in printed
     assert "job 2 of at most 20" in printed
