@@ -21,6 +21,7 @@ from padflow.archive.ingest import IngestPart
 from padflow.archive.plan import PartSpan, plan_groups
 from padflow.clients import SerialWorkers, Workers, connect
 from padflow.config import Config, load_config
+from padflow.fitting import pairs_share
 from padflow.instruments import Instrument, load_instrument
 from padflow.run.ledger import PartTask, run_parts
 from padflow.run.passes import ARCHIVE, FIT, LabelPart, MomentsPart, ScorePart
@@ -193,11 +194,14 @@ class FinishedRun:
             )
         # Results are written over by the same bytes.
         kind = {"pca": MomentsPart, "score": ScorePart, "label": LabelPart}[name]
+        rows = sum(span.stop - span.start for span in self.spans)
+        more = {"pairs_share": pairs_share(config, rows)} if name == "pca" else {}
         return kind(
             run_dir=str(self.directory),
             preprocess=config.preprocess,
             rows_per_part=config.archive.rows_per_part,
             test_only=config.pca.rows == "test",
+            **more,
         )
 
 
