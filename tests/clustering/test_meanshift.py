@@ -32,7 +32,24 @@ def test_equal_to_scikit_learn():
     share = np.bincount(reference.labels_) / len(scores)
     order = np.argsort(-share)
     np.testing.assert_array_equal(modes.share, share[order])
-    np.testing.assert_array_equal(modes.modes, reference.cluster_centers_[order])
+    np.testing.assert_allclose(modes.modes, reference.cluster_centers_[order], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("components", [1, 2, 5])
+@pytest.mark.parametrize("starts", [None, 40])
+def test_touching_populations_equal_scikit_learn(components, starts):
+    random = np.random.default_rng(components)
+    scores = random.normal(size=(1500, components)) * random.choice([0.3, 1, 2], (1500, 1)) + random.choice(
+        4, (1500, 1)
+    )
+    modes = find_modes(scores, bandwidth=0.8, starts=starts, min_share=0, seed=7)
+    drawn = np.sort(np.random.default_rng(7).choice(1500, 40, replace=False))
+    reference = MeanShift(bandwidth=0.8, bin_seeding=True, seeds=None if starts is None else scores[drawn]).fit(scores)
+    shares = np.bincount(reference.labels_, minlength=len(reference.cluster_centers_)) / len(scores)
+    assert modes.n_clusters == len(shares) > 1
+    np.testing.assert_array_equal(np.sort(modes.share), np.sort(shares))
+    order = [np.lexsort(found.T) for found in (modes.modes, reference.cluster_centers_)]
+    np.testing.assert_allclose(modes.modes[order[0]], reference.cluster_centers_[order[1]], rtol=0, atol=1e-10)
 
 
 def test_minimum_share_leaves_out_specks():
