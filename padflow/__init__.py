@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from padflow.config import Config, load_config
-    from padflow.fitting import fit
+    from padflow.fit_dataset import fit
     from padflow.model import Model
     from padflow.opening import open_archive, open_results
     from padflow.preprocessing import preprocess
@@ -19,7 +19,7 @@ __all__ = ["Config", "Model", "fit", "load_config", "open_archive", "open_result
 _HOMES = {
     "Config": "padflow.config",
     "Model": "padflow.model",
-    "fit": "padflow.fitting",
+    "fit": "padflow.fit_dataset",
     "load_config": "padflow.config",
     "open_archive": "padflow.opening",
     "open_results": "padflow.opening",

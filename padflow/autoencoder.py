@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import sys
 import threading
@@ -24,6 +23,7 @@ import numpy as np
 
 from padflow.errors import PadflowError
 from padflow.network import Network
+from padflow.sampling import ALIGNMENT_BYTES
 from padflow.startup_log import without_startup_log
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def train_autoencoder(
     ----------
     epochs_of_rows : callable
         ``epochs_of_rows(epoch)`` returns the normalised records to train on in that epoch, shape
-        (rows, features), float32. The same array object again is not copied again.
+        (rows, features), float32; it must not change afterwards. The same array object again is not read again.
     validation : numpy.ndarray
         Normalised records for the validation loss, shape (rows, features), float32.
     code_size : int
@@ -127,7 +127,7 @@ def train_autoencoder(
     weights = [variable.value for variable in model.trainable_variables]
     run_epoch = _epoch_function(tf, weights, batch_size, learning_rate)
     run_validation = _validation_function(tf, weights)
-    validation = tf.convert_to_tensor(validation, dtype=tf.float32)
+    validation = _tensor(tf, validation)
 
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
@@ -142,7 +142,7 @@ def train_autoencoder(
         previous, rows = rows, epochs_of_rows(epoch)
         if rows is not previous:
             _check_rows(rows, "training", "train.train_share or train.split")
-            tensor = tf.convert_to_tensor(rows, dtype=tf.float32)
+            tensor = _tensor(tf, rows)
         began = time.perf_counter()
         loss = float(run_epoch(tensor, _shuffled(len(rows), seed, epoch), tf.constant(steps, tf.int64)))
         rows_per_second = len(rows) / (time.perf_counter() - began)
@@ -205,6 +205,13 @@ def load_keras(path: str | Path) -> keras.Model:
         ) from error
 
 
+def _tensor(tf: Any, rows: np.ndarray) -> Any:
+    """Return rows as a tensor: the same memory where it lies as TensorFlow wants it, else a copy."""
+    if rows.dtype == np.float32 and rows.flags.carray and rows.ctypes.data % ALIGNMENT_BYTES == 0:
+        return tf.experimental.dlpack.from_dlpack(rows.__dlpack__())
+    return tf.convert_to_tensor(rows, dtype=tf.float32)
+
+
 def _check_rows(rows: np.ndarray, use: str, keys: str) -> None:
     if len(rows) == 0:
         raise PadflowError(
@@ -259,7 +266,6 @@ def _gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
     code = do(lambda: tf.nn.relu(tf.nn.bias_add(tf.matmul(rows, w_encode), b_encode)))
     decoded = do(lambda: tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode)))
     difference = do(lambda: decoded - rows)
-    half_squares = do(lambda: tf.nn.l2_loss(difference))
     by_decoded = do(lambda: raw.SigmoidGrad(y=decoded, dy=difference))
     by_hidden = do(lambda: tf.matmul(by_decoded, w_decode, transpose_b=True))
     by_code = do(lambda: raw.ReluGrad(gradients=by_hidden, features=code))
@@ -269,7 +275,7 @@ def _gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
         do(lambda: tf.matmul(code, by_decoded, transpose_a=True)),
         do(lambda: raw.BiasAddGrad(out_backprop=by_decoded)),
     )
-    return half_squares, gradients
+    return do(lambda: tf.nn.l2_loss(difference)), gradients
 
 
 def _in_turn(tf: Any) -> Callable:
@@ -296,15 +302,14 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
     # half-squares stands for that of the mean, which is this much smaller.
     gradient_scale = batch_size * features / 2
 
-    def step(rows, index, number, rescale=None):
+    def step(rows, halves, powers, rescale=None):
         current = [w.read_value() for w in weights]
-        parts = [_gradient_sums(tf, tf.gather(rows, part), current) for part in _split(tf, index)]
-        number = tf.cast(number, tf.float32)
-        power_1, power_2 = tf.pow(BETA_1, number), tf.pow(BETA_2, number)
+        parts = [_gradient_sums(tf, tf.gather(rows, half), current) for half in halves]
+        power_1, power_2 = tf.unstack(powers, num=2)
         for variable, (mean, square), *gradients in zip(
             weights, moments, *(gradients for _, gradients in parts), strict=True
         ):
-            gradient = tf.add_n(gradients)
+            gradient = functools.reduce(tf.add, gradients)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=mean.handle,
@@ -321,13 +326,15 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
 
     def epoch(rows, order, steps_before):
         whole = tf.size(order) // batch_size
-        left = order[whole * batch_size :]
+        batches, left = tf.reshape(order[: whole * batch_size], (-1, batch_size)), order[whole * batch_size :]
+        # Here at once: every small operation that a step is spared counts.
+        numbers = tf.cast(steps_before + 1 + tf.range(tf.cast(whole + 1, tf.int64)), tf.float32)
+        powers = tf.stack([tf.pow(BETA_1, numbers), tf.pow(BETA_2, numbers)], axis=1)
 
         def body(number, total, steps):
             for _ in range(steps):
-                index = order[number * batch_size : (number + 1) * batch_size]
+                total += step(rows, tf.split(batches[number], _halves(batch_size)), powers[number])
                 number += 1
-                total += step(rows, index, steps_before + tf.cast(number, tf.int64))
             return number, total
 
         done = (0, tf.constant(0, tf.float64))
@@ -339,8 +346,13 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
         total = done[1]
 
         def last():
-            rescale = batch_size / tf.cast(tf.size(left), tf.float32)
-            return step(rows, left, steps_before + tf.cast(whole + 1, tf.int64), rescale)
+            count = tf.size(left)
+            return step(
+                rows,
+                tf.split(left, _halves(count), num=BATCH_PARTS),
+                powers[whole],
+                batch_size / tf.cast(count, tf.float32),
+            )
 
         total += tf.cond(tf.size(left) > 0, last, lambda: tf.constant(0, tf.float64))
         return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
@@ -353,10 +365,8 @@ def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: floa
     )
 
 
-def _split(tf: Any, index: Any) -> list:
-    rows = tf.size(index)
-    edges = [rows * part // BATCH_PARTS for part in range(BATCH_PARTS + 1)]
-    return [index[start:stop] for start, stop in itertools.pairwise(edges)]
+def _halves(rows: Any) -> list:
+    return [rows * (part + 1) // BATCH_PARTS - rows * part // BATCH_PARTS for part in range(BATCH_PARTS)]
 
 
 def _validation_function(tf: Any, weights: list) -> Callable:

@@ -63,9 +63,6 @@ class Workers(Protocol):
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
 
-    def prepare(self) -> None:
-        """Load what the passes need, while there is nothing to do."""
-
 
 class SerialWorkers:
     """Runs everything here and now."""
@@ -84,9 +81,6 @@ class SerialWorkers:
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute as Dask does without a cluster."""
         return nullcontext()
-
-    def prepare(self) -> None:
-        """Do nothing: what is needed is loaded when it is."""
 
 
 class DaskWorkers:
@@ -191,13 +185,6 @@ class DaskWorkers:
         with _losses_explained(), self.client.as_current():
             yield
 
-    def prepare(self) -> None:
-        """Import on every worker what the passes need: seconds that fall into the time of training."""
-        self._ahead = [
-            self.client.submit(_import_ahead, workers=[address], allow_other_workers=True, pure=False)
-            for address in self.client.nthreads()
-        ]
-
 
 @contextmanager
 def _losses_explained() -> Iterator[None]:
@@ -222,11 +209,6 @@ def _deaths(item: Any) -> str:
         f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise cluster.memory_limit or "
         "lower archive.rows_per_part; workers' logs say more with -v."
     )
-
-
-def _import_ahead() -> None:
-    for name in ("padflow.run.passes", "dask_ml.cluster"):
-        importlib.import_module(name)
 
 
 class _Second:

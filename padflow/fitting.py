@@ -1,53 +1,31 @@
-"""Fit a model: what the stages of a run and `fit`, for an archive opened in a notebook, have in common."""
+"""Fit components and classes: what the stages of a run and `fit`, for an archive open in a notebook, have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
-import xarray as xr
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
-from padflow import __version__
-from padflow.clients import DaskWorkers, SerialWorkers, Workers
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
-from padflow.config import BLOCK_ROWS, Config, PcaConfig
-from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
+from padflow.config import Config, PcaConfig
+from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
-from padflow.model import Classes, Model
-from padflow.network import Network
+from padflow.model import Classes
 from padflow.noise import MOST_PAIRS, SOFTENING, noise_adjusted_axes
 from padflow.pca import IncrementalPCA
-from padflow.preprocessing import Preprocessor, preprocessor_of
-from padflow.records import Records
-from padflow.sampling import Reader, RowSampler, Split, days_of, read_with_halo
-
-if TYPE_CHECKING:
-    from distributed import Client
-
-    from padflow.autoencoder import Trained
+from padflow.training import code_size
 
 FEWEST_SCORES = 10
 START_SCORES = 1_000_000
 """Most scores that k-means++ draws its start from, in the driver's memory."""
-FIT_ROWS = 32 * BLOCK_ROWS
-"""Rows of a Dataset that one task of `fit` deals with."""
-
-ShowEpoch = Callable[[int, float, float, float], None]
-
-
-def code_size(config: Config, features: int) -> int:
-    """Return the width of the code; half the features unless configured."""
-    return config.train.code_size or max(1, features // 2)
 
 
 def check_components(config: Config, features: int) -> None:
@@ -63,68 +41,6 @@ def check_components(config: Config, features: int) -> None:
             f"pca.components = {config.pca.components}, but a code has only {size} values (train.code_size). Lower "
             "pca.components, or raise train.code_size."
         )
-
-
-def deal_split(config: Config, readers: Mapping[str, Reader]) -> Split:
-    """Deal an archive's records into training, validation and test."""
-    days = days_of(readers) if config.train.split == "day" else np.empty(0, np.int64)
-    return Split.deal(config.train, config.seed_of("split"), days=days)
-
-
-def train_network(
-    readers: Mapping[str, Reader],
-    preprocessor: Preprocessor,
-    *,
-    split: Split,
-    config: Config,
-    show_epoch: ShowEpoch | None = None,
-) -> tuple[Trained, dict[str, Any]]:
-    """Train the autoencoder on rows drawn from an archive.
-
-    Returns
-    -------
-    Trained
-        Network, history and Keras model.
-    dict
-        The same history with the numbers of rows, the speed and the flags that change bits, for the model's
-        description.
-    """
-    # Only here: TensorFlow costs seconds and 600 MB.
-    from padflow.autoencoder import train_autoencoder, training_flags
-
-    train = config.train
-    sampler = RowSampler(readers, preprocessor, split=split, config=train, seed=config.seed)
-    rates: list[float] = []
-
-    def progress(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
-        rates.append(rows_per_second)
-        if show_epoch is not None:
-            show_epoch(epoch, loss, val_loss, rows_per_second)
-
-    try:
-        trained = train_autoencoder(
-            sampler.rows_of_epoch,
-            sampler.validation,
-            code_size=code_size(config, preprocessor.features),
-            epochs=train.epochs,
-            batch_size=train.batch_size,
-            learning_rate=train.learning_rate,
-            patience=train.patience,
-            restore_best=train.restore_best,
-            seed=config.seed,
-            progress=progress,
-        )
-    finally:
-        sampler.close()
-    info = {
-        "history": trained.history,
-        "best_epoch": trained.best_epoch,
-        "rows": len(sampler.train),
-        "validation_rows": len(sampler.validation),
-        "rows_per_second": float(np.median(rates)),
-        "flags": training_flags(),
-    }
-    return trained, info
 
 
 def pairs_share(config: Config, rows: int) -> float:
@@ -302,142 +218,3 @@ def describe_modes(found: RepeatedModes) -> dict[str, Any]:
         "counts": {str(number): times for number, times in found.counts.items()},
         "shares": modes.share.tolist(),
     }
-
-
-@dataclass(frozen=True)
-class DatasetReader:
-    """Read rows of an archive that is open as a Dataset."""
-
-    dataset: xr.Dataset
-
-    @property
-    def rows(self) -> int:
-        """Number of records."""
-        return self.dataset.sizes["time"]
-
-    def times(self, start: int, stop: int) -> np.ndarray:
-        """Return the times of rows [start, stop) as datetime64[ns]."""
-        return self.dataset["time"].values[start:stop].astype("datetime64[ns]")
-
-    def read(self, start: int, stop: int, *, ephemeris: tuple[str, ...] = ()) -> Records:
-        """Return rows [start, stop) with the ephemeris named, as far as the Dataset has it."""
-        rows = self.dataset.isel(time=slice(start, stop))
-        flux = rows["flux"].transpose("time", "pitch_angle", "energy")
-        # The caller may be a task of a cluster: what it reads it must compute itself.
-        with dask.config.set(scheduler="synchronous"):
-            found = {name: rows[name].values for name in ephemeris if name in rows}
-            return Records(self.times(start, stop), flux.values.astype(np.float32, copy=False), found)
-
-
-def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:
-    """Fit a model to an archive that is open as a Dataset.
-
-    Scores, 4 bytes a component and record, are held in memory; a whole mission is better fitted by
-    ``padflow run``.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        As `padflow.open_archive` returns it.
-    config : Config
-        `padflow.load_config`; the sections `archive` and `cluster` are not used.
-    client : distributed.Client, optional
-        Where to compute; here by default. A Dataset in memory is sent to its workers, one opened from a
-        store is read by them.
-
-    Returns
-    -------
-    Model
-    """
-    reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
-    check_components(config, preprocessor.features)
-    group = _group_of(dataset)
-    split = deal_split(config, {group: reader})
-    trained, training = train_network({group: reader}, preprocessor, split=split, config=config)
-    return fit_encoded(dataset, config, network=trained.network, training=training, client=client)
-
-
-def _group_of(dataset: xr.Dataset) -> str:
-    # Rows are dealt by the name of their spacecraft, here as in a run.
-    return str(dataset.attrs.get("spacecraft", ""))
-
-
-def fit_encoded(
-    dataset: xr.Dataset, config: Config, *, network: Network, training: dict[str, Any], client: Client | None = None
-) -> Model:
-    """Fit all that comes after the network.
-
-    Parameters
-    ----------
-    dataset, config, client
-        As `fit` has them.
-    network : Network
-    training : dict
-        What the model's description is to say of its training.
-    """
-    workers = SerialWorkers() if client is None else DaskWorkers(client)
-    reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
-    group = _group_of(dataset)
-    chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
-    spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
-    share = pairs_share(config, reader.rows)
-    statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
-    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
-    encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
-    scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
-    if len(scores) < FEWEST_SCORES:
-        raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
-    classes, info = _fit_classes(scores, config, workers)
-    axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
-    unknown = np.full(len(axes["energy"]), np.nan)
-    axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
-    info |= {"padflow": __version__, "training": training, "pca": components.info, "method": config.method}
-    return Model(
-        config.preprocess,
-        axes,
-        network,
-        components.mean,
-        components.axes,
-        classes,
-        info,
-        softening=components.softening,
-    )
-
-
-def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:
-    samples = [scores[index].astype("f8") for index in draw_indices(config, len(scores))]
-    found = find_number(samples, config, apply=workers.map)
-    k = number_of_classes(config, found)
-    if config.method == "agglomerative":
-        size = min(len(scores), config.agglomerative.samples)
-        classes, info = ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
-    else:
-        with workers.collections():
-            lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
-            sample = near_modes(samples[0], found, config)
-            classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
-    return classes, info | {"mean_shift": describe_modes(found)}
-
-
-def _span_statistics(
-    reader: DatasetReader,
-    group: str,
-    preprocessor: Preprocessor,
-    network: Any,
-    split: Split | None,
-    share: float,
-    span: tuple[int, int],
-) -> CodeStatistics:
-    start, stop = span
-    return code_statistics(
-        reader, preprocessor, network, split=split, group=group, start=start, stop=stop, pairs_share=share
-    )
-
-
-def _span_scores(
-    reader: DatasetReader, group: str, encoder: Encoder, split: Split | None, span: tuple[int, int]
-) -> np.ndarray:
-    records, offset = read_with_halo(reader, encoder.preprocessor, start=span[0], stop=span[1])
-    scored = encoder.score(records, offset, *span)
-    time = reader.times(*span)
-    return scored["score"][fit_rows(scored["reason"], split, group=group, start=span[0], time=time)]

@@ -21,6 +21,8 @@ from padflow.records import Records
 
 RUN_ROWS = 4 * BLOCK_ROWS
 """Rows read at one random place: long enough that the halo read with it costs little."""
+ALIGNMENT_BYTES = 64
+"""Arrays that begin at a multiple of it are TensorFlow's tensors as they are; others are copied twice."""
 THIN_SHARE = 0.25
 """Share of a run's rows that is used where the archive has plenty, so that more places are seen."""
 
@@ -206,7 +208,7 @@ class RowSampler:
                     return self._fill()
                 break
         empty = np.empty((0, self._preprocessor.features), np.float32)
-        train, validation = (np.concatenate([empty, *pieces[part]]) for part in wanted)
+        train, validation = (_joined([empty, *pieces[part]]) for part in wanted)
         for name, drawn in (("training", train), ("validation", validation)):
             if not len(drawn):
                 raise PadflowError(
@@ -215,7 +217,8 @@ class RowSampler:
                     "time_range, lower min_counts, min_flux or min_valid_channels, or change train.split, "
                     "train.train_share and train.validation_share."
                 )
-        return self._random.permutation(train), validation, all_seen and len(train) < config.max_rows
+        shuffled = np.take(train, self._random.permutation(len(train)), 0, mode="clip", out=aligned_empty(*train.shape))
+        return shuffled, validation, all_seen and len(train) < config.max_rows
 
     def _drawn_forever(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield selected rows and their parts, place by place, in an endless sequence of random orders."""
@@ -256,7 +259,7 @@ class RowSampler:
             return self.train
         if epoch and self._refresher is not None:
             fresh = self._refresher.result()
-            renewed = self.train.copy()
+            renewed = _joined([self.train])
             renewed[self._random.permutation(len(renewed))[: len(fresh)]] = fresh
             self.train = renewed
         self._refresher = self._pool.submit(self._fresh_rows)
@@ -278,3 +281,15 @@ class RowSampler:
         """Stop reading ahead."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._stream.close()
+
+
+def _joined(pieces: list[np.ndarray]) -> np.ndarray:
+    rows = sum(map(len, pieces))
+    return np.concatenate(pieces, out=aligned_empty(rows, pieces[0].shape[1]))
+
+
+def aligned_empty(rows: int, features: int) -> np.ndarray:
+    """Return an array of float32 that begins where TensorFlow can use it without a copy."""
+    room = np.empty(rows * features * 4 + ALIGNMENT_BYTES, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT_BYTES
+    return room[start : start + rows * features * 4].view(np.float32).reshape(rows, features)

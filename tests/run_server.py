@@ -29,7 +29,7 @@ from padflow import cli
 from padflow.clients import ALLOWED_FAILURES, DaskWorkers
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.network import Network
-from padflow.run import fitting, stages
+from padflow.run import fitting, stages, trainer
 from padflow.watch import Watch
 
 TRAINING_SECONDS = 0.5
@@ -118,7 +118,8 @@ def run(order: dict[str, Any]) -> None:
     }
     dask.config.set(settings)
     padflow.report.html.write_report = report_nothing
-    fitting.train_network, fitting._save_keras = train_nothing, save_nothing
+    fitting.train_apart = trainer.fit_network
+    trainer.train_network, trainer._save_keras = train_nothing, save_nothing
     if order["apart"]:
         stages.connect = cluster_apart
     sys.argv = ["padflow", *order["arguments"]]

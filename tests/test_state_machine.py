@@ -34,7 +34,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
 from padflow.network import Network
-from padflow.run import fitting, stages
+from padflow.run import fitting, stages, trainer
 from padflow.run.checks import repair, verify
 from padflow.run.progress import Progress
 
@@ -418,8 +418,9 @@ def test_random_sequences_end_as_the_oracle_says(
     monkeypatch.setattr(stages, "connect", lambda *_, **__: nullcontext(SerialWorkers()))
     monkeypatch.setattr(stages, "load_instrument", lambda _: REPT)
     monkeypatch.setattr("padflow.run.checks.load_instrument", lambda _: REPT)
-    monkeypatch.setattr(fitting, "train_network", train_nothing)
-    monkeypatch.setattr(fitting, "_save_keras", lambda *_: None)
+    monkeypatch.setattr(fitting, "train_apart", trainer.fit_network)
+    monkeypatch.setattr(trainer, "train_network", train_nothing)
+    monkeypatch.setattr(trainer, "_save_keras", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # test_durable.py has it
     assert sha256_of(b"")  # nothing is replaced before this line
     run_state_machine_as_test(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,6 @@ from padflow.errors import PadflowError
 from padflow.fitting import (
     FEWEST_SCORES,
     check_components,
-    deal_split,
     describe_components,
     describe_modes,
     draw_indices,
@@ -30,19 +27,16 @@ from padflow.fitting import (
     number_of_classes,
     pairs_share,
     sample_indices,
-    train_network,
     ward_classes,
 )
 from padflow.model import Classes, pack_arrays, pack_projection
 from padflow.run.context import Run, part_tasks
 from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import (
-    ARCHIVE,
     CLASSES,
     ENCODER,
     FIT,
     NETWORK,
-    SPLIT,
     MomentsPart,
     Pass,
     fit_arrays,
@@ -50,9 +44,8 @@ from padflow.run.passes import (
     preprocessor_for,
     read_statistics,
 )
-from padflow.store import ArchiveReader
+from padflow.run.trainer import train_apart
 
-KERAS_MODEL = "autoencoder.keras"
 ALL_DIED = (
     "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part; "
     "workers' logs say more with -v."
@@ -75,46 +68,22 @@ def fit_autoencoder(run: Run) -> None:
     """Train the autoencoder on rows drawn from the archive, unless the run has one."""
     if fitted(run, "train"):
         return
-    readers = {g.group: ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups}
-    axes = next(iter(readers.values())).axes
-    split = deal_split(run.config, readers)
     most = run.config.train.epochs
-    run.workers.prepare()
     with run.stage("train", total=most, unit="epochs") as stage:
 
         def show(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
             text = f"epoch {epoch + 1} of at most {most}, loss {loss:.3e}, validation {val_loss:.3e}"
             run.progress.advance(1, text=f"{text}, {rows_per_second:,.0f} rows/s")
 
-        trained, info = train_network(
-            readers,
-            preprocessor_for(run.config.preprocess, axes),
-            split=split,
-            config=run.config,
-            show_epoch=show,
-        )
+        peak = train_apart(run.directory, [group.group for group in run.groups], show)
+        info = fitted(run, "train")["info"]
         epochs = len(info["history"]["loss"])
-        stage.count(epochs * info["rows"])
+        stage.count(epochs * info["rows"], peak)
         stage.summary = (
             f"{epochs} epochs of {info['rows']:,} rows, best validation loss "
             f"{info['history']['val_loss'][info['best_epoch']]:.3e} in epoch {info['best_epoch'] + 1}"
         )
-        _save_keras(trained, run.directory / "model")
-        arrays = {f"axis_{name}": values for name, values in axes.items()} | trained.network.to_arrays()
-        content = pack_arrays(arrays)
-        write_bytes(run.directory / FIT / NETWORK, content)
-        write_json(run.directory / FIT / SPLIT, asdict(split))
         run.note("flags", info["flags"])
-        write_json(run.directory / FIT / "train.json", {"key": digest(content.hex()), "info": info})
-
-
-def _save_keras(trained: Any, folder: Path) -> None:
-    from padflow.autoencoder import save_keras
-
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / KERAS_MODEL
-        save_keras(trained, path)
-        write_bytes(folder / KERAS_MODEL, path.read_bytes())
 
 
 def the_pass(run: Run, kind: type[Pass] = Pass, **more: Any) -> Any:

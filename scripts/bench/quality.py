@@ -31,7 +31,7 @@ from harness.results import Results, median
 from harness.tables import conditions
 from padflow.archive.simulate import POPULATIONS, Noise, Population, parallel_map, simulate_archive
 from padflow.config import Config, load_config
-from padflow.fitting import fit, fit_encoded
+from padflow.fit_dataset import fit, fit_encoded
 from padflow.model import Model
 from padflow.network import Network
 from padflow.run.stages import open_run, run_all

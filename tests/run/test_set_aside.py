@@ -19,7 +19,7 @@ from padflow.clients import Died, SerialWorkers
 from padflow.config import Config
 from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
-from padflow.run import fitting, stages
+from padflow.run import fitting, stages, trainer
 from padflow.run.checks import status_of, verify
 from padflow.run.ledger import parts_set_aside, receipts
 
@@ -89,8 +89,9 @@ def run(
     from contextlib import nullcontext
 
     monkeypatch.setattr(stages, "connect", lambda *_, **__: nullcontext(workers))
-    monkeypatch.setattr(fitting, "train_network", server_module.train_nothing)
-    monkeypatch.setattr(fitting, "_save_keras", server_module.save_nothing)
+    monkeypatch.setattr(fitting, "train_apart", trainer.fit_network)
+    monkeypatch.setattr(trainer, "train_network", server_module.train_nothing)
+    monkeypatch.setattr(trainer, "_save_keras", server_module.save_nothing)
 
     def start(directory: str = "run", *, source: Path = archive, until: str | None = None) -> Any:
         config = Config.model_validate(
