@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
-from padflow.config import Config, PcaConfig
+from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes
@@ -24,6 +24,8 @@ from padflow.pca import IncrementalPCA
 from padflow.training import code_size
 
 FEWEST_SCORES = 10
+KMEANS_ROWS = 128 * BLOCK_ROWS
+"""Scores in a block of k-means."""
 START_SCORES = 1_000_000
 """Most scores that k-means++ draws its start from, in the driver's memory."""
 
@@ -188,7 +190,8 @@ def kmeans_classes(
     init: Any = section.init
     if init == "modes":
         init = best_start(sample, k, modes=found.modes.modes, config=config)
-    scores = scores.persist()
+    # Parts of the archive would be many small blocks, each with tasks of its own in every iteration.
+    scores = scores.rechunk((KMEANS_ROWS, -1)).persist()
     fitted = fit_kmeans(
         scores,
         k,

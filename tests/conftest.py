@@ -133,7 +133,7 @@ def serial(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures, where a test is not about them: they take longer than all else."""
 
-    def write_nothing(directory: Path) -> Path:
+    def write_nothing(directory: Path, **_: object) -> Path:
         page = directory / "report" / "index.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("no figures in this test")

@@ -261,7 +261,7 @@ def test_new_days_are_labelled_without_a_new_fit(
 WITHOUT_REPORT = """
 import padflow.report.html
 from padflow.cli import main
-def write_report(directory):
+def write_report(directory, **_):
     page = directory / "report" / "index.html"
     page.parent.mkdir(exist_ok=True)
     page.write_text("no figures in this test")

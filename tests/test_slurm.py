@@ -100,7 +100,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def without_report() -> Iterator[None]:
-    def write_nothing(directory: Path) -> Path:
+    def write_nothing(directory: Path, **_: object) -> Path:
         page = directory / "report" / "index.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text("no figures in this test")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ SPACECRAFT_NAMES = {
 }
 
 
-def write_report(run_dir: Path) -> Path:
+def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterable] = map) -> Path:
     """Write ``report/`` of a run directory: ``index.html``, ``figures/*.png`` and ``tables/*.csv``.
 
     Only files of the run directory are read. The same run gives the same bytes; each file appears only when
@@ -40,6 +42,8 @@ def write_report(run_dir: Path) -> Path:
     ----------
     run_dir : Path
         A finished run directory.
+    apply : callable
+        ``map`` or its like, to draw figures on workers.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def write_report(run_dir: Path) -> Path:
     run = read_run(Path(run_dir))
     refuse_links(run.directory)
     report = run.directory / "report"
-    figures, left_out = _write_figures(run, report / "figures")
+    figures, left_out = _write_figures(run.directory, apply)
     for name, text in tables(run).items():
         write_bytes(report / "tables" / name, text.encode(errors=UNKNOWN_BYTES))
     page = report / "index.html"
@@ -63,33 +67,42 @@ def write_report(run_dir: Path) -> Path:
     return page
 
 
-def _write_figures(run: Run, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Draw one figure at a time; return what the page says of each, and why others are left out."""
+def _write_figures(run_dir: Path, apply: Callable[[Callable, Iterable], Iterable]) -> tuple[list[dict], list[str]]:
+    """Draw the figures; return what the page says of each, and why others are left out."""
+    from padflow.report.figures import builders
+
+    changed = max(path.stat().st_mtime_ns for path in run_dir.iterdir() if path.is_file())
+    drawn = list(apply(partial(_write_figure, run_dir, changed), builders()))
+    return [facts for facts in drawn if isinstance(facts, dict)], [why for why in drawn if isinstance(why, str)]
+
+
+def _write_figure(run_dir: Path, changed: int, name: str) -> dict[str, Any] | str:
+    """Draw one figure; return what the page says of it, or why it is left out."""
     from padflow.report.figures import NothingToDraw, builders, png
 
-    shown, left_out = [], []
-    for name, build in builders().items():
-        path = folder / f"{name}.png"
-        try:
-            drawing = build(run)
-        except NothingToDraw as why:
-            left_out.append(str(why))
-            path.unlink(missing_ok=True)  # of an earlier report of the same run
-            continue
-        content = png(drawing.figure)
-        write_bytes(path, content)
-        shown.append(
-            {
-                "name": name,
-                "title": drawing.title,
-                "caption": drawing.caption,
-                "alt": drawing.alt,
-                "source": "data:image/png;base64," + base64.b64encode(content).decode("ascii"),
-                "width": round(drawing.figure.get_figwidth() * 96),
-                "height": round(drawing.figure.get_figheight() * 96),
-            }
-        )
-    return shown, left_out
+    path = run_dir / "report" / "figures" / f"{name}.png"
+    try:
+        drawing = builders()[name](_run_to_draw(run_dir, changed))
+    except NothingToDraw as why:
+        path.unlink(missing_ok=True)  # of an earlier report of the same run
+        return str(why)
+    content = png(drawing.figure)
+    write_bytes(path, content)
+    return {
+        "name": name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "alt": drawing.alt,
+        "source": "data:image/png;base64," + base64.b64encode(content).decode("ascii"),
+        "width": round(drawing.figure.get_figwidth() * 96),
+        "height": round(drawing.figure.get_figheight() * 96),
+    }
+
+
+@lru_cache(maxsize=1)
+def _run_to_draw(run_dir: Path, changed: int) -> Run:
+    """Return the run, read once for all figures that one process draws, until it changes."""
+    return read_run(run_dir)
 
 
 def _render(context: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def finish(run: Run, labelled: list[PartTask]) -> None:
     elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
         return
     with run.stage("report", unit="figures") as stage:
-        page = write_report(run.directory)
+        page = write_report(run.directory, apply=run.workers.map)
         stage.count(len(list((page.parent / "figures").glob("*.png"))))
         stage.summary = str(page)
     write_json(run.directory / FIT / "summary.json", {"key": key, "shown": shown})
