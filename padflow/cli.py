@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from padflow import __version__
-from padflow.config import Config, documented_yaml, load_config
+from padflow.config import Config, load_config
+from padflow.config_text import documented_yaml
 from padflow.errors import ConfigError, PadflowError
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3

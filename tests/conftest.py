@@ -35,13 +35,24 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def factories() -> ModuleType:
-    """The module factories.py; tests are imported by path, so that it cannot be imported by name."""
-    spec = importlib.util.spec_from_file_location("factories", Path(__file__).with_name("factories.py"))
+def _module(name: str) -> ModuleType:
+    """Return a module beside this file; tests are imported by path, so that it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def factories() -> ModuleType:
+    """The module factories.py."""
+    return _module("factories")
+
+
+@pytest.fixture(scope="session")
+def loops() -> ModuleType:
+    """The module loops.py."""
+    return _module("loops")
 
 
 SMALL = (

@@ -18,7 +18,8 @@ from padflow.archive.scan import own_rows, reason_of
 from padflow.errors import BadFile, PadflowError
 from padflow.instruments import Instrument
 from padflow.records import Records
-from padflow.store import archive_specs, prepare_group, write_part
+from padflow.store import prepare_group, write_part
+from padflow.templates import archive_specs
 
 
 @dataclass(frozen=True)
