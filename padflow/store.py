@@ -57,31 +57,7 @@ def prepare_group(
     where = root.require_group(group)
     where.update_attributes(dict(attributes))
     for spec in specs:
-        shape = (rows, *spec.sizes)
-        layout = spec.chunks(rows_per_part)
-        if spec.name not in where:
-            where.create_array(
-                spec.name,
-                shape=shape,
-                dtype=spec.dtype,
-                fill_value=spec.fill_value,
-                dimension_names=("time", *spec.dims),
-                attributes=dict(spec.attributes),
-                compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
-                serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
-                **layout,
-            )
-            continue
-        array = where[spec.name]
-        found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
-        if array.shape[1:] != spec.sizes or found != layout:
-            raise PadflowError(
-                f"{store}/{group}/{spec.name} has shape {array.shape} and {found}; this run needs {shape} and "
-                f"{layout}. Choose another --workdir, or the archive.rows_per_part it was made with."
-            )
-        array.update_attributes(dict(spec.attributes))
-        if array.shape != shape:
-            array.resize(shape)
+        _prepare_array(where, spec, rows=rows, rows_per_part=rows_per_part, shown=f"{store}/{group}/{spec.name}")
     for name, (values, axis_attributes) in axes.items():
         plain = dict(axis_attributes)
         dimension = plain.pop("dimension", name)
@@ -92,6 +68,34 @@ def prepare_group(
     _consolidate(store)
     for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
         sync_file(path)
+
+
+def _prepare_array(where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int, shown: str) -> None:
+    shape = (rows, *spec.sizes)
+    layout = spec.chunks(rows_per_part)
+    if spec.name not in where:
+        where.create_array(
+            spec.name,
+            shape=shape,
+            dtype=spec.dtype,
+            fill_value=spec.fill_value,
+            dimension_names=("time", *spec.dims),
+            attributes=dict(spec.attributes),
+            compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+            serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
+            **layout,
+        )
+        return
+    array = where[spec.name]
+    found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
+    if array.shape[1:] != spec.sizes or found != layout:
+        raise PadflowError(
+            f"{shown} has shape {array.shape} and {found}; this run needs {shape} and {layout}. Choose another "
+            "--workdir, or the archive.rows_per_part it was made with."
+        )
+    array.update_attributes(dict(spec.attributes))
+    if array.shape != shape:
+        array.resize(shape)
 
 
 def _metadata(store: Path, group: str) -> list[Path]:
