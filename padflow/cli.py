@@ -15,8 +15,9 @@ from typing import Any
 import click
 
 from padflow import __version__
-from padflow.config import Config, documented_yaml, load_config
-from padflow.errors import ConfigError, PadflowError
+from padflow.config import Config, load_config
+from padflow.config_text import documented_yaml
+from padflow.errors import ConfigError, PadflowError, printable
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 TROUBLES = (
@@ -151,6 +152,7 @@ def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: 
     """Look at the files and print what a run will take; refuse one that cannot fit."""
     from dataclasses import asdict
 
+    from padflow.printing import plan_text
     from padflow.run.stages import plan_only
 
     run = _open(path, workdir, overrides)
@@ -160,25 +162,8 @@ def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: 
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
-        click.echo(_plan_text(facts))
+        click.echo(plan_text(facts))
     _say_set_aside(run)
-
-
-def _plan_text(facts: dict[str, Any]) -> str:
-    def size(name: str) -> str:
-        return f"{facts[name] / 2**30:.2f} GiB"
-
-    groups = ", ".join(f"{rows:,} of {name}" for name, rows in facts["groups"].items())
-    return "\n".join(
-        [
-            f"files     {facts['files']:,}",
-            f"records   {facts['records']:,} ({groups})",
-            f"parts     {facts['parts']:,}, in all {facts['tasks']:,} tasks",
-            f"disk      at most {size('archive_bytes')} archive and {size('results_bytes')} results, "
-            "before compression",
-            f"memory    {size('worker_bytes')} a worker of {size('memory_limit')}, {size('driver_bytes')} the driver",
-        ]
-    )
 
 
 @command(*run_options)
@@ -273,26 +258,11 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
 @command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
 def status(directory: Path, as_json: bool, verbose: bool) -> None:
     """Say how far the run in DIR is."""
+    from padflow.printing import status_text
     from padflow.run.checks import status_of
-    from padflow.run.progress import describe
 
     facts = status_of(directory)
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    if who := facts["at_work"]:
-        progress = facts["progress"]
-        doing = f": {progress['stage']}, {describe(progress)}" if progress else ""
-        click.echo(f"at work   process {who['pid']} on {who['host']}{doing}")
-    files = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(facts["files"].items()))
-    click.echo(f"records   {facts['records']:,}\nfiles     {files}")
-    for stage, parts in facts["stages"].items():
-        click.echo(f"{stage:<9} {parts['parts_done']} of {parts['parts']} parts")
-    for name, there in facts["fits"].items():
-        click.echo(f"{name:<9} {'fitted' if there else 'not yet'}")
-    click.echo(f"report    {facts['report'] or 'not yet'}")
-    for line in facts["parts_set_aside"]:
-        click.echo(f"set aside {line}")
+    click.echo(json.dumps(facts, indent=2) if as_json else status_text(facts))
 
 
 @command(
@@ -395,44 +365,19 @@ def _packaged(name: str) -> Path:
 
 def _finish(outcome: Any) -> None:
     """Print the classes and where the report is."""
-    from padflow.durable import read_json
+    from padflow.printing import outcome_text
 
-    directory = outcome.run.directory
-    model = read_json(directory / "model" / "model.json")
-    summary = read_json(directory / "run.json")
-    sizes = _class_sizes(directory)
-    click.echo("class  shape           records   share")
-    for cluster in model["clusters"]:
-        records = sizes[cluster["cluster"]]
-        share = records / max(1, outcome.labelled)
-        click.echo(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}")
-    left_out = outcome.records - outcome.labelled
-    reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
-    click.echo(
-        f"{outcome.labelled:,} of {outcome.records:,} records labelled; {left_out:,} left out ({reasons or 'none'})"
-    )
-    total = sum(stage["seconds"] for stage in summary["stages"].values())
-    click.echo(f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)")
+    click.echo(outcome_text(outcome))
     _say_set_aside(outcome.run)
 
 
-def _class_sizes(directory: Path) -> list[int]:
-    from padflow.run.ledger import receipts
-
-    parts = [receipt["sizes"] for _, _, receipt in receipts(directory, "label")]
-    return [sum(column) for column in zip(*parts, strict=True)]
-
-
 def _say_set_aside(run: Any) -> None:
-    from padflow.run.ledger import parts_set_aside
+    from padflow.printing import set_aside_lines
 
-    bad = run.catalog.set_aside()
-    for entry in bad:
-        click.echo(_printable(f"set aside ({entry.reason}): {entry.message}"), err=True)
-    parts = list(parts_set_aside(run.directory))
-    for stage, part, message in parts:
-        click.echo(_printable(f"set aside in {stage}: {part}: {message}; the next run tries it again"), err=True)
-    if bad or parts:
+    lines = list(set_aside_lines(run))
+    for line in lines:
+        click.echo(line, err=True)
+    if lines:
         raise SystemExit(SET_ASIDE)
 
 
@@ -475,10 +420,5 @@ def _run_commands() -> None:
 def _fail(message: str, status: int) -> None:
     if "-v" in sys.argv or "--verbose" in sys.argv:
         traceback.print_exc()
-    click.echo(_printable(f"padflow: {message}"), err=True)
+    click.echo(printable(f"padflow: {message}"), err=True)
     sys.exit(status)
-
-
-def _printable(text: str) -> str:
-    """Escape what would command a terminal, for names of files may hold anything."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -1,39 +1,26 @@
-"""Where the work runs: a Dask cluster here, of jobs, or of somebody else, and bounded submission of work to it."""
+"""Who does the work: this process, or the workers of a Dask cluster, a bounded number of tasks at a time."""
 
 from __future__ import annotations
 
 import importlib.util
 import resource
 import sys
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dask.system import CPU_COUNT
-
-from padflow.config import ClusterConfig
-from padflow.durable import read_json
-from padflow.errors import ConfigError, PadflowError
-from padflow.jobs import ENVIRONMENT, WORKER_SETTINGS, job_cluster, security_of
-from padflow.watch import Watch, stall_message
+from padflow.errors import PadflowError
+from padflow.watch import Watch
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
 AHEAD = 4
 """Tasks handed to the scheduler for each worker thread: enough to keep it busy, few enough to stay small."""
 ALLOWED_FAILURES = 2
 """Deaths of workers that had a task after which it is still given to another."""
-CONNECT_SECONDS = 10
-"""A scheduler that does not answer for this long is taken for absent."""
-FILE_SECONDS = 60
-"""Longest wait for a scheduler file, which comes when the scheduler started beside this process is up."""
-USABLE_MEMORY_SHARE = 0.8
-"""Share of the machine's memory that workers may be given together; the driver needs the rest."""
 
 
 @dataclass(frozen=True)
@@ -225,200 +212,3 @@ def peak_memory_bytes() -> int:
     """Return the largest memory this process has had resident."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def machine_memory_bytes() -> int:
-    """Return the memory of this machine, or of the container or job that bounds it."""
-    from distributed.system import MEMORY_LIMIT
-
-    return int(MEMORY_LIMIT)
-
-
-def choose_workers(config: ClusterConfig) -> int:
-    """Return how many workers to count on: as configured, or one a core of this machine as far as memory allows.
-
-    Of jobs that come and go with the work, these are the fewest.
-
-    Raises
-    ------
-    ConfigError
-        Where the memory limits of the workers add up to more than the machine has.
-    """
-    if config.kind != "local":
-        least = config.workers if config.minimum_workers is None else config.minimum_workers
-        return max(1, least or 1)
-    memory = USABLE_MEMORY_SHARE * machine_memory_bytes()
-    fitting = int(memory // config.memory_limit)
-    wanted = config.workers or max(1, min(CPU_COUNT, fitting))
-    if wanted > fitting:
-        raise ConfigError(
-            f"{wanted} workers of {config.memory_limit / 2**30:.2f} GiB need more than {USABLE_MEMORY_SHARE:.0%} of "
-            f"this machine's {machine_memory_bytes() / 2**30:.1f} GiB. Lower cluster.workers or cluster.memory_limit."
-        )
-    return wanted
-
-
-def worker_environment() -> dict[str, Any]:
-    """Return the environment that worker processes start with: Dask's, and padflow's."""
-    import dask
-    import distributed  # noqa: F401  (it brings its settings)
-
-    return dask.config.get("distributed.nanny.pre-spawn-environ") | ENVIRONMENT
-
-
-@contextmanager
-def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
-    """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
-
-    Servers listen on the loopback interface only, but for those of jobs, which listen on `cluster.interface`.
-    Workers have one thread each, for NumPy holds the GIL in much of the work and one BLAS thread keeps the bits of
-    results the same everywhere.
-
-    Parameters
-    ----------
-    directory : Path, optional
-        Run directory; logs of worker jobs go into its ``logs`` folder.
-
-    Raises
-    ------
-    PadflowError
-        Where there is no cluster, its workers do not fit the plan, or work waits and none of it is done.
-    """
-    import dask
-
-    if config.performance_report and importlib.util.find_spec("bokeh") is None:
-        raise ConfigError("cluster.performance_report needs bokeh: pip install padflow[dashboard], or leave it out.")
-    refusals: list[str] = []
-    settings = WORKER_SETTINGS | {
-        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-        "distributed.nanny.pre-spawn-environ": worker_environment(),
-        "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
-        "distributed.deploy.lost-worker-timeout": "5s",
-    }
-    with ExitStack() as stack:
-        stack.enter_context(dask.config.set(settings))
-        if config.kind == "scheduler":
-            target: Any = _scheduler_address(config.scheduler)
-            hint = f"Look at the scheduler at {target} and at the logs of its workers."
-        elif config.by_jobs:
-            target = stack.enter_context(job_cluster(config, directory, refusals))
-            hint = f"Look at the queue, and at the logs of jobs in {_log_folder(config, directory)}."
-        else:
-            target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
-        client = stack.enter_context(_client(config, target))
-        print(f"dashboard: {client.dashboard_link}", file=sys.stderr, flush=True)
-        watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
-        with _explained(client, config, watch=watch, hint=hint):
-            _await_workers(client, config, watch)
-            with _reported(client, directory) if config.performance_report and directory else nullcontext():
-                yield DaskWorkers(client, expected=config.workers or choose_workers(config), watch=watch)
-
-
-def _client(config: ClusterConfig, target: Any) -> Client:
-    from distributed import Client
-
-    foreign = config.kind == "scheduler"
-    # Not the default client: xarray would take its locks for writing files from the scheduler.
-    options = {"timeout": CONNECT_SECONDS, "security": security_of(config)} if foreign else {}
-    try:
-        return Client(target, set_as_default=False, **options)
-    except OSError as error:
-        if not foreign:
-            raise
-        raise PadflowError(
-            f"Nobody answers at cluster.scheduler = {config.scheduler} ({target}): {error}. Is the scheduler "
-            "running, and does its address hold here?"
-        ) from error
-
-
-@contextmanager
-def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str) -> Iterator[None]:
-    """Say why a cluster failed, where waiting for its results only showed that it did."""
-    from distributed.scheduler import NoValidWorkerError, NoWorkerError
-
-    address = client.scheduler.address
-    try:
-        yield
-    except (NoWorkerError, NoValidWorkerError) as error:
-        raise PadflowError(stall_message(config.stall_seconds, 0, hint)) from error
-    except Exception as error:
-        if reason := watch.reason or watch.look():
-            raise PadflowError(reason) from error
-        if client.status != "running":
-            raise PadflowError(
-                f"The connection to the scheduler at {address} was lost. {hint} What is done stands: give the same "
-                "command again to go on from here."
-            ) from error
-        raise
-
-
-@contextmanager
-def _reported(client: Client, directory: Path) -> Iterator[None]:
-    """Leave Dask's report of what the workers did, also where the work fails."""
-    from distributed import performance_report
-
-    path = directory / "report" / "performance.html"
-    path.parent.mkdir(exist_ok=True)
-    report = performance_report(filename=str(path))
-    # It takes the client that is current, at its beginning and end only: in between xarray must not find one.
-    with client.as_current():
-        report.__enter__()
-    try:
-        yield
-    finally:
-        with client.as_current():
-            report.__exit__(None, None, None)
-
-
-def _local_cluster(config: ClusterConfig) -> LocalCluster:
-    from distributed import LocalCluster
-
-    return LocalCluster(
-        n_workers=choose_workers(config),
-        threads_per_worker=1,
-        memory_limit=config.memory_limit,
-        host="127.0.0.1",
-        dashboard_address=config.dashboard_address,
-        silence_logs="ERROR",
-        security=security_of(config),
-    )
-
-
-def _log_folder(config: ClusterConfig, directory: Path | None) -> str:
-    return str(config.options.get("log_directory") or (directory / "logs" if directory else "the folder of the job"))
-
-
-def _scheduler_address(where: str) -> str:
-    """Return an address, or what a scheduler file says; the file may come a little later than its reader."""
-    if "://" in where:
-        return where
-    end = time.monotonic() + FILE_SECONDS
-    while not (content := read_json(Path(where))):
-        if time.monotonic() > end:
-            raise PadflowError(
-                f"cluster.scheduler = {where}: no scheduler file came there within {FILE_SECONDS} s. Start `dask "
-                "scheduler --scheduler-file` with this path, in a folder that this machine sees."
-            )
-        time.sleep(0.2)
-    return str(content["address"])
-
-
-def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
-    """Wait for the first worker, and look at what there is before any work begins."""
-    if config.kind == "local":
-        return
-    print(f"waiting for workers ({config.kind})", file=sys.stderr, flush=True)
-    if config.kind == "scheduler":
-        wanted = config.workers or 1
-        try:
-            client.wait_for_workers(wanted, timeout=config.stall_seconds or None)
-        except TimeoutError as error:
-            there = len(client.nthreads())
-            raise PadflowError(
-                f"{there} of {wanted} workers came to the scheduler at {client.scheduler.address} within "
-                f"{config.stall_seconds:.0f} s (cluster.stall_seconds). Start workers, or lower cluster.workers."
-            ) from error
-    else:
-        client.submit(int, pure=False).result()  # work, so that an adaptive cluster asks for a worker
-    if reason := watch.look():
-        raise PadflowError(reason)

@@ -37,3 +37,8 @@ class BadFile(PadflowError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def printable(text: str) -> str:
+    """Escape what would command a terminal, for names of files may hold anything."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

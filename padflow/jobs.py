@@ -116,14 +116,6 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in WORKER_SETTINGS.items()
     }
     seconds = _walltime_seconds(config)
-    life = []
-    if seconds:
-        life = [
-            "--lifetime",
-            f"{LIFETIME_SHARE * seconds:.0f}s",
-            "--lifetime-stagger",
-            f"{STAGGER_SHARE * seconds:.0f}s",
-        ]
     count = config.workers_per_job
     arguments: dict[str, Any] = {
         "cores": count,
@@ -134,7 +126,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         # The last of two memory limits is taken: the first is the job's, the second the worker's own.
         "worker_extra_args": [
             *("--memory-limit", str(config.memory_limit), "--dashboard-address", "127.0.0.1:0"),
-            *life,
+            *_lifetime(seconds),
             *(known("worker-extra-args") or []),
         ],
         "job_script_prologue": [
@@ -156,6 +148,14 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
             arguments[name] = value
     own = ("worker_extra_args", "job_script_prologue")
     return arguments | {name: value for name, value in config.options.items() if name not in own}
+
+
+def _lifetime(walltime_seconds: float | None) -> list[str]:
+    """Return the arguments by which a worker ends before its job is ended."""
+    if not walltime_seconds:
+        return []
+    life, stagger = (f"{share * walltime_seconds:.0f}s" for share in (LIFETIME_SHARE, STAGGER_SHARE))
+    return ["--lifetime", life, "--lifetime-stagger", stagger]
 
 
 def _prologue(config: ClusterConfig) -> list[str]:

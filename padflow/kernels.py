@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FEWEST_COUNTS = np.float32(2.0**-100)
+"""Smaller sums of counts are taken for none: single precision cannot divide by them. One count is 1."""
+
 
 def fold_flux(flux: np.ndarray) -> np.ndarray:
     """Average each pitch angle with its mirror about 90 degrees, ignoring NaN.
@@ -236,7 +239,8 @@ def shape_channels(
     Returns
     -------
     ndarray of float32, shape (records, pitch_angle, energy)
-        Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts.
+        Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts, or in an
+        energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
     """
     counts = flux * counts_per_flux
     if _has_nan(counts):
@@ -245,8 +249,8 @@ def shape_channels(
     total = counts.sum(axis=1)
     overall = counts.sum(axis=2)
     every = overall.sum(axis=1, keepdims=True)
-    overall *= np.divide(np.float32(prior_counts), every, out=np.zeros_like(every), where=every > 0)
+    overall *= np.divide(np.float32(prior_counts), every, out=np.zeros_like(every), where=every > FEWEST_COUNTS)
     counts += overall[:, :, None]
     total += np.float32(prior_counts)
-    counts *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > 0)[:, None, :]
+    counts *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > FEWEST_COUNTS)[:, None, :]
     return np.sqrt(counts, out=counts)

@@ -1,4 +1,4 @@
-"""The Zarr stores of a run: templates, aligned and durable writes of whole parts, reads.
+"""The Zarr stores of a run: aligned and durable writes of whole parts, reads.
 
 A part is a fixed number of rows: one shard of `flux`, one chunk of every other array. It is encoded in memory
 and put in place by one rename a file, so a reader sees an array's part as it was or as it will be, never a
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,115 +21,11 @@ import xarray as xr
 import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
-from padflow.config import BLOCK_ROWS
 from padflow.durable import read_json, sha256_of, sync_file, write_bytes
 from padflow.errors import PadflowError
-from padflow.preprocessing import Reason
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
-
-NAT = np.iinfo("i8").min
-
-
-@dataclass(frozen=True)
-class ArraySpec:
-    """One array along time: what Zarr, CF and a reader need to know of it."""
-
-    name: str
-    dtype: str
-    fill_value: float
-    dims: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-    def chunks(self, rows_per_part: int) -> dict[str, tuple[int, ...]]:
-        """Return the shape of chunks and, for wide arrays that are sampled at random, of shards."""
-        part = (rows_per_part, *self.sizes)
-        return {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
-
-
-TIME = ArraySpec(
-    "time",
-    "i8",
-    NAT,
-    attributes={
-        "units": "nanoseconds since 1970-01-01",
-        "calendar": "proleptic_gregorian",
-        "standard_name": "time",
-        "long_name": "UTC, midpoint of the record",
-    },
-)
-EPHEMERIS = {
-    "L": {"units": "1", "long_name": "McIlwain L"},
-    "L_star": {"units": "1", "long_name": "L* for particles that mirror at the equator"},
-    "MLT": {"units": "h", "long_name": "magnetic local time"},
-    "MLAT": {"units": "degree", "long_name": "magnetic latitude"},
-    "B_Calc": {"units": "nT", "long_name": "model magnetic field at the spacecraft"},
-    "B_Eq": {"units": "nT", "long_name": "model magnetic field at the magnetic equator"},
-    "Position": {"units": "km", "long_name": "position of the spacecraft, geographic Cartesian"},
-}
-
-
-def archive_specs(pitch_angles: int, energies: int, *, ephemeris: Iterable[str]) -> list[ArraySpec]:
-    """Return the arrays of an archive group."""
-    names = list(ephemeris)
-    flux = ArraySpec(
-        "flux",
-        "f4",
-        np.nan,
-        ("pitch_angle", "energy"),
-        (pitch_angles, energies),
-        {
-            "units": "cm-2 s-1 sr-1 MeV-1",
-            "long_name": "directional differential flux; NaN where missing",
-            "coordinates": " ".join(names),
-        },
-    )
-    specs = [TIME, flux]
-    for name in names:
-        dims, sizes = (("axis",), (3,)) if name == "Position" else ((), ())
-        specs.append(ArraySpec(name, "f4", np.nan, dims, sizes, EPHEMERIS.get(name, {})))
-    return specs
-
-
-def results_specs(components: int) -> list[ArraySpec]:
-    """Return the arrays of a results group."""
-    meanings = " ".join(reason.name.lower() for reason in Reason)
-    return [
-        TIME,
-        ArraySpec("cluster", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
-        ArraySpec(
-            "reason",
-            "i1",
-            int(Reason.NOT_PROCESSED),
-            attributes={
-                "long_name": "why the record has no class",
-                "flag_values": [int(reason) for reason in Reason],
-                "flag_meanings": meanings,
-            },
-        ),
-        ArraySpec(
-            "score",
-            "f4",
-            np.nan,
-            ("component",),
-            (components,),
-            {"long_name": "principal components of the record's code"},
-        ),
-        ArraySpec("distance", "f4", np.nan, attributes={"long_name": "distance of the score to its class"}),
-        ArraySpec(
-            "margin",
-            "f4",
-            np.nan,
-            attributes={"long_name": "0 on the border to the second nearest class, 1 at the class itself"},
-        ),
-        ArraySpec(
-            "reconstruction_error",
-            "f4",
-            np.nan,
-            attributes={"long_name": "mean squared difference of the record and its reconstruction"},
-        ),
-    ]
+from padflow.templates import ArraySpec
 
 
 def prepare_group(
@@ -162,31 +58,7 @@ def prepare_group(
     where = root.require_group(group)
     where.update_attributes(dict(attributes))
     for spec in specs:
-        shape = (rows, *spec.sizes)
-        layout = spec.chunks(rows_per_part)
-        if spec.name not in where:
-            where.create_array(
-                spec.name,
-                shape=shape,
-                dtype=spec.dtype,
-                fill_value=spec.fill_value,
-                dimension_names=("time", *spec.dims),
-                attributes=dict(spec.attributes),
-                compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
-                serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
-                **layout,
-            )
-            continue
-        array = where[spec.name]
-        found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
-        if array.shape[1:] != spec.sizes or found != layout:
-            raise PadflowError(
-                f"{store}/{group}/{spec.name} has shape {array.shape} and {found}; this run needs {shape} and "
-                f"{layout}. Choose another --workdir, or the archive.rows_per_part it was made with."
-            )
-        array.update_attributes(dict(spec.attributes))
-        if array.shape != shape:
-            array.resize(shape)
+        _prepare_array(where, spec, rows=rows, rows_per_part=rows_per_part, shown=f"{store}/{group}/{spec.name}")
     for name, (values, axis_attributes) in axes.items():
         plain = dict(axis_attributes)
         dimension = plain.pop("dimension", name)
@@ -197,6 +69,34 @@ def prepare_group(
     _consolidate(store)
     for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
         sync_file(path)
+
+
+def _prepare_array(where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int, shown: str) -> None:
+    shape = (rows, *spec.sizes)
+    layout = spec.chunks(rows_per_part)
+    if spec.name not in where:
+        where.create_array(
+            spec.name,
+            shape=shape,
+            dtype=spec.dtype,
+            fill_value=spec.fill_value,
+            dimension_names=("time", *spec.dims),
+            attributes=dict(spec.attributes),
+            compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+            serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
+            **layout,
+        )
+        return
+    array = where[spec.name]
+    found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
+    if array.shape[1:] != spec.sizes or found != layout:
+        raise PadflowError(
+            f"{shown} has shape {array.shape} and {found}; this run needs {shape} and {layout}. Choose another "
+            "--workdir, or the archive.rows_per_part it was made with."
+        )
+    array.update_attributes(dict(spec.attributes))
+    if array.shape != shape:
+        array.resize(shape)
 
 
 def _metadata(store: Path, group: str) -> list[Path]:
@@ -269,12 +169,16 @@ def write_part(
     dict of str to [int, str]
         Size and SHA-256 of each file, by its path relative to the store: what a receipt keeps.
     """
-    written = {}
-    for spec in specs:
-        content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
-        relative = part_path(group, spec, index)
-        write_bytes(store / relative, content)
-        written[relative] = [len(content), sha256_of(content)]
+    written, writes = {}, []
+    # The disk makes several files durable in the time of one, and meanwhile the next is encoded.
+    with ThreadPoolExecutor(len(specs)) as pool:
+        for spec in specs:
+            content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
+            relative = part_path(group, spec, index)
+            writes.append(pool.submit(write_bytes, store / relative, content))
+            written[relative] = [len(content), sha256_of(content)]
+    for write in writes:
+        write.result()
     return written
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -35,13 +36,24 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def factories() -> ModuleType:
-    """The module factories.py; tests are imported by path, so that it cannot be imported by name."""
-    spec = importlib.util.spec_from_file_location("factories", Path(__file__).with_name("factories.py"))
+def _module(name: str) -> ModuleType:
+    """Return a module beside this file; tests are imported by path, so that it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def factories() -> ModuleType:
+    """The module factories.py."""
+    return _module("factories")
+
+
+@pytest.fixture(scope="session")
+def loops() -> ModuleType:
+    """The module loops.py."""
+    return _module("loops")
 
 
 SMALL = (
@@ -121,6 +133,35 @@ def finished_run(
     completed = run_padflow(*arguments)
     assert completed.returncode == 0, completed.stderr
     return FinishedRun(directory, small_archive, arguments, completed)
+
+
+@contextmanager
+def _permissions_hold() -> Iterator[None]:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    before, without = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice
+
+    def done(status: int) -> None:
+        if status:
+            raise OSError(ctypes.get_errno(), "capabilities cannot be changed")
+
+    done(libc.capget(header, before))
+    without[:] = before
+    without[0] &= ~(1 << 1 | 1 << 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    done(libc.capset(header, without))
+    try:
+        yield
+    finally:
+        done(libc.capset(header, before))
+
+
+@pytest.fixture(scope="session")
+def permissions_hold() -> Callable[[], AbstractContextManager[None]]:
+    """Context in which root, too, is refused what permissions of files do not allow their owner.
+
+    It holds for this thread and those that it starts.
+    """
+    return _permissions_hold
 
 
 @pytest.fixture

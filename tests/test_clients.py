@@ -1,31 +1,19 @@
-"""The cluster: bounded, on loopback only, with errors that reach the user, and gone at the end."""
+"""Work handed to this process or to a cluster: bounded, in order, with errors that reach the user."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import operator
 import os
-import signal
-import subprocess
-import sys
 import time
-import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
 
-from padflow import clients
-from padflow.clients import AHEAD, DaskWorkers, SerialWorkers, Workers, choose_workers, connect, peak_memory_bytes
-from padflow.config import ClusterConfig, load_config
-from padflow.errors import ConfigError, PadflowError
-from padflow.run.ledger import receipts
-from padflow.run.stages import open_run, run_all
-
-GIB = 1 << 30
+from padflow.clients import AHEAD, DaskWorkers, SerialWorkers, Workers, peak_memory_bytes
+from padflow.clusters import connect
+from padflow.config import ClusterConfig
 
 
 @pytest.fixture(scope="module")
@@ -113,217 +101,6 @@ def test_what_is_left_is_cancelled_where_the_caller_stops(cluster: DaskWorkers) 
     assert len(running) <= 2  # those that had begun; Dask does not stop a thread
 
 
-def test_servers_listen_on_loopback_only(cluster: DaskWorkers) -> None:
-    me = psutil.Process()
-    family = [me, *me.children(recursive=True)]
-    listening = [c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    assert listening
-    assert set(listening) == {"127.0.0.1"}
-
-
-def test_workers_that_die_are_explained_and_all_are_gone_at_the_end() -> None:
-    before = set(psutil.Process().children(recursive=True))
-    with (
-        connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers,
-        pytest.raises(PadflowError, match=r"(?s)Workers died 3 times on 7.*cluster\.memory_limit.*rows_per_part"),
-    ):
-        list(workers.each(os._exit, [7]))
-    left = set(psutil.Process().children(recursive=True)) - before
-    _, alive = psutil.wait_procs([p for p in left if "resource_tracker" not in " ".join(p.cmdline())], timeout=5)
-    assert alive == []
-
-
-@pytest.mark.parametrize(
-    ("configured", "memory", "cores", "expected"),
-    [
-        (None, 64 * GIB, 4, 4),
-        (None, 6 * GIB, 4, 2),
-        (None, 1 * GIB, 4, None),
-        (3, 8 * GIB, 2, 3),
-        (4, 8 * GIB, 8, None),
-    ],
-)
-def test_number_of_workers_fits_memory(
-    configured: int | None, memory: int, cores: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clients, "machine_memory_bytes", lambda: memory)
-    monkeypatch.setattr(clients, "CPU_COUNT", cores)
-    config = ClusterConfig(workers=configured, memory_limit="2GiB")
-    if expected is None:
-        with pytest.raises(ConfigError, match=r"cluster\.workers or cluster\.memory_limit"):
-            choose_workers(config)
-    else:
-        assert choose_workers(config) == expected
-
-
 def test_peak_memory_is_in_bytes() -> None:
     resident = psutil.Process().memory_info().rss
     assert 0.5 * resident < peak_memory_bytes() < 100 * resident
-
-
-def test_workers_have_one_thread_in_every_library(cluster: DaskWorkers) -> None:
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "ZARR_THREADING__MAX_WORKERS"]
-    assert dict(cluster.each(os.getenv, names)) == dict.fromkeys(names, "1")
-
-
-def test_work_that_stands_still_ends_the_run() -> None:
-    with (
-        pytest.raises(PadflowError, match=r"waited for 2 s \(cluster\.stall_seconds\).*1 workers.*go on from here"),
-        connect(ClusterConfig(workers=1, memory_limit="1GiB", stall_seconds=2)) as workers,
-    ):
-        list(workers.each(time.sleep, [100.0]))
-
-
-@contextmanager
-def started(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen]:
-    """Run a program of Dask beside the test, quietly."""
-    process = subprocess.Popen(
-        [str(word) for word in arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-SCHEDULER = (sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-WORKER = ("-m", "distributed.cli.dask_worker", "--host", "127.0.0.1", "--nthreads", "1", "--death-timeout", "60")
-
-
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[Path]:
-    """The scheduler file of a plain ``dask scheduler``."""
-    file = tmp_path / "scheduler.json"
-    with started(*SCHEDULER, "--dashboard-address", "127.0.0.1:0", "--scheduler-file", file):
-        yield file
-
-
-def joined(file: Path, **keys: object) -> ClusterConfig:
-    values = {"memory_limit": "1GiB", "stall_seconds": 60, "scheduler": str(file)} | keys
-    return ClusterConfig(kind="scheduler", **values)
-
-
-def worker(file: Path, *options: str, python: str | Path = sys.executable, **environment: str):
-    return started(python, *WORKER, "--scheduler-file", file, "--memory-limit", "1GiB", *options, **environment)
-
-
-def test_a_cluster_that_somebody_else_started(scheduler: Path, tmp_path: Path, small_archive: Path) -> None:
-    other = tmp_path / "other"  # an environment of its own, at another path, with the same packages
-    venv.create(other, symlinks=True)
-    packages = next(other.glob("lib/python*/site-packages"))
-    (packages / "same.pth").write_text(os.pathsep.join([*sys.path, ""]).replace(os.pathsep, "\n"))
-    python = other / "bin" / "python"
-    settings = [f"archive.source={small_archive}", "cluster.kind=scheduler", f"cluster.scheduler={scheduler}"]
-    settings += ["cluster.workers=2", "cluster.memory_limit=1GiB", "archive.rows_per_part=1024"]
-    with worker(scheduler, python=python), worker(scheduler, python=python):
-        with connect(joined(scheduler, workers=2)) as workers:
-            used = {result for _, result in workers.each(_executable_after_a_while(), range(12))}
-            assert used == {str(python)}
-        run = open_run(load_config(None, settings), tmp_path / "run")
-        run_all(run, until="ingest")
-        with connect(joined(scheduler, workers=2)) as workers:  # it is left as it was
-            assert len(workers.client.nthreads()) == 2
-    local = open_run(load_config(None, [*settings[:1], *settings[4:]]), tmp_path / "local")
-    run_all(local, until="ingest")
-    keys = [
-        [receipt["files"] for _, _, receipt in receipts(path / "", "ingest")]
-        for path in (run.directory, local.directory)
-    ]
-    assert keys[0] == keys[1]  # sizes and checksums of every file
-
-
-def _executable_after_a_while() -> object:
-    def executable(_: int) -> str:
-        import sys
-        import time
-
-        time.sleep(0.2)
-        return sys.executable
-
-    executable.__module__ = "__main__"
-    return executable
-
-
-def test_workers_of_other_versions(scheduler: Path, tmp_path: Path) -> None:
-    metadata = tmp_path / "site" / "numpy-1.2.3.dist-info" / "METADATA"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.2.3\n")
-    path = os.pathsep.join([str(metadata.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with (
-        worker(scheduler, PYTHONPATH=path),
-        pytest.raises(PadflowError, match=r"Worker tcp://.*other versions.*numpy 1\.2\.3 there, \d.* here"),
-        connect(joined(scheduler)),
-    ):
-        pass
-
-
-def test_workers_with_too_little_memory(scheduler: Path) -> None:
-    with (
-        worker(scheduler, "--memory-limit", "600MiB"),
-        pytest.raises(PadflowError, match=r"0\.59 GiB, less than cluster\.memory_limit \(1\.00 GiB\).*--memory-limit"),
-        connect(joined(scheduler)),
-    ):
-        pass
-
-
-def test_a_scheduler_without_workers(scheduler: Path) -> None:
-    with (
-        pytest.raises(PadflowError, match=r"0 of 3 workers.*cluster\.stall_seconds"),
-        connect(joined(scheduler, workers=3, stall_seconds=2)),
-    ):
-        pass
-
-
-def test_a_scheduler_that_dies(scheduler: Path) -> None:
-    def kill_it_at_work() -> None:
-        with worker(scheduler), connect(joined(scheduler)) as workers:
-            pid = workers.client.run_on_scheduler(os.getpid)
-            for number, _ in enumerate(workers.each(time.sleep, [0.05] * 1000)):
-                if number == 5:
-                    os.kill(pid, signal.SIGKILL)
-
-    with pytest.raises(PadflowError, match=r"connection to the scheduler.*was lost.*go on from here"):
-        kill_it_at_work()
-
-
-def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(clients, "CONNECT_SECONDS", 2)
-    monkeypatch.setattr(clients, "FILE_SECONDS", 1)
-    began = time.monotonic()
-    nobody = ClusterConfig(kind="scheduler", scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(PadflowError, match=r"Nobody answers at .* tcp://127\.0\.0\.1:9"), connect(nobody):
-        pass
-    nothing = joined(tmp_path / "none.json")
-    with pytest.raises(PadflowError, match=r"no scheduler file came.*--scheduler-file"), connect(nothing):
-        pass
-    assert time.monotonic() - began < 20
-
-
-def test_tls(tmp_path: Path) -> None:
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=padflow"]
-    subprocess.run([*made, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    files = {"tls_ca_file": cert, "tls_cert": cert, "tls_key": key}
-    with connect(ClusterConfig(workers=1, memory_limit="1GiB", **files)) as workers:
-        assert workers.client.scheduler.address.startswith("tls://")
-        assert list(workers.each(operator.neg, [3])) == [(3, -3)]
-        assert all(address.startswith("tls://") for address in workers.client.nthreads())
-
-
-def test_performance_report(tmp_path: Path) -> None:
-    config = ClusterConfig(workers=1, memory_limit="1GiB", performance_report=True)
-    if importlib.util.find_spec("bokeh") is None:
-        with pytest.raises(ConfigError, match=r"needs bokeh: pip install padflow\[dashboard\]"), connect(config):
-            pass
-        return
-    with connect(config, tmp_path) as workers:
-        assert list(workers.each(operator.neg, [3])) == [(3, -3)]
-    assert (tmp_path / "report" / "performance.html").stat().st_size > 10_000

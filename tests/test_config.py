@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from padflow.config import Config, documented_yaml, load_config
+from padflow.config import Config, load_config
+from padflow.config_text import documented_yaml
 from padflow.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))

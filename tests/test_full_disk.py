@@ -62,7 +62,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 @pytest.fixture
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else fills the disk after a run was found to fit."""
-    monkeypatch.setattr("padflow.run.stages.check_budget", lambda *_, **__: None)
+    monkeypatch.setattr("padflow.run.ingesting.check_budget", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -278,15 +278,15 @@ def test_limit_on_the_size_of_files_during_the_report(padflow, two_figures, tmp_
     assert not page.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; read-only disks are tested above")
-def test_lost_permission(padflow, serial, tmp_path: Path, finished_run) -> None:
+def test_lost_permission(padflow, serial, permissions_hold, tmp_path: Path, finished_run) -> None:
     directory = tmp_path / "run"
     arguments = onto(finished_run.arguments, directory, "ingest")
     assert padflow(*arguments).status == 0
     shutil.rmtree(directory / "receipts")
     part = directory / "archive.zarr" / "rbspa" / "flux" / "c" / "0" / "0"
     part.chmod(0o555)
-    ended = padflow(*arguments)
+    with permissions_hold():
+        ended = padflow(*arguments)
     part.chmod(0o755)
     assert ended.status == 1
     assert "cannot be written to (Permission denied). Make its folder writable" in ended.err

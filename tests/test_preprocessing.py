@@ -1,4 +1,4 @@
-"""From flux to features, against loops that follow the definitions word by word."""
+"""From records to features: which records are left out and why, and the order of the steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from padflow.config import PreprocessConfig, load_config
 from padflow.errors import ConfigError
-from padflow.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux, shape_channels
-from padflow.preprocessing import Preprocessor, Reason, halo_rows
+from padflow.kernels import find_windows, fold_flux
+from padflow.preprocessing import Preprocessor, Reason
 from padflow.records import Records
 
 T0 = np.datetime64("2013-03-17T00:00:00", "ns")
@@ -25,173 +25,6 @@ missing = pytest.mark.filterwarnings("ignore:Mean of empty slice")
 
 def seconds(*offsets: float) -> np.ndarray:
     return T0 + np.round(np.array(offsets) * 1e9).astype("timedelta64[ns]")
-
-
-# --- folding -----------------------------------------------------------------------------------------------
-
-
-@given(arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 7), st.integers(1, 3)), elements=flux_values))
-def test_fold_is_the_mean_of_mirrored_pitch_angles(flux):
-    folded = fold_flux(flux)
-    n, pitch_angles, energies = flux.shape
-    half = (pitch_angles + 1) // 2
-    assert folded.shape == (n, half, energies)
-    assert folded.dtype == np.float32
-    for i, a, e in np.ndindex(folded.shape):
-        pair = [v for v in (flux[i, a, e], flux[i, pitch_angles - 1 - a, e]) if not np.isnan(v)]
-        expected = np.mean(pair, dtype="f8") if pair else np.nan
-        np.testing.assert_allclose(folded[i, a, e], expected, rtol=1e-6)
-
-
-# --- averaging ---------------------------------------------------------------------------------------------
-
-
-def pairs_average(values, ns, window_ns, gap_ns, *, sum_only):
-    """Every pair of rows, in float64 and integer nanoseconds."""
-    out = np.empty(values.shape)
-    for i in range(len(ns)):
-        inside = []
-        for other in range(len(ns)):
-            low, high = sorted((i, other))
-            bridged = all(ns[k + 1] - ns[k] <= gap_ns for k in range(low, high))
-            if bridged and 2 * abs(ns[other] - ns[i]) <= window_ns:
-                inside.append(values[other].astype("f8"))
-        count = np.sum(~np.isnan(inside), axis=0)
-        total = np.nansum(inside, axis=0)
-        out[i] = total if sum_only else np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return out
-
-
-@st.composite
-def series(draw, *, most: int = 24):
-    rows = draw(st.integers(0, most))
-    steps = draw(st.lists(st.integers(0, 40), min_size=rows, max_size=rows))
-    elements = flux_values if draw(st.booleans()) else present
-    values = draw(arrays(np.float32, (rows, draw(st.integers(1, 3))), elements=elements))
-    # Whole and odd numbers of seconds: window and gap limits are met exactly as well as missed.
-    return values, T0 + np.cumsum(np.array(steps, np.int64) * 10**9).astype("timedelta64[ns]")
-
-
-def average(values, time, *, window_seconds, max_gap_seconds, sum_only=False):
-    windows = find_windows(time, slice(None), window_seconds=window_seconds, max_gap_seconds=max_gap_seconds)
-    return windows.sum(np.nan_to_num(values)) if sum_only else windows.mean(values)
-
-
-@settings(max_examples=150, deadline=None)
-@given(series(), st.integers(1, 120), st.integers(1, 50), st.booleans())
-def test_average_equals_the_mean_over_all_pairs(data, window, gap, sum_only):
-    values, time = data
-    found = average(values, time, window_seconds=window, max_gap_seconds=gap, sum_only=sum_only)
-    expected = pairs_average(values, time.astype(np.int64), window * 10**9, gap * 10**9, sum_only=sum_only)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-@settings(max_examples=150, deadline=None)
-@given(series(most=40), st.integers(1, 120), st.integers(1, 50), st.data())
-def test_average_has_the_same_bits_whatever_lies_around_its_halo(data, window, gap, draw):
-    values, time = data
-    options = {"window_seconds": window, "max_gap_seconds": gap}
-    whole = average(values, time, **options)
-    start = draw.draw(st.integers(0, len(time)))
-    stop = draw.draw(st.integers(start, len(time)))
-    low, high = halo_rows(time, start, stop, halo_seconds=window / 2)
-    low, high = draw.draw(st.integers(0, low)), draw.draw(st.integers(high, len(time)))
-    part = average(values[low:high], time[low:high], **options)[start - low : stop - low]
-    assert part.tobytes() == whole[start:stop].tobytes()
-
-
-def test_average_at_the_very_edges_of_window_and_gap():
-    values = np.array([[1], [2], [4], [8], [16]], np.float32)
-    time = seconds(0, 60, 120.000000001, 180, 240.000000001)
-    both = average(values, time, window_seconds=120, max_gap_seconds=60.000000001, sum_only=True)
-    assert both[:, 0].tolist() == [3, 3, 12, 12, 16]
-    less = average(values, time, window_seconds=120.000000002, max_gap_seconds=60, sum_only=True)
-    assert less[:, 0].tolist() == [3, 3, 12, 12, 16]
-    all_three = average(values, time, window_seconds=120.000000002, max_gap_seconds=61, sum_only=True)
-    assert all_three[:, 0].tolist() == [3, 7, 14, 28, 24]
-
-
-def test_average_does_not_change_its_input():
-    values = np.ones((5, 2), np.float32)
-    average(values, seconds(0, 1, 2, 3, 4), window_seconds=10, max_gap_seconds=60)
-    assert (values == 1).all()
-
-
-@settings(max_examples=100, deadline=None)
-@given(series(most=40), st.integers(1, 120), st.data())
-def test_average_of_some_rows_has_the_bits_of_all(data, window, draw):
-    values, time = data
-    start = draw.draw(st.integers(0, len(time)))
-    core = slice(start, draw.draw(st.integers(start, len(time))))
-    options = {"window_seconds": window, "max_gap_seconds": 25}
-    found = find_windows(time, core, **options).mean(values)
-    assert found.tobytes() == find_windows(time, slice(None), **options).mean(values)[core].tobytes()
-
-
-@settings(max_examples=100, deadline=None)
-@given(series(most=40), st.integers(1, 120), st.data())
-def test_what_others_lack_does_not_change_the_bits_of_a_bin(data, window, draw):
-    values, time = data
-    values = np.nan_to_num(values)
-    windows = find_windows(time, slice(None), window_seconds=window, max_gap_seconds=25)
-    beside = np.concatenate([values, np.full((len(values), 1), np.nan, np.float32)], axis=1)
-    assert windows.mean(beside)[:, :-1].tobytes() == windows.mean(values).tobytes()
-
-
-@given(arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 40)), elements=flux_values))
-def test_counts_are_the_weighted_sum_of_what_is_there(rows):
-    weights = np.linspace(0.1, 3, rows.shape[1], dtype="f4")
-    before = rows.copy()
-    found = count_records(rows, weights)
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, np.nansum(rows.astype("f8") * weights, axis=1), rtol=2e-6)
-    np.testing.assert_array_equal(rows, before)
-
-
-@given(arrays(np.float32, (3, 2, 4), elements=flux_values))
-def test_the_peak_is_the_largest_value_or_nothing(flux):
-    assert peak_flux(flux).tolist() == [max([0, *record[~np.isnan(record)].tolist()]) for record in flux]
-
-
-# --- normalising -------------------------------------------------------------------------------------------
-
-
-def loop_normalise(flux, method, middle):
-    clean = np.where(np.isfinite(flux), flux, 0).astype("f8")
-    out = np.zeros(flux.shape)
-    for i, a, e in np.ndindex(flux.shape):
-        divisor = {
-            "none": 1.0,
-            "max": clean[i].max(),
-            "energy_max": clean[i, :, e].max(),
-            "pa90": clean[i, middle, e],
-        }[method]
-        out[i, a, e] = clean[i, a, e] / divisor if divisor > 1.2e-38 else 0
-    return out
-
-
-@pytest.mark.parametrize("method", ["max", "pa90", "energy_max", "none"])
-@given(data=st.data())
-def test_normalise_follows_its_definition(method, data):
-    shape = (data.draw(st.integers(0, 4)), 5, data.draw(st.integers(1, 3)))
-    odd = st.sampled_from([0, np.nan, np.inf, -np.inf, 1e-30])
-    flux = data.draw(arrays(np.float32, shape, elements=st.one_of(odd, st.floats(2.0**-20, 1e6, width=32))))
-    before = flux.copy()
-    found = normalise_flux(flux, method, middle=2)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, loop_normalise(flux, method, 2), rtol=1e-6)
-    np.testing.assert_array_equal(flux, before)
-
-
-@pytest.mark.parametrize("method", ["max", "pa90", "energy_max"])
-@given(flux=arrays(np.float32, (2, 3, 2), elements=st.floats(0, 2.0**127, width=32)))
-def test_normalised_values_are_finite_even_beside_denormal_ones(method, flux):
-    scaled = normalise_flux(flux, method, middle=1)
-    assert np.isfinite(scaled).all()
-    if method != "pa90":
-        assert scaled.min() >= 0
-        assert scaled.max() <= 1
 
 
 # --- reasons and the order of steps -------------------------------------------------------------------------
@@ -271,13 +104,13 @@ def test_min_flux_looks_at_the_peak_after_folding_and_averaging():
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), window=st.integers(0, 60), fold=st.booleans())
-def test_min_counts_are_summed_over_bins_and_the_records_averaged(data, window, fold):
+def test_min_counts_are_summed_over_bins_and_the_records_averaged(loops, data, window, fold):
     rows = data.draw(st.integers(1, 12))
     flux = data.draw(arrays(np.float32, (rows, 3, 2), elements=flux_values))
     time = seconds(*np.cumsum(data.draw(st.lists(st.integers(1, 40), min_size=rows, max_size=rows))))
     counts = np.nansum(flux.astype("f8") * COUNTS, axis=(1, 2))[:, None]
     if window:
-        counts = pairs_average(counts, time.astype(np.int64), window * 10**9, 25 * 10**9, sum_only=True)
+        counts = loops.average(counts, time.astype(np.int64), window * 10**9, 25 * 10**9, sum_only=True)
     limit = float(np.median(counts)) + 1e-3
     expected = [Reason.SELECTED if total >= limit else Reason.LOW_COUNTS for total in counts[:, 0]]
     options = {"min_valid_channels": 0, "average_seconds": window, "max_gap_seconds": 25, "fold": fold}
@@ -353,7 +186,7 @@ def test_records_that_are_not_selected_still_serve_the_average_of_others():
 @pytest.mark.parametrize("average_seconds", [0, 60])
 @pytest.mark.parametrize("fold", [False, True])
 @pytest.mark.parametrize("energy_range", [None, (2.0, 8)])
-def test_the_whole_chain_step_by_step(factories, fold, average_seconds, normalise, energy_range):
+def test_the_whole_chain_step_by_step(factories, loops, fold, average_seconds, normalise, energy_range):
     of = factories.records(40, missing_share=0.3, gap_share=0.1)
     config = PreprocessConfig(
         fold=fold, average_seconds=average_seconds, normalise=normalise, energy_range=energy_range, max_gap_seconds=40
@@ -368,9 +201,9 @@ def test_the_whole_chain_step_by_step(factories, fold, average_seconds, normalis
         flux = np.stack([np.nanmean(flux[:, [a, 16 - a]], axis=1) for a in range(9)], axis=1)
     if average_seconds:
         flat = flux.reshape(40, -1)
-        flat = pairs_average(flat, of.time.astype(np.int64), 60 * 10**9, 40 * 10**9, sum_only=False)
+        flat = loops.average(flat, of.time.astype(np.int64), 60 * 10**9, 40 * 10**9, sum_only=False)
         flux = flat.reshape(flux.shape)
-    expected = loop_normalise(flux, normalise, 8)[core].reshape(24, -1)
+    expected = loops.normalise(flux, normalise, 8)[core].reshape(24, -1)
     np.testing.assert_allclose(found.rows, expected, rtol=2e-5)
     assert found.rows.dtype == np.float32
     assert maker.features == found.rows.shape[1] == (9 if fold else 17) * len(chosen)
@@ -437,36 +270,7 @@ def test_no_warning_reaches_the_user(factories):
         assert np.isfinite(maker(of, slice(None)).rows).all()
 
 
-def loop_shapes(flux, counts_per_flux, averaged, prior):
-    """The definition, in float64, one record and energy after the other."""
-    out = np.zeros(flux.shape)
-    for i, record in enumerate(flux.astype("f8")):
-        counts = np.where(np.isnan(record), 0, record) * counts_per_flux * averaged[i]
-        if counts.sum() == 0:
-            continue
-        overall = counts.sum(axis=1) / counts.sum()
-        for e in range(flux.shape[2]):
-            total = counts[:, e].sum() + prior
-            if total:
-                out[i, :, e] = (counts[:, e] + prior * overall) / total
-    return np.sqrt(out)
-
-
-@given(data=st.data(), prior=st.sampled_from([0.0, 3.0, 50.0]))
-def test_shapes_of_channels_follow_their_definition(data, prior):
-    records, angles, energies = (data.draw(st.integers(1, 5)) for _ in range(3))
-    values = st.floats(0, 1e6, width=32) | st.just(np.nan)
-    flux = data.draw(arrays(np.float32, (records, angles, energies), elements=values))
-    per_flux = data.draw(arrays(np.float32, (angles, energies), elements=st.floats(0.125, 8, width=32)))
-    averaged = data.draw(arrays(np.int64, records, elements=st.integers(1, 12)))
-    before = flux.copy()
-    found = shape_channels(flux, per_flux, averaged=averaged, prior_counts=prior)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(flux, before)
-    np.testing.assert_allclose(found, loop_shapes(flux, per_flux, averaged, prior), atol=2e-4)
-
-
-def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories):
+def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories, loops):
     records = factories.records(300, seed=4)
     config = PreprocessConfig(normalise="shape", prior_counts=20, average_seconds=60, max_gap_seconds=40)
     per_flux = np.linspace(0.5, 2, len(factories.ENERGY))
@@ -477,7 +281,7 @@ def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories):
     flux = windows.mean(folded.reshape(len(folded), -1)).reshape(folded.shape)
     both = np.full((folded.shape[1], 1), 2.0)
     both[len(factories.PITCH_ANGLE) // 2 :] = 1
-    expected = loop_shapes(flux, both * per_flux, windows.length, 20)
+    expected = loops.shapes(flux, both * per_flux, windows.length, 20)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=2e-5)
     squares = (found.reshape(expected.shape) ** 2).sum(axis=1)
     np.testing.assert_allclose(squares[squares > 0], 1, rtol=1e-5)

@@ -18,7 +18,7 @@ import pytest
 import zarr
 
 from padflow.archive.simulate import simulate_archive
-from padflow.clients import connect
+from padflow.clusters import connect
 from padflow.config import ClusterConfig, load_config
 from padflow.durable import read_json
 from padflow.errors import PadflowError

@@ -19,17 +19,15 @@ from padflow.errors import PadflowError
 from padflow.preprocessing import Reason
 from padflow.store import (
     ArchiveReader,
-    ArraySpec,
     ResultsReader,
-    archive_specs,
     encode_part,
     open_group,
     part_path,
     prepare_group,
-    results_specs,
     set_attributes,
     write_part,
 )
+from padflow.templates import ArraySpec, archive_specs, results_specs
 
 PART = 2 * BLOCK_ROWS
 ROWS = 2 * PART + 700  # two whole parts and one that is not

@@ -23,7 +23,6 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import INSTRUMENTS, Instrument
 from padflow.opening import open_archive, open_results
 from padflow.report.html import write_report
-from padflow.run.ledger import PartTask, broken_files, is_done
 from padflow.store import ArchiveReader, ResultsReader
 
 FILE = "rbspa_rel03_ect-rept-sci-l3_{}_v5.0.0.cdf"
@@ -266,25 +265,16 @@ def test_a_catalogue_that_names_what_is_outside_is_refused(padflow, stranger, pl
     assert "is not as padflow wrote it" in ended.err
 
 
-@pytest.mark.parametrize("text", ['{"format": 1}', '{"format": 1, "files": [3]}', "[" * 100_000])
-def test_a_catalogue_of_another_structure_is_refused_or_none(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ['{"format": 1}', '{"format": 1, "files": [3]}'])
+def test_a_catalogue_of_another_structure_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "catalog.json").write_text(text)
-    try:
-        assert Catalog.load(tmp_path / "catalog.json") is None
-    except PadflowError as error:
-        assert "is not as padflow wrote it" in str(error)  # noqa: PT017
+    with pytest.raises(PadflowError, match="is not as padflow wrote it"):
+        Catalog.load(tmp_path / "catalog.json")
 
 
-def test_a_receipt_cannot_name_what_is_outside(padflow, stranger, planted, tmp_path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"12345")
-    facts = [5, hashlib.sha256(b"12345").hexdigest()]
-    for name in (str(secret), os.path.relpath(secret, stranger)):
-        receipt = {"key": "k", "files": {name: facts}}
-        (problem,) = broken_files(stranger, receipt)
-        assert "outside the run directory" in problem
-        planted("receipts/label/rbspa/000000.json", json.dumps(receipt).encode())
-        assert not is_done(stranger, "label", PartTask("rbspa", 0, 0, 1, "k"))
+def test_a_catalogue_nested_without_end_is_none(tmp_path: Path) -> None:
+    (tmp_path / "catalog.json").write_text("[" * 100_000)
+    assert Catalog.load(tmp_path / "catalog.json") is None
 
 
 @pytest.mark.parametrize("name", ["receipts", "archive.zarr", "fit/moments", "model", "report/index.html"])

@@ -1,7 +1,7 @@
 """One CDF file to arrays, or to the reason why it is set aside; the only reader of CDF.
 
-Nothing but `BadFile` leaves this module because of a file. cdflib gives attributes, leap seconds and sparse
-variables; plain values are read by `padflow.archive.cdf_values`.
+Nothing but `BadFile` leaves this module because of a file. cdflib gives leap seconds and sparse variables;
+all else is read by `padflow.archive.cdf_layout` and `padflow.archive.cdf_values`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,6 @@ class _File:
         self.layout = read_layout(plain, [*self.names.values(), *self.places.values()], shown=path)
         self.plain = plain
         self.check_shapes()
-        self.cdf = cdflib.CDF(plain)
 
     def check_shapes(self) -> None:
         time, flux = self.variable("time", _TIME_TYPES), self.variable("flux", _NUMBER_TYPES)
@@ -244,14 +243,11 @@ class _File:
         variable = self.layout.variables[name.lower()]
         if not variable.sparse:
             return read_values(self.plain, self.layout, variable, first_record=first_record)
-        values = self.cdf.varget(name, startrec=first_record)
+        values = cdflib.CDF(self.plain).varget(name, startrec=first_record)
         return values if variable.record_varying else values[np.newaxis]
 
-    def attribute(self, name: str, entry: str | int) -> Any:
-        try:
-            return self.cdf.attget(name, entry).Data
-        except (KeyError, ValueError):  # cdflib's ways to say that there is none
-            return None
+    def attribute(self, name: str, variable: str) -> Any:
+        return self.layout.attributes.get((name, variable.lower()))
 
     def times(self) -> np.ndarray:
         return to_datetime64(self.values(self.names["time"]), leap_seconds())

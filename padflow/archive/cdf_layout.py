@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable
+from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable, attribute_value
 from padflow.errors import BadFile
 
 MAX_VARIABLE_BYTES = 2**28  # a record a second for a day, of 17 pitch angles and 12 energies, takes half of it
@@ -52,8 +52,9 @@ _GZIP = 5
 _PIECE_BYTES = 2**20
 _MAX_DIMENSIONS = 10  # CDF_MAX_DIMS
 _BIG_ENDIAN, _LITTLE_ENDIAN = (1, 2, 5, 7, 9, 11, 12), (4, 6, 13, 16)
-# Attributes whose entries are checked, because they will be asked for; the others are never opened.
-ATTRIBUTES = ("FILLVAL", "UNITS", "Logical_source", "Data_version")
+_GLOBAL_SCOPE = 1
+ATTRIBUTES = ("FILLVAL", "UNITS")
+"""Attributes of variables that are read; the entries of others are never opened."""
 
 
 @contextmanager
@@ -118,16 +119,22 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
         header = walker.global_header()
         if header.has_md5 and path == shown:  # what was compressed as a whole, gzip has a checksum of
             walker.check_md5()
-        walker.check_attributes(header.first_attribute, header.attributes)
+        stored = walker.attributes(header.first_attribute, header.attributes)
+        attributes = {}
         for first, count, kind in ((header.first_z, header.z, _ZVDR), (header.first_r, header.r, _RVDR)):
             offset = first
-            for _ in range(count):
+            for number in range(count):
                 variable, index, offset = walker.variable(offset, kind, header.r_dims)
                 key = variable.name.strip().lower()
-                if key in wanted and key not in variables:
+                if key in variables:
+                    continue
+                if key in wanted:
                     variable = replace(variable, blocks=walker.blocks(variable, *index))
-                variables.setdefault(key, variable)
-    return Layout(variables, header.byte_order, header.row_major)
+                    for name in ATTRIBUTES:
+                        if entry := stored.get((name, kind, number)):
+                            attributes[name, key] = attribute_value(*entry, byte_order=header.byte_order)
+                variables[key] = variable
+    return Layout(variables, header.byte_order, header.row_major, attributes)
 
 
 @dataclass(frozen=True)
@@ -208,15 +215,21 @@ class _Walker:
         if found.digest() != self.file.read(16):
             self.fail("its content does not have the checksum that is written in it", "wrong_checksum")
 
-    def check_attributes(self, offset: int, count: int) -> None:
+    def attributes(self, offset: int, count: int) -> dict[tuple[str, int, int], tuple[int, int, bytes]]:
+        """Return type, number of elements and bytes of `ATTRIBUTES`, by name, kind and number of the variable."""
         name_bytes = 256 if self.o == "q" else 64
-        wanted = {name.lower() for name in ATTRIBUTES}
+        known = {name.lower(): name for name in ATTRIBUTES}
+        found = {}
         for _ in range(count):
             fields = self.record(offset, f"ooiiiiioiii{name_bytes}s", _ADR)
-            offset, first_g, _, _, g_entries, _, _, first_z, z_entries, _, _, name = fields[2:14]
-            if self.name(name).strip().lower() in wanted:
-                self.check_entries(first_g, g_entries, _AGREDR)
-                self.check_entries(first_z, z_entries, _AZEDR)
+            offset, first_r, scope, _, r_entries, _, _, first_z, z_entries, _, _, stored = fields[2:14]
+            # The first of a name counts; a global one may have it too.
+            name = known.pop(self.name(stored).strip().lower(), None) if scope != _GLOBAL_SCOPE else None
+            if name:
+                for kind, first, entries in ((_RVDR, first_r, r_entries), (_ZVDR, first_z, z_entries)):
+                    for number, *value in self.entries(first, entries, _AGREDR if kind == _RVDR else _AZEDR):
+                        found.setdefault((name, kind, number), tuple(value))
+        return found
 
     def name(self, stored: bytes) -> str:
         """Return a name; what is not empty beyond its end is damage, and readers differ in what they make of it."""
@@ -225,12 +238,15 @@ class _Walker:
             self.fail(f"the name {name!r} goes on beyond its end")
         return name.decode("ascii")
 
-    def check_entries(self, offset: int, count: int, kind: int) -> None:
+    def entries(self, offset: int, count: int, kind: int) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield number of the variable, type, number of elements and bytes of an attribute's entries."""
         for _ in range(count):
-            size, _, offset, _, data_type, _, elements, _ = self.record(offset, "oiiii", kind)
-            room = size - (self.header.size + struct.calcsize(">" + self.o) + 32)
-            if data_type not in TYPE_BYTES or not 0 <= elements * TYPE_BYTES[data_type] <= room:
+            _, _, offset, _, data_type, number, elements, *_, stored = self.record(
+                offset, "oiiiiiiiii", kind, whole=True
+            )
+            if data_type not in TYPE_BYTES or not 0 <= elements * TYPE_BYTES[data_type] <= len(stored):
                 self.fail("an attribute is larger than its place or of unknown type")
+            yield number, data_type, elements, stored
 
     def variable(self, offset: int, kind: int, r_dims: tuple[int, ...]) -> tuple[Variable, tuple[int, int], int]:
         """Return the variable, its (first index, number of elements), and the offset of the following one."""

@@ -10,7 +10,7 @@ import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _TYPES = {
     **dict.fromkeys((22, 31, 45), "f8"),
     **{2: "i2", 4: "i4", 11: "u1", 12: "u2", 14: "u4", 32: "c16"},
 }
+TEXT_TYPES = (51, 52)
 TYPE_BYTES = {number: np.dtype(code).itemsize for number, code in _TYPES.items()}
 
 
@@ -70,11 +71,23 @@ class Variable:
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's variables by lower-case name, as cdflib looks them up, and how values are stored."""
+    """What a file holds and how values are stored.
+
+    Parameters
+    ----------
+    variables : dict of str to Variable
+        By lower-case name.
+    byte_order : str
+        ``<`` or ``>``.
+    row_major : bool
+    attributes : dict of (str, str) to str or number or ndarray
+        Of the variables that were asked for, by the attribute's name and the variable's in lower case.
+    """
 
     variables: dict[str, Variable]
     byte_order: str
     row_major: bool
+    attributes: dict[tuple[str, str], Any]
 
 
 def read_values(path: Path, layout: Layout, variable: Variable, *, first_record: int = 0) -> np.ndarray:
@@ -112,6 +125,15 @@ def read_values(path: Path, layout: Layout, variable: Variable, *, first_record:
                 if file.readinto(place) != len(place):
                     raise ValueError(f"a block of {variable.name} ends early")
     return values if layout.row_major else values.transpose(0, *range(len(dims), 0, -1))
+
+
+def attribute_value(data_type: int, elements: int, stored: bytes, *, byte_order: str) -> Any:
+    """Return an attribute's value: a string, a number of the stored type, or an array of several."""
+    if data_type in TEXT_TYPES:
+        return stored[:elements].decode("ascii", errors="ignore").partition("\0")[0]
+    dtype = np.dtype(_TYPES[data_type])
+    values = np.frombuffer(stored, dtype.newbyteorder(byte_order), count=elements).astype(dtype)
+    return values[0] if elements == 1 else values
 
 
 def gunzip(packed: bytes, size: int) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from padflow import testing
 from padflow.archive.catalog import Catalog, FileEntry
 from padflow.archive.cdf import inspect
-from padflow.archive.files import FoundFile, find_files, newest_versions
+from padflow.archive.files import FoundFile, Superseded, find_files, newest_versions
 from padflow.config import ArchiveConfig
 from padflow.errors import BadFile, ConfigError
 from padflow.instruments import Instrument
@@ -112,20 +112,29 @@ def scan_archive(
             looked_at[entry.path] = entry
             if found_axes is not None:
                 axes[entry.axes] = found_axes
-        ordered = sorted(looked_at.values(), key=lambda entry: (entry.spacecraft, entry.day, entry.path))
+        ordered = sorted(looked_at.values(), key=_in_order)
         looked_at = {entry.path: entry for entry in _set_aside_other_axes(ordered, axes, established)}
         found_bad = {path for path, entry in looked_at.items() if entry.status == "set_aside"}
         if found_bad == bad:
             break
         bad = found_bad
+    entries = _all_entries(looked_at, superseded, source)
+    used_axes = {entry.axes for entry in entries}
+    return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
+
+
+def _all_entries(looked_at: dict[str, FileEntry], superseded: list[Superseded], source: Path) -> list[FileEntry]:
+    """Return the entries of files that were looked at and of those that newer ones supersede, in order."""
     preferred = {(e.spacecraft, e.day): e.path for e in looked_at.values() if e.status == "set_aside"}
     entries = [_in_place(entry, preferred.get((entry.spacecraft, entry.day))) for entry in looked_at.values()]
     for old in superseded:
         entry = _blank_entry(old.file, source)
         entries.append(replace(entry, status="superseded", reason="superseded", message=old.reason))
-    entries.sort(key=lambda entry: (entry.spacecraft, entry.day, entry.path))
-    used_axes = {entry.axes for entry in entries}
-    return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
+    return sorted(entries, key=_in_order)
+
+
+def _in_order(entry: FileEntry) -> tuple[str, str, str]:
+    return entry.spacecraft, entry.day, entry.path
 
 
 def _in_place(entry: FileEntry, preferred: str | None) -> FileEntry:

@@ -22,7 +22,8 @@ from padflow.pca import Moments
 from padflow.preprocessing import Preprocessor, Reason
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
-from padflow.store import ArchiveReader, ResultsReader, archive_reader, results_specs, write_part
+from padflow.store import ArchiveReader, ResultsReader, archive_reader, write_part
+from padflow.templates import results_specs
 
 ARCHIVE, RESULTS, FIT = "archive.zarr", "results.zarr", "fit"
 NETWORK, ENCODER, CLASSES, SPLIT = "network.npz", "encoder.npz", "classes.npz", "split.json"

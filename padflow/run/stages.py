@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +15,16 @@ from dask.system import CPU_COUNT
 from dask.utils import format_bytes
 
 from padflow import __version__
-from padflow.archive.catalog import Catalog
-from padflow.archive.ingest import IngestPart, prepare_archive
-from padflow.archive.plan import Budget, check_budget, disk_bytes_left, estimate, plan_groups
-from padflow.archive.scan import KILLS_WORKERS, died, instrument_digest, killing_message, scan_archive
-from padflow.clients import Died, choose_workers, connect, machine_memory_bytes
+from padflow.archive.plan import Budget
+from padflow.clusters import connect, machine_memory_bytes
 from padflow.config import Config
 from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
-from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
-from padflow.fitting import START_SCORES
+from padflow.errors import CannotWrite, ConfigError, NoSpace
 from padflow.instruments import load_instrument
 from padflow.model import Model, pack_arrays, pack_projection
 from padflow.run.context import Run, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
-    check_fit,
     fit_autoencoder,
     fit_classes,
     fit_components,
@@ -39,10 +32,10 @@ from padflow.run.fitting import (
     fitted,
     the_pass,
 )
-from padflow.run.ledger import PartTask, put_stand_in, receipts, run_parts
+from padflow.run.ingesting import budget_of, bytes_left, ingest, scan
+from padflow.run.ledger import PartTask, put_stand_in, receipts
 from padflow.run.lock import locked
 from padflow.run.passes import (
-    ARCHIVE,
     CLASSES,
     ENCODER,
     FIT,
@@ -55,13 +48,11 @@ from padflow.run.passes import (
 )
 from padflow.run.progress import Progress
 from padflow.run.settings import clear_from, guard_settings, left_from
-from padflow.store import prepare_group, results_specs
+from padflow.store import prepare_group
+from padflow.templates import results_specs
 
-CATALOG = "catalog.json"
 ADOPTED = "adopted.json"
 """In the ``fit`` folder of a directory of labels: which model they are by."""
-EXPECTED_COMPRESSION = 1.5
-"""How many times smaller than in memory an archive is on disk at the least; simulated flux packs better."""
 PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit-learn", "cdflib")
 
 
@@ -148,153 +139,6 @@ def _write_provenance(run: Run, command: str) -> None:
     write_json(path, values)
 
 
-def scan(run: Run, *, retry: bool = True) -> None:
-    """Look at the files and plan the parts."""
-    source = run.config.archive.source
-    previous = Catalog.load(run.directory / CATALOG)
-    config = run.config.archive
-    with run.stage("scan", unit="files") as stage:
-
-        def look(function: Any, items: list[Any]) -> Iterator[Any]:
-            for (_, entry, _), result in run.workers.each(function, items, spare=True):
-                stage.count(1)
-                run.progress.advance(1)
-                yield died(entry, result.message) if isinstance(result, Died) else result
-
-        run.catalog = scan_archive(
-            source, run.instrument, config=config, previous=previous, map_files=look, retry=retry
-        )
-        run.catalog.save(run.directory / CATALOG)
-        _plan_groups(run)
-        states = Counter(entry.status for entry in run.catalog.files)
-        records = sum(group.rows for group in run.groups)
-        words = ", ".join(f"{states[s]} {s.replace('_', ' ')}" for s in sorted(states))
-        stage.summary = f"{len(run.catalog.files)} files: {words}; {records:,} records"
-
-
-def _plan_groups(run: Run) -> None:
-    archive = run.config.archive
-    run.groups = plan_groups(run.catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
-    context = (instrument_digest(run.instrument),)
-    run.ingest_keys = {(g.group, span.index): span.key(*context) for g in run.groups for span in g.parts()}
-
-
-def budget_of(run: Run) -> Budget:
-    """Return what the run will need, and refuse it where that is not there.
-
-    Raises
-    ------
-    PadflowError
-        Where no record can be used, or memory or disk are too small.
-    """
-    config = run.config
-    if not run.groups:
-        reasons = Counter(entry.reason for entry in run.catalog.set_aside())
-        words = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        raise PadflowError(
-            f"No file in {run.catalog.source} can be used: {words}. {run.directory / CATALOG} names each with its "
-            "reason."
-        )
-    axes = run.catalog.archive_axes()
-    check_fit(run)
-    ephemeris = sum(3 if name == "Position" else 1 for name in run.instrument.ephemeris)
-    train = config.train
-    budget = estimate(
-        run.groups,
-        bins=len(axes["pitch_angle"]) * len(axes["energy"]),
-        ephemeris_values=ephemeris,
-        components=config.pca.components,
-        train_rows=train.max_rows + train.max_validation_rows,
-        sampled_scores=config.mean_shift.samples * config.mean_shift.repeats + START_SCORES,
-        workers=choose_workers(config.cluster),
-    )
-    run.budget = budget
-    check_budget(
-        budget,
-        memory_limit=config.cluster.memory_limit,
-        machine_bytes=machine_memory_bytes(),
-        free_disk_bytes=shutil.disk_usage(run.directory).free,
-        needed_disk_bytes=_disk_bytes_left(run),
-        workdir=run.directory,
-    )
-    return budget
-
-
-def _disk_bytes_left(run: Run) -> int:
-    ingested, labelled = (
-        sum(receipt["stop"] - receipt["start"] for _, _, receipt in receipts(run.directory, stage))
-        for stage in ("ingest", "label")
-    )
-    return disk_bytes_left(run.budget, compression=EXPECTED_COMPRESSION, ingested=ingested, labelled=labelled)
-
-
-def ingest(run: Run) -> None:
-    """Write the parts of the archive that are not there yet; plan again where a file turns out bad."""
-    while bad := _ingest_once(run):
-        run.catalog.with_bad(bad).save(run.directory / CATALOG)
-        scan(run, retry=False)  # for there may be an older version
-        budget_of(run)
-
-
-def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
-    axes = run.catalog.archive_axes()
-    store = run.directory / ARCHIVE
-    for group in run.groups:
-        prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)
-    tasks = [
-        PartTask(
-            span.group,
-            span.index,
-            span.start,
-            span.stop,
-            run.ingest_keys[span.group, span.index],
-            payload=span,
-        )
-        for group in run.groups
-        for span in group.parts()
-    ]
-    function = IngestPart(
-        source=run.catalog.source,
-        instrument=run.instrument,
-        store=str(store),
-        shape=(len(axes["pitch_angle"]), len(axes["energy"])),
-        rows_per_part=run.config.archive.rows_per_part,
-    )
-    bad: list[tuple[str, str, str]] = []
-    deadly: list[PartTask] = []
-    with run.stage("ingest", total=sum(g.rows for g in run.groups), parts=len(tasks)) as stage:
-        for task, result, peak in run_parts(
-            run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
-        ):
-            run.progress.advance(task.stop - task.start, stood=result is None)
-            if result is not None:
-                bad += result.get("bad", [])
-                deadly += [task] if "died" in result else []
-                stage.count(task.stop - task.start, peak)
-        for task in deadly:
-            bad += _deadly_files(run, task, function)
-        stage.summary = f"{stage.records:,} records written"
-        if bad:
-            stage.summary += f"; {len(set(bad))} files could not be read after all"
-    return sorted(set(bad))
-
-
-def _deadly_files(run: Run, task: PartTask, function: IngestPart) -> list[tuple[str, str, str]]:
-    """Find the files of a part that workers die of, each on its own."""
-    paths = {source.path: None for day, _, _ in task.payload.pieces for source in day.sources}
-    found = []
-    for path in paths:
-        for _, result in run.workers.each(function.try_file, [(path, task.group)], spare=True):
-            if isinstance(result, Died):
-                found.append((path, KILLS_WORKERS, killing_message(path, result.message)))
-    if not found:
-        raise PadflowError(
-            f"Workers died of {task}, but of none of its {len(paths)} files alone. They may lack memory: raise "
-            "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
-        )
-    return found
-
-
 def score(run: Run) -> list[PartTask]:
     """Score every record; return the tasks, whose keys name what they depend on."""
     components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
@@ -337,7 +181,7 @@ def _at_work(run: Run) -> Iterator[None]:
     except OSError as error:
         known = error if isinstance(error, CannotWrite) else explained(error, Path(error.filename or run.directory))
         if isinstance(known, NoSpace) and run.budget:
-            more = format_bytes(_disk_bytes_left(run))
+            more = format_bytes(bytes_left(run))
             raise NoSpace(f"{known} All of the run takes about {more} more.") from error
         if known is error:
             raise

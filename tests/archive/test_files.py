@@ -127,12 +127,11 @@ def test_no_cdf_at_all(tmp_path):
         find_files(tmp_path, REPT)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_folder_without_permission(tmp_path):
+def test_folder_without_permission(tmp_path, permissions_hold):
     put(tmp_path, name(), "shut/" + name("20130318"))
     (tmp_path / "shut").chmod(0)
     try:
-        with pytest.raises(ConfigError, match="shut cannot be read"):
+        with permissions_hold(), pytest.raises(ConfigError, match="shut cannot be read"):
             find_files(tmp_path, REPT)
     finally:
         (tmp_path / "shut").chmod(0o755)

@@ -32,9 +32,10 @@ from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.records import Records
-from padflow.run import stages
 from padflow.run.context import Run, part_tasks
+from padflow.run.ingesting import ingest, scan
 from padflow.run.ledger import receipt_path, receipts
+from padflow.run.stages import open_run
 
 REPT = load_instrument("rept")
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
@@ -42,15 +43,15 @@ EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
 
 def opened(source: Path, directory: Path) -> Run:
     config = Config(archive=ArchiveConfig(source=source, rows_per_part=1024))
-    run = stages.open_run(config, directory)
+    run = open_run(config, directory)
     run.workers = SerialWorkers()
-    stages.scan(run)
+    scan(run)
     return run
 
 
 def ingested(source: Path, directory: Path) -> Run:
     run = opened(source, directory)
-    stages.ingest(run)
+    ingest(run)
     return run
 
 
@@ -164,7 +165,7 @@ def test_a_file_that_goes_bad_after_the_scan_is_set_aside(tmp_path: Path) -> Non
     run = opened(source, tmp_path / "run")
     victim = run.catalog.used()[2]
     damage(source / victim.path)
-    stages.ingest(run)
+    ingest(run)
     (bad,) = run.catalog.set_aside()
     assert (bad.path, bad.rows) == (victim.path, 0)
     assert victim.path in bad.message
@@ -191,7 +192,7 @@ def test_a_file_that_the_system_refuses_comes_back(tmp_path: Path, monkeypatch: 
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", refuse)
-        stages.ingest(run)
+        ingest(run)
     assert [entry.reason for entry in run.catalog.set_aside()] == ["io_error"]
     again = ingested(source, tmp_path / "run")
     assert again.catalog.set_aside() == []
@@ -224,7 +225,7 @@ def test_a_file_that_changed_in_between_is_not_taken_for_what_it_was(tmp_path: P
     first, second = sorted(source.rglob("*.cdf"))
     shutil.copyfile(second, first)
     with pytest.raises(PadflowError, match=r"it changed in between\. Run the command again"):
-        stages.ingest(run)
+        ingest(run)
 
 
 def test_added_days_leave_full_parts_alone_and_equal_one_go(tmp_path: Path) -> None:
@@ -318,7 +319,7 @@ def test_a_newer_version_that_turns_out_bad_after_the_scan_gives_way_to_the_olde
     run = opened(source, tmp_path / "run")
     whole = new.read_bytes()
     damage(new)
-    stages.ingest(run)
+    ingest(run)
     (bad,) = run.catalog.set_aside()
     assert bad.path == str(new.relative_to(source))
     np.testing.assert_array_equal(archive(run)["time"].values, truth_times(source))  # nothing is lost

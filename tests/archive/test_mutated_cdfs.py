@@ -43,7 +43,8 @@ from padflow.clients import SerialWorkers
 from padflow.config import ArchiveConfig, Config
 from padflow.errors import BadFile
 from padflow.instruments import INSTRUMENTS, Instrument
-from padflow.run import stages
+from padflow.run.ingesting import ingest, scan
+from padflow.run.stages import open_run
 from padflow.store import ArchiveReader
 
 ALL = bool(os.environ.get("PADFLOW_ALL_MUTATIONS"))
@@ -248,10 +249,10 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
         changed[path.name] += sum(a != b for a, b in zip(content, damaged, strict=False))
         found[path.name] = kind, outcome(path, INSTRUMENTS["rept"], "rbspa", day)
 
-    run = stages.open_run(Config(archive=ArchiveConfig(source=source, rows_per_part=1024)), tmp_path / "run")
+    run = open_run(Config(archive=ArchiveConfig(source=source, rows_per_part=1024)), tmp_path / "run")
     run.workers = SerialWorkers()
-    stages.scan(run)
-    stages.ingest(run)
+    scan(run)
+    ingest(run)
     entries = {entry.path: entry for entry in run.catalog.files}
     assert entries.keys() == found.keys()
     for name, (kind, what) in found.items():

@@ -132,23 +132,26 @@ def simulate_archive(
     chosen = POPULATIONS[:populations] if isinstance(populations, int) else tuple(populations)
     check_arguments(spacecraft, days, seed, populations, chosen, records_per_day)
     settings = Settings(seed, chosen, noise or Noise(), records_per_day)
-    dates = [start + datetime.timedelta(days=i) for i in range(days)]
-    parameters = {
-        "spacecraft": list(spacecraft),
-        "start": start.isoformat(),
-        "days": days,
-        **asdict(settings),
-        "troubles": asdict(troubles or Troubles()),
-    }
+    troubles = troubles or Troubles()
+    own = {"spacecraft": list(spacecraft), "start": start.isoformat(), "days": days}
+    parameters = own | asdict(settings) | {"troubles": asdict(troubles)}
     parameters = json.loads(json.dumps(parameters))  # tuples become lists, to compare with what a file holds
+    dates = [start + datetime.timedelta(days=i) for i in range(days)]
     tasks = []
     for name in spacecraft:
-        struck = assign(troubles or Troubles(), dates, seed=seed, spacecraft=name)
+        struck = assign(troubles, dates, seed=seed, spacecraft=name)
         tasks += [DayTask(folder, name, day, struck[day], settings) for day in dates]
 
     claim_folder(folder, parameters)
     results = list(map_days(write_day, tasks))
-    truth = write_truths(folder, spacecraft, results, [p.name for p in chosen])
+    return finish_folder(folder, parameters, tasks, results)
+
+
+def finish_folder(
+    folder: Path, parameters: dict[str, Any], tasks: list[DayTask], results: list[DayResult]
+) -> SimulationSummary:
+    """Write the truth of all days and the receipt that says the simulation is complete."""
+    truth = write_truths(folder, parameters["spacecraft"], results, [p["name"] for p in parameters["populations"]])
     entries = [entry for result in results for entry in result.files]
     write_receipt(folder, {"complete": True, "parameters": parameters, "files": entries})
     paths = [folder / entry["path"] for entry in entries if entry["path"]]
@@ -162,9 +165,7 @@ def simulate_archive(
     )
 
 
-def write_truths(
-    folder: Path, spacecraft: tuple[str, ...], results: list[DayResult], names: list[str]
-) -> dict[str, Path]:
+def write_truths(folder: Path, spacecraft: list[str], results: list[DayResult], names: list[str]) -> dict[str, Path]:
     """Write the truth file of each spacecraft and return their paths."""
     truth = {}
     for name in spacecraft:

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 
-from padflow.clients import DaskWorkers, connect
+from padflow.clients import DaskWorkers
+from padflow.clusters import connect
 from padflow.config import ClusterConfig
 from padflow.run.ledger import PartTask, run_parts
 

@@ -19,13 +19,15 @@ from padflow.archive.cdf_layout import read_layout
 from padflow.archive.cdf_values import read_values
 from padflow.archive.ingest import IngestPart
 from padflow.archive.plan import PartSpan, plan_groups
-from padflow.clients import SerialWorkers, Workers, connect
+from padflow.clients import SerialWorkers, Workers
+from padflow.clusters import connect
 from padflow.config import Config, load_config
 from padflow.fitting import pairs_share
 from padflow.instruments import Instrument, load_instrument
 from padflow.run.ledger import PartTask, run_parts
 from padflow.run.passes import ARCHIVE, FIT, LabelPart, MomentsPart, ScorePart
-from padflow.store import ArchiveReader, archive_specs, encode_part
+from padflow.store import ArchiveReader, encode_part
+from padflow.templates import archive_specs
 
 SCRATCH = "bench-scratch"
 """Folder of a run directory for what passes leave behind; removed after each."""

@@ -18,7 +18,7 @@ import numpy as np
 from dask.system import CPU_COUNT
 
 import padflow
-from padflow.clients import machine_memory_bytes
+from padflow.clusters import machine_memory_bytes
 from padflow.durable import write_json
 
 PACKAGES = (

@@ -1,0 +1,66 @@
+"""A configuration as YAML with comments, and what is wrong with one in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+
+def describe_validation(error: ValidationError, model: type[BaseModel]) -> str:
+    """Put pydantic's findings into sentences that name the key and, for unknown ones, the keys there are."""
+    findings: dict[str, list[str]] = {}
+    for found in error.errors():
+        location = _key_of(found["loc"], model)
+        key = ".".join(location) or "the whole"
+        if found["type"] == "extra_forbidden":
+            findings[f"unknown key {key}"] = [f"known here are {', '.join(_siblings(location, model))}"]
+        else:
+            message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            findings.setdefault(f"{key} = {found['input']!r}", []).append(message)
+    return "; ".join(f"{key}: {' or '.join(says)}" for key, says in findings.items()) + "."
+
+
+def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
+    """Drop from pydantic's location what names a branch of a union and not a key."""
+    names: list[str] = []
+    fields: Any = model.model_fields
+    for part in map(str, location):
+        if fields is None or part not in fields:
+            if part.isdigit() or fields is not None:
+                names.append(part)
+            continue
+        names.append(part)
+        inner = fields[part].annotation
+        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return names
+
+
+def _siblings(location: list[str], model: type[BaseModel]) -> list[str]:
+    for name in location[:-1]:
+        field = model.model_fields.get(name)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def documented_yaml(config: BaseModel) -> str:
+    """Return the configuration as YAML with each key's description as a comment above it."""
+    lines = []
+    dumped = config.model_dump(mode="json")
+    for name, field in type(config).model_fields.items():
+        value = dumped[name]
+        if isinstance(value, dict):
+            lines += [f"# {(field.annotation.__doc__ or '').strip()}", f"{name}:"]
+            for key, inner in field.annotation.model_fields.items():
+                lines += [f"  # {inner.description}", f"  {key}: {_scalar(value[key])}"]
+        else:
+            lines += [f"# {field.description}", f"{name}: {_scalar(value)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _scalar(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
