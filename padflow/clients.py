@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import resource
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator

@@ -163,6 +163,13 @@ def test_memory_and_time_of_all_processes_are_seen(tmp_path):
     assert watched.between([(0, watched.seconds)], inside=False)["all_bytes"] == 0
 
 
+def test_pages_that_processes_share_count_once(tmp_path):
+    code = "import os, time; held = b'1' * (150 << 20); os.fork(); time.sleep(2)"
+    watched = watch([sys.executable, "-c", code], log=tmp_path / "log")
+    assert watched.first > 150 * MIB
+    assert 150 * MIB < watched.all_together < 220 * MIB
+
+
 def test_command_that_fails_is_an_error_with_its_last_words(tmp_path):
     with pytest.raises(RuntimeError, match=r"status 3(.|\n)*last words"):
         watch([sys.executable, "-c", "print('last words'); raise SystemExit(3)"], log=tmp_path / "log")

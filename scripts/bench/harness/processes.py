@@ -14,7 +14,7 @@ from padflow.durable import read_json
 
 SAMPLE_SECONDS = 0.1
 SAMPLES_PER_SEARCH = 5
-"""Looking for new processes costs more than reading the memory of those that are known."""
+"""Looking for new processes, and for the pages that they share, costs more than reading what each holds."""
 
 
 @dataclass
@@ -26,9 +26,10 @@ class Watched:
     seconds : float
         Wall clock from start to end, imports and all.
     samples : list of (float, int, int, int)
-        Time since the start (s) and resident memory (bytes) of all processes, of the largest, of the first.
+        Time since the start (s) and memory (bytes) of all processes together, each page once (proportional set size),
+        of the largest and of the first (resident size).
     largest, first, others : int
-        Largest memory of any one process, of the command's own process, and of any one below it.
+        Largest resident size of any one process, of the command's own process, and of any one below it.
     stage_ends : dict of str to float
         When each stage of ``run.json`` had ended (s since the start).
     """
@@ -57,8 +58,6 @@ class Watched:
 def watch(command: list[str], *, log: Path, run_json: Path | None = None) -> Watched:
     """Run a command to its end, with its output in a log file, and watch its processes.
 
-    Shared pages count in every process that has them, so that the sum overstates what many processes hold.
-
     Raises
     ------
     RuntimeError
@@ -83,13 +82,14 @@ def watch(command: list[str], *, log: Path, run_json: Path | None = None) -> Wat
 
 def _sample_until_end(process: subprocess.Popen, watched: Watched, *, began: float, run_json: Path | None) -> None:
     known = [psutil.Process(process.pid)]
-    changed = 0
+    changed = together = 0
     for number in range(1 << 62):
         if number % SAMPLES_PER_SEARCH == 0:
             known = _tree(known)
+            together = sum(_share(one) for one in known)
         memory = [_resident(one) for one in known]
         now = time.monotonic() - began
-        watched.samples.append((now, sum(memory), max(memory), memory[0]))
+        watched.samples.append((now, together, max(memory), memory[0]))
         watched.largest = max(watched.largest, *memory)
         watched.first = max(watched.first, memory[0])
         watched.others = max([watched.others, *memory[1:]])
@@ -115,6 +115,15 @@ def _resident(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.Error:
         return 0
+
+
+def _share(process: psutil.Process) -> int:
+    """Return the memory of a process, of pages that several have its share."""
+    try:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):  # it has just ended, or this is no Linux
+        return _resident(process)
 
 
 def _note_stages(watched: Watched, run_json: Path | None, changed: int, now: float) -> int:
