@@ -71,7 +71,7 @@ def cluster(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict
     from sklearn.decomposition import PCA
     from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-    scores = PCA(3).fit_transform(codes)
+    scores = PCA(3, random_state=0).fit_transform(codes)
     bandwidth = estimate_bandwidth(scores, quantile=0.1, n_samples=6000, random_state=0)
     shifted = MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores)
     labels = KMeans(len(shifted.cluster_centers_), random_state=0).fit(scores).labels_
