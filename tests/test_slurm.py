@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -129,15 +130,28 @@ def local(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a batch script is to run, and a run directory of the command line that it is to equal bit for bit."""
+
+    archive: Path
+    settings: tuple[str, ...]
+    expected: Path
+
+
 @pytest.fixture(scope="module")
-def commanded(archive: Path, tmp_path_factory: pytest.TempPathFactory, padflow_process: Callable) -> Path:
-    """The same by the command line: in this process earlier tests may have set TensorFlow's threads."""
-    directory = tmp_path_factory.mktemp("commanded") / "run"
-    settings = [word for setting in (f"archive.source={archive}", *SMALL) for word in ("--set", setting)]
-    config = REPOSITORY / "configs" / "recommended.yaml"
-    ended = padflow_process("run", config, "--workdir", directory, *settings)
+def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, padflow_process: Callable) -> Job:
+    """A small archive, or with --demo-archive that of the demo, as it is."""
+    expected = tmp_path_factory.mktemp("expected") / "run"
+    if request.config.getoption("--demo-archive"):
+        archive, settings = tmp_path_factory.mktemp("demo"), ("cluster.workers=2",)
+        simulate_archive(archive, days=20)
+    else:
+        archive, settings = request.getfixturevalue("archive"), SMALL
+    options = [word for setting in (f"archive.source={archive}", *settings) for word in ("--set", setting)]
+    ended = padflow_process("run", REPOSITORY / "configs" / "recommended.yaml", "--workdir", expected, *options)
     assert ended.returncode == 0, ended.stderr
-    return directory
+    return Job(archive, settings, expected)
 
 
 def arrays(directory: Path, store: str) -> dict[str, np.ndarray]:
@@ -154,10 +168,10 @@ def assert_same(directory: Path, expected: Path, *stores: str) -> None:
             assert found[name].tobytes() == values.tobytes(), name
 
 
-def submit_script(name: str, archive: Path, workdir: Path, *options: str) -> None:
+def submit_script(name: str, job: Job, workdir: Path, *options: str) -> None:
     """Hand a batch script to Slurm; its output goes beside the run directory."""
     config = "one_allocation" if name == "one_allocation" else "workers_as_jobs"
-    settings = [f"archive.source={archive}", *SMALL, "cluster.stall_seconds=300"]
+    settings = [f"archive.source={job.archive}", *job.settings, "cluster.stall_seconds=300"]
     if config == "workers_as_jobs":
         settings += ["cluster.interface=lo", "cluster.queue=main"]
     subprocess.run(
@@ -171,34 +185,34 @@ def submit_script(name: str, archive: Path, workdir: Path, *options: str) -> Non
     )
 
 
-def assert_finished(directory: Path, commanded: Path) -> str:
+def assert_finished(directory: Path, job: Job) -> str:
     """Check the run that a batch script made; return what it printed."""
     wait_until(lambda: not jobs(), seconds=600)
     printed = Path(f"{directory}.out").read_text()
     assert "records labelled" in printed, printed
     assert (directory / "report" / "index.html").stat().st_size > 10_000
-    assert_same(directory, commanded)
+    assert_same(directory, job.expected)
     assert checks.verify(directory).problems == []
     return printed
 
 
-def test_driver_job_with_workers_as_jobs(archive: Path, commanded: Path, tmp_path: Path) -> None:
-    submit_script("workers_as_jobs", archive, tmp_path / "run", "--mem=3G")
+def test_driver_job_with_workers_as_jobs(job: Job, tmp_path: Path) -> None:
+    submit_script("workers_as_jobs", job, tmp_path / "run", "--mem=3G")
     wait_until(lambda: len(jobs()) == 3)  # the driver and its workers
     wait_until(lambda: (checks.status_of(tmp_path / "run")["progress"] or {}).get("stage") == "train")
-    assert_finished(tmp_path / "run", commanded)
+    assert_finished(tmp_path / "run", job)
     assert len(list((tmp_path / "run" / "logs").glob("*.err"))) == 2
 
 
-def test_one_allocation(archive: Path, commanded: Path, tmp_path: Path) -> None:
-    submit_script("one_allocation", archive, tmp_path / "run", "--ntasks=2", "--mem-per-cpu=3G")
-    assert_finished(tmp_path / "run", commanded)
+def test_one_allocation(job: Job, tmp_path: Path) -> None:
+    submit_script("one_allocation", job, tmp_path / "run", "--ntasks=2", "--mem-per-cpu=3G")
+    assert_finished(tmp_path / "run", job)
     assert list((tmp_path / "run").glob("scheduler*.json")) == []
 
 
-def test_resubmission_before_the_walltime(archive: Path, commanded: Path, tmp_path: Path) -> None:
+def test_resubmission_before_the_walltime(job: Job, tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    submit_script("resubmit", archive, directory, "--mem=3G")
+    submit_script("resubmit", job, directory, "--mem=3G")
     wait_until(lambda: (read_json(directory / "progress.json") or {}).get("stage") == "train")
     (driver,) = jobs("--name=padflow")
     ingested = {path: path.stat().st_mtime_ns for path in (directory / "receipts" / "ingest").rglob("*.json")}
@@ -206,7 +220,7 @@ def test_resubmission_before_the_walltime(archive: Path, commanded: Path, tmp_pa
     # What Slurm sends at --signal=B:USR1@120, without the wait.
     slurm_says("scancel", "--signal=USR1", "--batch", driver)
     wait_until(lambda: jobs("--name=padflow") not in ([driver], []))
-    printed = assert_finished(directory, commanded)
+    printed = assert_finished(directory, job)
     assert "job 1 of at most 20" in printed
     assert "Interrupted" in printed
     assert "job 2 of at most 20" in printed
