@@ -16,6 +16,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
 from padflow import __version__
+from padflow.blas import one_blas_thread
 from padflow.clients import DaskWorkers, SerialWorkers, Workers
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
@@ -142,8 +143,11 @@ class Components:
     info: dict[str, Any]
 
 
-def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Components:
-    """Fit the components to the statistics of all codes.
+def fit_components_to(statistics: CodeStatistics, config: PcaConfig, *, network: Network) -> Components:
+    """Fit the components to the statistics of all codes, which `network` made.
+
+    Axes over noise are found in what the codes decode to, to first order about their mean: the length of a code
+    along one of its values is whatever training made it, that of what it decodes to is not.
 
     Raises
     ------
@@ -169,7 +173,12 @@ def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Componen
     }
     axes, softening = pca.components_, 0.0
     if config.scale == "noise":
-        axes, ratio = noise_adjusted_axes(whole, statistics.differences, components=components)
+        slopes = network.decoder_slopes(total.mean)
+        decoded = IncrementalPCA().merge(total.mapped(slopes))
+        with one_blas_thread():
+            differences = statistics.differences @ slopes
+            axes, ratio = noise_adjusted_axes(decoded, differences, components=components)
+            axes = axes @ slopes.T
         softening = SOFTENING
         info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences), "softening": softening}
     return Components(pca.mean_, axes, softening, info)
@@ -382,7 +391,7 @@ def fit_encoded(
     spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
     statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
-    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
+    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca, network=network)
     encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
     scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
     if len(scores) < FEWEST_SCORES:
