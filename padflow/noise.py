@@ -27,6 +27,8 @@ SOFTENING = 4.0
 to the shape, so that populations far from the rest would fall into specks. Chosen on simulated archives."""
 LEAST_NOISE = 1e-3
 """Noise that every component has at least, over that of others."""
+ROUNDING = 1e-14
+"""Share of the largest variance below which a variance is rounding: codes decode to more values than they have."""
 ROUNDS = 3
 """Rounds of leaving out the pairs that differ most; the axes do not move any more (measured)."""
 
@@ -91,7 +93,8 @@ def noise_adjusted_axes(
     PadflowError
         If there are too few pairs, or the noise is 0.
     """
-    leading = min(max(LEADING, components), int((pca.explained_variance_ > 0).sum()))
+    variance = pca.explained_variance_
+    leading = min(max(LEADING, components), int((variance > ROUNDING * variance[0]).sum()))
     if len(differences) < 10 * leading or leading < components:
         raise PadflowError(
             f"pca.scale=noise needs neighbouring records to learn the noise from, but only {len(differences)} pairs of "
@@ -109,7 +112,7 @@ def noise_adjusted_axes(
             kept = change[length <= np.quantile(length, KEPT_SHARE)]
             noise = kept.T @ kept / (2 * len(kept))
             noise += LEAST_NOISE**2 * np.trace(noise) / leading * np.eye(leading)
-            squared, axes = linalg.eigh(np.diag(pca.explained_variance_[:leading]), noise)
+            squared, axes = linalg.eigh(np.diag(variance[:leading]), noise)
             squared, axes = squared[::-1], axes[:, ::-1]
             # In units of the noise a change of population is longer than noise alone.
             length = ((change @ axes) ** 2).sum(axis=1)
