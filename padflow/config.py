@@ -187,8 +187,9 @@ class PcaConfig(Section):
     components: Annotated[int, Field(ge=1)] = Field(3, description="Number of components kept as scores.")
     scale: Literal["none", "noise"] = Field(
         "none",
-        description="none: principal components as they are. noise: the combinations of the first 16 whose signal "
-        "stands out most over noise, in units of the noise; noise is how neighbouring records differ (Green 1988).",
+        description="none: principal components as they are. noise: the combinations of the first 8 of what "
+        "codes decode to whose signal stands out most over noise, in units of the noise; noise is how neighbouring "
+        "records differ (Green 1988).",
     )
     rows: Literal["all", "test"] = Field(
         "all",
@@ -202,7 +203,7 @@ class MeanShiftConfig(Section):
 
     samples: Annotated[int, Field(ge=10)] = Field(20_000, description="Scores in one subsample.")
     repeats: Annotated[int, Field(ge=1)] = Field(
-        5, description="Subsamples, clustered in parallel; the number of clusters found most often is taken."
+        5, description="Subsamples, clustered in parallel; the clusters that more than half of them find are taken."
     )
     quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
     bandwidth_samples: Annotated[int, Field(ge=2)] = Field(6000, description="Scores the estimate is made from.")

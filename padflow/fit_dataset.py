@@ -122,7 +122,7 @@ def fit_encoded(
     spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
     statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
-    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca)
+    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca, network=network)
     encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
     scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
     if len(scores) < FEWEST_SCORES:

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
+from padflow.blas import one_blas_thread
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
@@ -19,6 +20,7 @@ from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes
+from padflow.network import Network
 from padflow.noise import MOST_PAIRS, SOFTENING, noise_adjusted_axes
 from padflow.pca import IncrementalPCA
 from padflow.training import code_size
@@ -60,8 +62,11 @@ class Components:
     info: dict[str, Any]
 
 
-def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Components:
-    """Fit the components to the statistics of all codes.
+def fit_components_to(statistics: CodeStatistics, config: PcaConfig, *, network: Network) -> Components:
+    """Fit the components to the statistics of all codes, which `network` made.
+
+    Axes over noise are found in what the codes decode to, to first order about their mean: the length of a code
+    along one of its values is whatever training made it, that of what it decodes to is not.
 
     Raises
     ------
@@ -87,7 +92,12 @@ def fit_components_to(statistics: CodeStatistics, config: PcaConfig) -> Componen
     }
     axes, softening = pca.components_, 0.0
     if config.scale == "noise":
-        axes, ratio = noise_adjusted_axes(whole, statistics.differences, components=components)
+        slopes = network.decoder_slopes(total.mean)
+        decoded = IncrementalPCA().merge(total.mapped(slopes))
+        with one_blas_thread():
+            differences = statistics.differences @ slopes
+            axes, ratio = noise_adjusted_axes(decoded, differences, components=components)
+            axes = axes @ slopes.T
         softening = SOFTENING
         info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences), "softening": softening}
     return Components(pca.mean_, axes, softening, info)

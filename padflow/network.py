@@ -107,6 +107,22 @@ class Network:
             self._decode_into(code[block], records[block])
         return records
 
+    def decoder_slopes(self, code: np.ndarray) -> np.ndarray:
+        """Return how what a code decodes to changes with each of its values, at one code.
+
+        Parameters
+        ----------
+        code : numpy.ndarray
+            Where, shape (code,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Jacobian of `decode`, shape (code, features), float64.
+        """
+        decoded = self.decode(np.asarray(code, np.float32)[None])[0].astype(np.float64)
+        return self.w_decode * (decoded * (1 - decoded))
+
     def reconstruction_error(self, x: np.ndarray, code: np.ndarray) -> np.ndarray:
         """Mean squared difference between each record and what its code decodes to.
 

@@ -17,8 +17,9 @@ from padflow.pca import IncrementalPCA
 
 MOST_PAIRS = 65_536
 """About how many pairs of records the noise is estimated from."""
-LEADING = 16
-"""Principal components that axes are made of: in the rest there is little else than noise."""
+LEADING = 8
+"""Principal components that axes are made of: in the rest there is little else than noise, and what little there is
+differs from one training to the next. Chosen on simulated archives."""
 KEPT_SHARE = 0.7
 """Share of the pairs that is noise; the others may have changed their population from one record to the next."""
 SOFTENING = 4.0
@@ -26,6 +27,8 @@ SOFTENING = 4.0
 to the shape, so that populations far from the rest would fall into specks. Chosen on simulated archives."""
 LEAST_NOISE = 1e-3
 """Noise that every component has at least, over that of others."""
+ROUNDING = 1e-14
+"""Share of the largest variance below which a variance is rounding: codes decode to more values than they have."""
 ROUNDS = 3
 """Rounds of leaving out the pairs that differ most; the axes do not move any more (measured)."""
 
@@ -71,16 +74,16 @@ def noise_adjusted_axes(
     Parameters
     ----------
     pca : IncrementalPCA
-        Fitted to all codes.
-    differences : ndarray, shape (pairs, code)
-        Later minus earlier code of pairs of neighbouring records.
+        Fitted to all records.
+    differences : ndarray, shape (pairs, features)
+        Later minus earlier of pairs of neighbouring records.
     components : int
         Number of axes.
 
     Returns
     -------
-    axes : ndarray of float64, shape (components, code)
-        The largest coefficient of each is positive. Scores ``(code - mean) @ axes.T`` of records of one
+    axes : ndarray of float64, shape (components, features)
+        The largest coefficient of each is positive. Scores ``(record - mean) @ axes.T`` of records of one
         population scatter by about 1.
     ratio : ndarray of float64, shape (leading,)
         Standard deviation over that of the noise for all axes made, by decreasing ratio.
@@ -90,7 +93,8 @@ def noise_adjusted_axes(
     PadflowError
         If there are too few pairs, or the noise is 0.
     """
-    leading = min(max(LEADING, components), int((pca.explained_variance_ > 0).sum()))
+    variance = pca.explained_variance_
+    leading = min(max(LEADING, components), int((variance > ROUNDING * variance[0]).sum()))
     if len(differences) < 10 * leading or leading < components:
         raise PadflowError(
             f"pca.scale=noise needs neighbouring records to learn the noise from, but only {len(differences)} pairs of "
@@ -108,10 +112,10 @@ def noise_adjusted_axes(
             kept = change[length <= np.quantile(length, KEPT_SHARE)]
             noise = kept.T @ kept / (2 * len(kept))
             noise += LEAST_NOISE**2 * np.trace(noise) / leading * np.eye(leading)
-            squared, axes = linalg.eigh(np.diag(pca.explained_variance_[:leading]), noise)
+            squared, axes = linalg.eigh(np.diag(variance[:leading]), noise)
             squared, axes = squared[::-1], axes[:, ::-1]
-            # Where signal is strong, changes of population show.
-            length = ((change @ axes[:, : max(components, leading // 2)]) ** 2).sum(axis=1)
+            # In units of the noise a change of population is longer than noise alone.
+            length = ((change @ axes) ** 2).sum(axis=1)
         axes = axes[:, :components].T @ principal
     largest = axes[np.arange(components), np.abs(axes).argmax(axis=1)]
     return axes * np.sign(largest)[:, None], np.sqrt(squared)

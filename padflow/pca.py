@@ -81,6 +81,12 @@ class Moments:
         scatter = self.scatter + other.scatter + np.outer(delta, delta) * (self.n / n * other.n)
         return Moments(n, mean, scatter)
 
+    def mapped(self, matrix: np.ndarray) -> Moments:
+        """Return the moments of ``rows @ matrix``, where `matrix` has shape (features, mapped features)."""
+        with one_blas_thread():
+            scatter = matrix.T @ self.scatter @ matrix
+            return Moments(self.n, self.mean @ matrix, (scatter + scatter.T) / 2)
+
 
 def _block_moments(block: np.ndarray) -> Moments:
     n = len(block)

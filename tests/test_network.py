@@ -50,6 +50,16 @@ def test_blocks_join_without_seam(monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
+@given(seed=st.integers(0, 2**32 - 1), features=st.integers(1, 9), code=st.integers(1, 5))
+def test_decoder_slopes_are_those_of_small_steps(seed, features, code):
+    net = random_network(features, code, seed)
+    place = np.random.default_rng(seed).random(code).astype(np.float32)
+    _, _, w, b = (array.astype("f8") for array in net.to_arrays().values())
+    for unit, slopes in zip(np.eye(code), net.decoder_slopes(place), strict=True):
+        after, before = (1 / (1 + np.exp(-((place + step * unit) @ w + b))) for step in (1e-6, -1e-6))
+        np.testing.assert_allclose(slopes, (after - before) / 2e-6, rtol=1e-4, atol=1e-6)
+
+
 def test_sigmoid_saturates_without_warnings():
     net = Network(np.eye(2), np.zeros(2), np.array([[-1.0, 1.0], [-1.0, 1.0]]), np.zeros(2))
     decoded = net.decode(np.array([[1e30, 1e30], [200, 0], [0, 0]], dtype=np.float32))

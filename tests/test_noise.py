@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import linalg
 
+from padflow.config import PcaConfig
+from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
-from padflow.noise import neighbour_pairs, noise_adjusted_axes, soften
-from padflow.pca import IncrementalPCA
+from padflow.fitting import fit_components_to
+from padflow.network import Network
+from padflow.noise import LEADING, neighbour_pairs, noise_adjusted_axes, soften
+from padflow.pca import IncrementalPCA, Moments
 
 RNG = np.random.default_rng(5)
 MIX = np.linalg.qr(RNG.normal(size=(12, 12)))[0]
@@ -20,9 +26,10 @@ def series(records=6000, stay=150):
 
 
 def test_without_jumps_the_axes_are_those_of_the_generalised_eigenproblem():
-    noise = RNG.normal(size=(50_000, 12)) * RNG.uniform(0.5, 2, 12)
-    differences = (noise[1:] - noise[:-1]) @ MIX
-    codes = (RNG.normal(size=(50_000, 12)) * np.linspace(5, 1, 12) + noise) @ MIX
+    mix = np.linalg.qr(RNG.normal(size=(LEADING, LEADING)))[0]
+    noise = RNG.normal(size=(50_000, LEADING)) * RNG.uniform(0.5, 2, LEADING)
+    differences = (noise[1:] - noise[:-1]) @ mix
+    codes = (RNG.normal(size=(50_000, LEADING)) * np.linspace(5, 1, LEADING) + noise) @ mix
     pca = IncrementalPCA().fit(codes)
     axes, ratio = noise_adjusted_axes(pca, differences, components=4)
     scatter = differences.T @ differences / (2 * len(differences))
@@ -58,6 +65,30 @@ def test_a_few_jumps_do_not_change_the_noise():
     jumpy, _ = noise_adjusted_axes(pca, jumps, components=2)
     cosine = (calm * jumpy).sum(axis=1) / np.linalg.norm(calm, axis=1) / np.linalg.norm(jumpy, axis=1)
     assert (cosine > 0.95).all()
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    logs=st.lists(st.floats(-3, 3), min_size=12, max_size=12),
+    order=st.permutations(range(12)),
+)
+@settings(max_examples=25, deadline=None)
+def test_scores_do_not_depend_on_the_scale_and_order_of_hidden_units(seed, logs, order):
+    rng = np.random.default_rng(seed)
+    w1, w2 = rng.normal(size=(14, 12)) / 4, rng.normal(size=(12, 14)) / 4
+    records = np.sin(np.arange(500)[:, None] / rng.uniform(5, 50, 14)) + 0.3 * rng.normal(size=(500, 14))
+    scale = np.exp(logs)
+    networks = [
+        Network(w1, np.full(12, 2), w2, np.zeros(14)),
+        Network((w1 * scale)[:, order], 2 * scale[order], (w2 / scale[:, None])[order], np.zeros(14)),
+    ]
+    scores = []
+    for network in networks:
+        codes = network.encode(records.astype("f4")).astype("f8")
+        statistics = CodeStatistics(Moments.of(codes), codes[1:] - codes[:-1])
+        fitted = fit_components_to(statistics, PcaConfig(components=2, scale="noise"), network=network)
+        scores.append((codes - fitted.mean) @ fitted.axes.T)
+    np.testing.assert_allclose(scores[1], scores[0], rtol=0.01, atol=0.01 * scores[0].std())
 
 
 def test_too_few_pairs_and_no_noise_are_refused():

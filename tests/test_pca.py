@@ -130,6 +130,16 @@ def test_bits_do_not_depend_on_the_number_of_blas_threads():
     np.testing.assert_array_equal(moments[0].scatter, moments[1].scatter)
 
 
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 9), features=st.integers(1, 5), mapped=st.integers(1, 7))
+def test_mapped_moments_are_those_of_the_mapped_rows(seed, rows, features, mapped):
+    rng = np.random.default_rng(seed)
+    values, matrix = rng.normal(size=(rows, features)), rng.normal(size=(features, mapped))
+    found, expected = Moments.of(values).mapped(matrix), Moments.of(values @ matrix)
+    assert found.n == expected.n
+    np.testing.assert_allclose(found.mean, expected.mean, atol=1e-12)
+    np.testing.assert_allclose(found.scatter, expected.scatter, atol=1e-10)
+
+
 def test_empty_and_single_rows():
     empty = Moments.of(np.empty((0, 3)))
     one = Moments.of(np.array([[1.0, 2, 3]]))

@@ -21,6 +21,8 @@ LEAST_STEP = 1e-3
 MAX_SEEDS = 5000
 """Most places that a bandwidth of the user's may make mean shift start from. The estimate gives some hundreds; at five
 thousand one subsample takes minutes, and there are as many modes as specks."""
+SAME = 0.7
+"""Bandwidths within which modes of two subsamples are the same; those of one are at least 1 apart."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _seeds(scores: np.ndarray, bandwidth: float) -> int:
 
 @dataclass(frozen=True)
 class RepeatedModes:
-    """Modes of several subsamples, and the number of clusters most of them agree on.
+    """Modes of several subsamples, and those that most of them agree on.
 
     Parameters
     ----------
@@ -184,13 +186,63 @@ class RepeatedModes:
 
     @property
     def n_clusters(self) -> int:
-        """The most frequent number of clusters, of equally frequent ones the smallest."""
-        return max(self.counts, key=self.counts.get)
+        """The number of modes that most repeats agree on."""
+        return self.modes.n_clusters
 
-    @property
+    @functools.cached_property
     def modes(self) -> Modes:
-        """The first repeat with that number of clusters."""
-        return next(modes for modes in self.repeats if modes.n_clusters == self.n_clusters)
+        """The modes that more than half of the repeats found; places and shares are medians over those repeats.
+
+        Raises
+        ------
+        PadflowError
+            If there is none.
+        """
+        bandwidth = float(np.mean([found.bandwidth for found in self.repeats]))
+        votes = [votes for votes in same_modes(self.repeats, SAME * bandwidth) if len(votes) > len(self.repeats) / 2]
+        if not votes:
+            raise PadflowError(
+                f"No mode was found in more than half of the {len(self.repeats)} subsamples of mean shift. Raise "
+                "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
+            )
+        places, shares = (
+            np.array([np.median([getattr(self.repeats[r], name)[m] for r, m in some], axis=0) for some in votes])
+            for name in ("modes", "share")
+        )
+        order = by_size(shares, places)
+        n_all = int(np.median([found.n_all for found in self.repeats]))
+        return Modes(bandwidth, places[order], shares[order], n_all)
+
+
+def same_modes(repeats: list[Modes], radius: float) -> list[list[tuple[int, int]]]:
+    """Group modes of different repeats that are the same, the nearest first.
+
+    Parameters
+    ----------
+    repeats : list of Modes
+    radius : float
+        Distance from the mean of a group within which a mode belongs to it.
+
+    Returns
+    -------
+    list of list of (int, int)
+        Of each group, the repeats and the numbers of its modes there; at most one of each repeat.
+    """
+    groups: list[list[tuple[int, int]]] = []
+    for repeat, found in enumerate(repeats):
+        free = set(range(len(found.modes)))
+        if groups:
+            means = np.array([np.mean([repeats[r].modes[m] for r, m in group], axis=0) for group in groups])
+            distance = np.linalg.norm(found.modes[:, None] - means, axis=2)
+            for _ in range(min(distance.shape)):
+                mode, group = np.unravel_index(distance.argmin(), distance.shape)
+                if distance[mode, group] > radius:
+                    break
+                groups[group].append((repeat, int(mode)))
+                free.remove(int(mode))
+                distance[mode], distance[:, group] = np.inf, np.inf
+        groups += [[(repeat, mode)] for mode in sorted(free)]
+    return groups
 
 
 def repeat_modes(

@@ -30,6 +30,7 @@ from padflow.fitting import (
     ward_classes,
 )
 from padflow.model import Classes, pack_arrays, pack_projection
+from padflow.network import Network
 from padflow.run.context import Run, part_tasks
 from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import (
@@ -119,10 +120,10 @@ def fit_components(run: Run) -> None:
         if not whole:
             raise PadflowError(ALL_DIED)
         statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in whole])
-        components = fit_components_to(statistics, run.config.pca)
+        arrays = fit_arrays(run.directory, NETWORK)
+        components = fit_components_to(statistics, run.config.pca, network=Network.from_arrays(arrays))
         if aside:
             components.info["parts_left_out"] = aside
-        arrays = fit_arrays(run.directory, NETWORK)
         projection = pack_projection(components.mean, components.axes, components.softening)
         content = pack_arrays(arrays | projection)
         write_bytes(run.directory / FIT / ENCODER, content)

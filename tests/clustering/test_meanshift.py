@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.cluster import MeanShift, estimate_bandwidth, get_bin_seeds
 
-from padflow.clustering.meanshift import Modes, RepeatedModes, _seeds, find_modes, repeat_modes
+from padflow.clustering.meanshift import Modes, RepeatedModes, _seeds, find_modes, repeat_modes, same_modes
 from padflow.errors import PadflowError
 
 CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
@@ -90,26 +92,59 @@ def test_seeds_are_counted_as_scikit_learn_bins_them():
         assert _seeds(scores, bandwidth) == len(get_bin_seeds(scores, bandwidth))
 
 
-def test_repeats_agree_on_the_most_frequent_number():
-    samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2)]
+def test_modes_of_most_repeats_are_kept_at_their_median():
+    samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2, specks=0)]
     repeated = repeat_modes(samples, bandwidth=2.0, min_share=0)
-    assert [modes.n_clusters for modes in repeated.repeats] == [4, 3, 4]
-    assert repeated.counts == {3: 1, 4: 2}
-    assert repeated.n_clusters == 4
-    assert repeated.modes is repeated.repeats[0]
+    assert [modes.n_clusters for modes in repeated.repeats] == [4, 3, 3]
+    assert repeated.counts == {3: 2, 4: 1}
+    assert repeated.n_clusters == repeated.modes.n_clusters == 3
+    places = [[modes.modes[k] for modes in repeated.repeats] for k in range(3)]
+    np.testing.assert_allclose(repeated.modes.modes, np.median(places, axis=1))
+    np.testing.assert_allclose(repeated.modes.share, [0.5, 0.3, 0.2], atol=0.003)
     with ThreadPoolExecutor(2) as pool:
         threaded = repeat_modes(samples, apply=pool.map, bandwidth=2.0, min_share=0)
     for one, other in zip(threaded.repeats, repeated.repeats, strict=True):
         np.testing.assert_array_equal(one.modes, other.modes)
 
 
-def test_ties_go_to_the_smaller_number():
-    def of(k):
-        return Modes(1.0, np.zeros((k, 3)), np.full(k, 1 / k), k)
+def modes_at(*places: float, bandwidth: float = 1.0) -> Modes:
+    return Modes(bandwidth, np.array(places)[:, None], np.arange(len(places), 0, -1) / 10, len(places))
 
-    tied = RepeatedModes([of(7), of(5), of(7), of(5), of(9)])
-    assert tied.n_clusters == 5
-    assert tied.modes is tied.repeats[1]
+
+def test_modes_that_differ_in_most_repeats_are_left_out_although_their_number_is_the_same():
+    repeated = RepeatedModes([modes_at(0, 5, 9), modes_at(0.2, 5.3, 20), modes_at(4.9, 0.1, 30)])
+    assert repeated.counts == {3: 3}
+    np.testing.assert_allclose(repeated.modes.modes, [[0.1], [5]])
+    np.testing.assert_allclose(repeated.modes.share, [0.3, 0.2])
+
+
+def test_a_single_repeat_is_kept_as_it_is():
+    modes = find_modes(three_blobs(), bandwidth=2.0, min_share=0)
+    kept = RepeatedModes([modes]).modes
+    assert (kept.bandwidth, kept.n_all) == (modes.bandwidth, modes.n_all)
+    np.testing.assert_array_equal(kept.modes, modes.modes)
+    np.testing.assert_array_equal(kept.share, modes.share)
+
+
+def test_repeats_that_agree_on_nothing_are_refused():
+    with pytest.raises(PadflowError, match="more than half of the 2 subsamples"):
+        RepeatedModes([modes_at(0, 5), modes_at(10, 15)]).modes  # noqa: B018
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 20), min_size=1, max_size=5, unique=True), min_size=1, max_size=5),
+    st.floats(0.1, 3),
+)
+def test_groups_hold_every_mode_once_and_one_of_a_repeat(places, radius):
+    repeats = [modes_at(*some) for some in places]
+    groups = same_modes(repeats, radius)
+    members = sorted(member for group in groups for member in group)
+    assert members == [(r, m) for r, some in enumerate(places) for m in range(len(some))]
+    for group in groups:
+        assert len({repeat for repeat, _ in group}) == len(group)
+        found = [places[r][m] for r, m in group]
+        for count in range(1, len(found)):
+            assert abs(found[count] - np.mean(found[:count])) <= radius * (1 + 1e-9)
 
 
 def test_drawn_starts_find_the_modes_of_binned_ones():
