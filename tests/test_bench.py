@@ -69,7 +69,8 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     (plain,) = select(found, table="reference", what="reference")
     assert ours["records"] == plain["records"] > 2500
     assert ours["model"]["epochs"] == plain["epochs"] == 2
-    assert ours["worker_bytes"] < ours["largest_bytes"] == ours["driver_bytes"] < ours["all_bytes"]
+    assert ours["worker_bytes"] < ours["largest_bytes"] == ours["trainer_bytes"] < ours["all_bytes"]
+    assert ours["driver_bytes"] < ours["trainer_bytes"]
     (truth,) = select(found, table="reference", what="truth")
     assert truth["populations"] == 6
     assert -1 <= truth["padflow_ari"] <= 1
@@ -234,7 +235,7 @@ def a_run(days, records, seconds, *, driver=1 << 30, repeat=0):
     }
     return measured("records", "run", repeat, 100 + sum(seconds.values()), days=days, records=records) | {
         "stages": stages, "parts": 100, "rows_per_part": records // 100, "workers": 2, "days": days,
-        "driver_bytes": driver, "worker_bytes": 2**29, "all_bytes": 2**31,
+        "driver_bytes": driver, "trainer_bytes": 2**30, "worker_bytes": 2**29, "all_bytes": 2**31,
     }  # fmt: skip
 
 

@@ -13,6 +13,8 @@ import psutil
 from padflow.durable import read_json
 
 SAMPLE_SECONDS = 0.1
+TRAINER = "padflow.run.trainer"
+"""Module that is the process that trains."""
 SAMPLES_PER_SEARCH = 5
 """Looking for new processes, and for the pages that they share, costs more than reading what each holds."""
 
@@ -28,8 +30,9 @@ class Watched:
     samples : list of (float, int, int, int)
         Time since the start (s) and memory (bytes) of all processes together, each page once (proportional set size),
         of the largest and of the first (resident size).
-    largest, first, others : int
-        Largest resident size of any one process, of the command's own process, and of any one below it.
+    largest, first, trainer, others : int
+        Largest resident size of any one process, of the command's own process, of the one that trains, and of any other
+        one below it.
     stage_ends : dict of str to float
         When each stage of ``run.json`` had ended (s since the start).
     """
@@ -38,6 +41,7 @@ class Watched:
     samples: list[tuple[float, int, int, int]] = field(default_factory=list)
     largest: int = 0
     first: int = 0
+    trainer: int = 0
     others: int = 0
     stage_ends: dict[str, float] = field(default_factory=dict)
 
@@ -86,13 +90,18 @@ def _sample_until_end(process: subprocess.Popen, watched: Watched, *, began: flo
     for number in range(1 << 62):
         if number % SAMPLES_PER_SEARCH == 0:
             known = _tree(known)
+            trainers = {one.pid for one in known if TRAINER in _command(one)}
             together = sum(_share(one) for one in known)
         memory = [_resident(one) for one in known]
         now = time.monotonic() - began
         watched.samples.append((now, together, max(memory), memory[0]))
         watched.largest = max(watched.largest, *memory)
         watched.first = max(watched.first, memory[0])
-        watched.others = max([watched.others, *memory[1:]])
+        for one, resident in zip(known[1:], memory[1:], strict=True):
+            if one.pid in trainers:
+                watched.trainer = max(watched.trainer, resident)
+            else:
+                watched.others = max(watched.others, resident)
         changed = _note_stages(watched, run_json, changed, now)
         try:
             process.wait(SAMPLE_SECONDS)
@@ -108,6 +117,13 @@ def _tree(known: list[psutil.Process]) -> list[psutil.Process]:
         return [known[0], *known[0].children(recursive=True)]
     except psutil.Error:
         return known
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _resident(process: psutil.Process) -> int:

@@ -56,7 +56,7 @@ def measured_run(plan: RunPlan, directory: Path) -> dict[str, Any]:
     -------
     dict
         ``seconds`` of wall clock, ``records``, ``parts``, ``workers``, ``cdf_bytes``, peak memory in bytes as
-        ``all_bytes``, ``largest_bytes``, ``driver_bytes`` and ``worker_bytes`` (the largest of them), and
+        ``all_bytes``, ``largest_bytes``, ``driver_bytes``, ``trainer_bytes`` and ``worker_bytes`` (the largest), and
         ``stages``: for each its ``seconds`` and ``records`` of ``run.json``, ``all_bytes`` and ``largest_bytes``, and
         ``outside_stages`` likewise: imports, start and end of the workers, what lies between two stages.
     """
@@ -82,6 +82,7 @@ def measured_run(plan: RunPlan, directory: Path) -> dict[str, Any]:
         "all_bytes": watched.all_together,
         "largest_bytes": watched.largest,
         "driver_bytes": watched.first,
+        "trainer_bytes": watched.trainer,
         "worker_bytes": watched.others,
         "stages": stages,
         "outside_stages": {"seconds": outside} | watched.between(spans, inside=False),

@@ -265,7 +265,12 @@ def records(measurements: Measurements) -> list[Table]:
             relative = ratio(found, base, lambda run, name=name: per_record(run, name))
             cells.append(f"{number(1e6 * value)} ({number(relative)})")
         table.rows.append((name, *cells))
-    memory = {"GiB, driver": "driver_bytes", "GiB, a worker": "worker_bytes", "GiB, all": "all_bytes"}
+    memory = {
+        "GiB, driver": "driver_bytes",
+        "GiB, training": "trainer_bytes",
+        "GiB, a worker": "worker_bytes",
+        "GiB, all": "all_bytes",
+    }
     for name, key in memory.items():
         cells = [gib(middle(found, lambda run, key=key: run[key])) for found in runs.values()]
         table.rows.append((name, *cells))
