@@ -89,6 +89,7 @@ def _signal_to_noise(run: Run) -> Drawing:
     index = np.arange(1, len(ratios) + 1)
     ax.bar(index, ratios, color=[BLUE if i <= kept else "#c9c9c9" for i in index], width=0.8)
     ax.axhline(1, lw=1, color=VERMILLION)
+    ax.set_xlim(0.4, len(ratios) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [
         Line2D([], [], marker="s", ls="", color=BLUE, label="kept"),
@@ -99,8 +100,8 @@ def _signal_to_noise(run: Run) -> Drawing:
     finish(ax, x="Noise-adjusted component", y="Standard deviation / noise")
     caption = (
         f"Standard deviation of the encoded records along each noise-adjusted component, over the noise (bars), which "
-        f"is how records next to each other in time differ; the {kept} kept in blue. They are combinations of the "
-        f"first {len(ratios)} principal components (minimum noise fraction, Green et al. 1988)."
+        f"is how records next to each other in time differ; the {kept} kept in blue. They are made of the first "
+        f"{len(ratios)} principal components of what the codes decode to (minimum noise fraction, Green et al. 1988)."
     )
     alt = f"Bars of signal to noise; {kept} of {len(ratios)} components are kept."
     return Drawing("variance", "Noise-adjusted components", caption, alt, figure)
