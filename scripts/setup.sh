@@ -2,6 +2,10 @@
 # pyproject.toml or the constraints change. Needs Python 3.11 to 3.13 with pip and venv.
 #   setup_environment EXTRAS     such as "" or "test"
 
+# Packages are compiled when they are first imported, and the environment is padflow's own: where this forbids it, each of
+# the many processes would compile them all again, TensorFlow's ten thousand files too.
+unset PYTHONDONTWRITEBYTECODE
+
 setup_environment() {
     local extras=$1 python stamp constraints=()
     python=${PYTHON:-}
