@@ -8,13 +8,16 @@ The report's figures are left out, and training is replaced by a network of fixe
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,17 @@ from padflow.watch import Watch
 for imported_late in ("cdflib", "dask_ml.cluster"):
     importlib.import_module(imported_late)
 
+CACHED_PROPERTIES = [one for one in gc.get_objects() if isinstance(one, cached_property)]
 TRAINING_SECONDS = 0.5
+
+
+def free_locks() -> None:
+    """Free what another thread held when a process was forked: until Python 3.12, cached properties have locks."""
+    for one in CACHED_PROPERTIES:
+        one.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=free_locks)
 
 
 def report_nothing(directory: Path, **_: object) -> Path:

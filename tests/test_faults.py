@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -66,6 +67,7 @@ class Server:
 
     def status(self) -> int:
         """Wait until the driver has ended."""
+        assert select.select([self.process.stdout], [], [], 2 * PATIENCE_SECONDS)[0], "the run hangs"
         return int(self.process.stdout.readline())
 
     def scheduler(self) -> int:
