@@ -70,16 +70,24 @@ class _Perform:
     function: Callable[[Any], dict[str, Any]]
 
     def __call__(self, task: PartTask) -> tuple[dict[str, Any], int]:
+        run_dir, receipt = Path(self.run_dir), receipt_path(Path(self.run_dir), self.stage, task.group, task.index)
+        if task.key != STAND_IN and is_done(run_dir, self.stage, task):
+            # A worker did all this and died before it could say so.
+            return _told(read_json(receipt)), peak_memory_bytes()
         place = self.stage if task.key != STAND_IN else f"{self.stage} stand-in"
         testing.visit(place, task.name)
         result = self.function(task.payload if task.payload is not None else task)
         if "bad" not in result:
-            files = [Path(self.run_dir) / name for name in result.get("files", ())]
+            files = [run_dir / name for name in result.get("files", ())]
             testing.visit(place, task.name, moment="written", files=files)
-            content = {"key": task.key, "start": task.start, "stop": task.stop} | result
-            write_json(receipt_path(Path(self.run_dir), self.stage, task.group, task.index), content)
+            write_json(receipt, {"key": task.key, "start": task.start, "stop": task.stop} | result)
             testing.visit(place, task.name, moment="done", files=files)
-        return {name: value for name, value in result.items() if name != "files"}, peak_memory_bytes()
+        return _told(result), peak_memory_bytes()
+
+
+def _told(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what the driver is told of a part: what its function returned, but for the files."""
+    return {name: value for name, value in result.items() if name not in ("files", "key", "start", "stop")}
 
 
 def receipt_path(run_dir: Path, stage: str, group: str, index: int) -> Path:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from padflow.clients import SerialWorkers
 from padflow.durable import sha256_of, write_bytes, write_json
-from padflow.run.ledger import PartTask, broken_files, digest, drop_receipts, is_done, receipt_path, receipts, run_parts
+from padflow.run.ledger import (
+    PartTask,
+    _Perform,
+    broken_files,
+    digest,
+    drop_receipts,
+    is_done,
+    receipt_path,
+    receipts,
+    run_parts,
+)
 
 
 class Stage:
@@ -52,6 +63,19 @@ def test_everything_is_done_once_and_then_stands(stage):
     again = run(stage, tasks())
     assert stage.calls == []
     assert again == [((t.group, t.index), None, 0) for t in tasks()]
+
+
+def test_a_part_whose_worker_died_before_it_could_say_so_is_not_done_again(stage):
+    (task,) = tasks(parts=1, groups=("rbspa",))
+    perform = _Perform(str(stage.run_dir), "score", stage)
+    assert perform(task)[0] == {"fit": 1024}
+    assert perform(task)[0] == {"fit": 1024}  # as Dask asks another worker to
+    assert len(stage.calls) == 1
+    perform(replace(task, key="other"))
+    assert len(stage.calls) == 2
+    (stage.run_dir / "data/rbspa-0").unlink()
+    perform(replace(task, key="other"))
+    assert len(stage.calls) == 3
 
 
 def test_receipts_hold_key_rows_and_checksums(stage):
