@@ -10,7 +10,7 @@ import xarray as xr
 
 from padflow.durable import PARTIAL
 from padflow.errors import ConfigError, PadflowError
-from padflow.run.passes import ARCHIVE, RESULTS
+from padflow.run.layout import ARCHIVE, RESULTS
 from padflow.store import open_group
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from padflow.durable import read_json, sha256_of, write_bytes, write_json
 from padflow.encoder import Encoder
 from padflow.errors import PadflowError
 from padflow.network import Network
+from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Preprocessor
 from padflow.records import Records
 
@@ -256,25 +255,3 @@ def pack_projection(mean: np.ndarray, components: np.ndarray, softening: float) 
 def unpack_projection(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
     """Return mean, components and softening from `pack_projection`."""
     return arrays["pca_mean"], arrays["pca_components"], float(arrays["pca_softening"])
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return arrays as the bytes of an ``.npz`` file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an ``.npz`` file; objects are refused, never unpickled.
-
-    Raises
-    ------
-    ValueError
-        Where it is no such file, or holds objects.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (EOFError, TypeError, MemoryError, zipfile.BadZipFile) as error:  # empty, a lone array, absurd, cut off
-        raise ValueError(f"It is no .npz file: {error}.") from None

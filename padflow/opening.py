@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from padflow.run.passes import ARCHIVE, RESULTS
+from padflow.run.layout import ARCHIVE, RESULTS
 from padflow.store import open_group
 
 

@@ -263,6 +263,11 @@ def features_by_block(
         yield slice(first - start, end - start), preprocessor(records.take(slice(low, high)), core)
 
 
+def preprocessor_for(config: PreprocessConfig, axes: dict[str, np.ndarray]) -> Preprocessor:
+    """Return the preprocessor for an archive's axes."""
+    return Preprocessor(config, axes["pitch_angle"], energy=axes["energy"], counts_per_flux=axes["counts_per_flux"])
+
+
 def preprocessor_of(dataset: xr.Dataset, config: PreprocessConfig) -> Preprocessor:
     """Return the preprocessor for an archive opened as a Dataset."""
     counts = dataset.get("counts_per_flux")

@@ -15,7 +15,8 @@ from padflow.clustering.agglomerative import fit_ward
 from padflow.config import BLOCK_ROWS, PreprocessConfig
 from padflow.durable import sha256_of
 from padflow.errors import PadflowError
-from padflow.model import ARRAYS, DESCRIPTION, Classes, Model, pack_arrays, unpack_arrays
+from padflow.model import ARRAYS, DESCRIPTION, Classes, Model
+from padflow.packing import pack_arrays, unpack_arrays
 from padflow.pca import IncrementalPCA
 from padflow.preprocessing import Preprocessor, Reason
 from padflow.sampling import read_with_halo

@@ -18,9 +18,10 @@ from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
 from padflow.run.context import UNKNOWN, label_tasks, score_tasks
+from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.run.lock import holder_of
-from padflow.run.passes import ARCHIVE, FIT, RESULTS, labels_reason_agree
+from padflow.run.passes import labels_reason_agree
 from padflow.run.progress import FILE
 from padflow.store import DAMAGES, ArchiveReader, ResultsReader
 

@@ -17,8 +17,9 @@ from padflow.network import Network
 from padflow.preprocessing import Reason
 from padflow.run.context import Run, run_pass
 from padflow.run.fitting import ALL_DIED, fitted, the_pass
+from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS
 from padflow.run.ledger import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
-from padflow.run.passes import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS, fit_arrays
+from padflow.run.passes import fit_arrays
 from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
 from padflow.store import ArchiveReader, set_attributes
 

@@ -29,22 +29,14 @@ from padflow.fitting import (
     sample_indices,
     ward_classes,
 )
-from padflow.model import Classes, pack_arrays, pack_projection
+from padflow.model import Classes, pack_projection
 from padflow.network import Network
+from padflow.packing import pack_arrays
+from padflow.preprocessing import preprocessor_for
 from padflow.run.context import Run, part_tasks
+from padflow.run.layout import CLASSES, ENCODER, FIT, NETWORK
 from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
-from padflow.run.passes import (
-    CLASSES,
-    ENCODER,
-    FIT,
-    NETWORK,
-    MomentsPart,
-    Pass,
-    fit_arrays,
-    moments_file,
-    preprocessor_for,
-    read_statistics,
-)
+from padflow.run.passes import MomentsPart, Pass, fit_arrays, moments_file, read_statistics
 from padflow.run.trainer import train_apart
 
 ALL_DIED = (

@@ -18,8 +18,8 @@ from padflow.errors import PadflowError
 from padflow.fitting import START_SCORES
 from padflow.run.context import Run
 from padflow.run.fitting import check_fit
+from padflow.run.layout import ARCHIVE
 from padflow.run.ledger import PartTask, receipts, run_parts
-from padflow.run.passes import ARCHIVE
 
 CATALOG = "catalog.json"
 EXPECTED_COMPRESSION = 1.5

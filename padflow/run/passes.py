@@ -16,17 +16,16 @@ from padflow.config import PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import PadflowError
-from padflow.model import Classes, pack_arrays, unpack_arrays, unpack_projection
+from padflow.model import Classes, unpack_projection
 from padflow.network import Network
+from padflow.packing import pack_arrays, unpack_arrays
 from padflow.pca import Moments
-from padflow.preprocessing import Preprocessor, Reason
+from padflow.preprocessing import Reason, preprocessor_for
+from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, NETWORK, RESULTS, SPLIT
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
 from padflow.store import ArchiveReader, ResultsReader, archive_reader, write_part
 from padflow.templates import results_specs
-
-ARCHIVE, RESULTS, FIT = "archive.zarr", "results.zarr", "fit"
-NETWORK, ENCODER, CLASSES, SPLIT = "network.npz", "encoder.npz", "classes.npz", "split.json"
 
 
 def fit_arrays(run_dir: str | Path, name: str) -> dict[str, np.ndarray]:
@@ -49,11 +48,6 @@ def fit_split(run_dir: str | Path) -> Split:
     """Return the split that training dealt."""
     values = read_json(Path(run_dir) / FIT / SPLIT)
     return Split(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-
-
-def preprocessor_for(config: PreprocessConfig, axes: dict[str, np.ndarray]) -> Preprocessor:
-    """Return the preprocessor for an archive's axes."""
-    return Preprocessor(config, axes["pitch_angle"], energy=axes["energy"], counts_per_flux=axes["counts_per_flux"])
 
 
 @dataclass(frozen=True)

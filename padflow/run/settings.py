@@ -9,8 +9,8 @@ from typing import Any
 from padflow.config import Config, load_config
 from padflow.durable import sync_folder
 from padflow.errors import ConfigError
+from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import RECEIPTS
-from padflow.run.passes import ARCHIVE, FIT, RESULTS
 
 STAGES = ("ingest", "train", "pca", "score", "cluster", "label", "report")
 LEAVES = {

@@ -21,7 +21,8 @@ from padflow.config import Config
 from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace
 from padflow.instruments import load_instrument
-from padflow.model import Model, pack_arrays, pack_projection
+from padflow.model import Model, pack_projection
+from padflow.packing import pack_arrays
 from padflow.run.context import Run, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
@@ -33,19 +34,10 @@ from padflow.run.fitting import (
     the_pass,
 )
 from padflow.run.ingesting import budget_of, bytes_left, ingest, scan
+from padflow.run.layout import CLASSES, ENCODER, FIT, RESULTS
 from padflow.run.ledger import PartTask, put_stand_in, receipts
 from padflow.run.lock import locked
-from padflow.run.passes import (
-    CLASSES,
-    ENCODER,
-    FIT,
-    RESULTS,
-    LabelPart,
-    LabelStandIn,
-    ScorePart,
-    ScoreStandIn,
-    fit_arrays,
-)
+from padflow.run.passes import LabelPart, LabelStandIn, ScorePart, ScoreStandIn, fit_arrays
 from padflow.run.progress import Progress
 from padflow.run.settings import clear_from, guard_settings, left_from
 from padflow.store import prepare_group

@@ -17,10 +17,11 @@ from padflow.clustering.scores import (
     silhouette,
 )
 from padflow.durable import sha256_of, write_bytes
-from padflow.model import pack_arrays, unpack_arrays
+from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Reason
+from padflow.run.layout import FIT
 from padflow.run.ledger import PartTask
-from padflow.run.passes import FIT, Pass
+from padflow.run.passes import Pass
 from padflow.sampling import uniform_hash
 from padflow.shapes import name_shape
 

@@ -22,9 +22,10 @@ from padflow.clients import peak_memory_bytes
 from padflow.config import load_config
 from padflow.durable import write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
-from padflow.model import pack_arrays
+from padflow.packing import pack_arrays
+from padflow.preprocessing import preprocessor_for
+from padflow.run.layout import ARCHIVE, FIT, NETWORK, SPLIT
 from padflow.run.ledger import digest
-from padflow.run.passes import ARCHIVE, FIT, NETWORK, SPLIT, preprocessor_for
 from padflow.store import ArchiveReader
 from padflow.training import ShowEpoch, deal_split, train_network
 

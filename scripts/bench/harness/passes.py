@@ -24,8 +24,9 @@ from padflow.clusters import connect
 from padflow.config import Config, load_config
 from padflow.fitting import pairs_share
 from padflow.instruments import Instrument, load_instrument
+from padflow.run.layout import ARCHIVE, FIT
 from padflow.run.ledger import PartTask, run_parts
-from padflow.run.passes import ARCHIVE, FIT, LabelPart, MomentsPart, ScorePart
+from padflow.run.passes import LabelPart, MomentsPart, ScorePart
 from padflow.store import ArchiveReader, encode_part
 from padflow.templates import archive_specs
 

@@ -15,8 +15,8 @@ from harness.results import sources_digest
 from padflow.config import load_config
 from padflow.durable import read_json
 from padflow.model import Model
+from padflow.run.layout import FIT
 from padflow.run.ledger import receipts
-from padflow.run.passes import FIT
 from padflow.store import ArchiveReader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
