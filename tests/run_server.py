@@ -116,7 +116,7 @@ def cluster_apart(config: Any, directory: Path) -> Iterator[DaskWorkers]:
             client.wait_for_workers(2)
             yield DaskWorkers(client, expected=2, watch=Watch(client, config, refusals=[]))
     finally:
-        # Not SIGTERM: padflow's handler for it came along with the fork, and a worker that is closing may never end by it.
+        # Not SIGTERM: padflow's handler came along with the fork, and a worker that is closing may never end by it.
         for pid in (scheduler, *workers):
             os.kill(pid, 9)
             os.waitpid(pid, 0)
