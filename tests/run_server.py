@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import dask.array
 import distributed
 import numpy as np
+from distributed.process import AsyncProcess
 
 import padflow.report.html
 import padflow.run.passes
@@ -47,6 +48,23 @@ def free_locks() -> None:
         one.lock = threading.RLock()
 
 
+def let_go() -> None:
+    """Hold no connection of the process that was forked, and no pipe that tells its other children of its death.
+
+    Else two workers keep each other from seeing that their driver died. A process that is spawned inherits neither.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    pipes = [one._keep_child_alive for one in gc.get_objects() if type(one) is AsyncProcess]
+    held = {pipe.fileno() for pipe in pipes if not pipe.closed}
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            held |= {int(path.name)} if "socket:" in str(path.readlink()) else set()
+    for handle in held:
+        os.dup2(nowhere, handle)  # not closed: whatever holds the number may close it once more
+    os.close(nowhere)
+
+
+os.register_at_fork(after_in_child=let_go)
 os.register_at_fork(after_in_child=free_locks)
 
 
