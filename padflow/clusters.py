@@ -97,8 +97,11 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.nanny.pre-spawn-environ": worker_environment(),
         "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
-        "distributed.deploy.lost-worker-timeout": "5s",
     }
+    if config.kind == "local":
+        # Dask gives up a worker that is not there this long after an earlier death. One that dies of its part again and
+        # again may just be starting at that moment; its nanny always brings it back.
+        settings["distributed.deploy.lost-worker-timeout"] = "1000d"
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         if config.kind == "scheduler":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import operator
 import os
@@ -52,6 +53,22 @@ def test_workers_that_die_are_explained_and_all_are_gone_at_the_end() -> None:
     left = set(psutil.Process().children(recursive=True)) - before
     _, alive = psutil.wait_procs([p for p in left if "resource_tracker" not in " ".join(p.cmdline())], timeout=5)
     assert alive == []
+
+
+def test_a_worker_that_dies_again_and_again_comes_back_each_time() -> None:
+    """Dask looks seconds after a death whether the worker is there, and gives it up where it is just starting."""
+    with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
+        client = workers.client
+        end, deaths = time.monotonic() + 20, 0
+        while time.monotonic() < end:
+            client.wait_for_workers(1, timeout=30)
+            for pid in client.run(os.getpid, on_error="ignore").values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                deaths += 1
+            time.sleep(0.05)
+        assert deaths > 3
+        assert workers.map(operator.neg, [1]) == [-1]
 
 
 @pytest.mark.parametrize(
