@@ -10,7 +10,7 @@ import functools
 import math
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -97,17 +97,28 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
         )
 
 
-def read_records(path: Path, instrument: Instrument, spacecraft: str) -> tuple[Records, dict[str, int]]:
-    """Read all records of a file, in its order.
+def read_records(
+    path: Path,
+    instrument: Instrument,
+    spacecraft: str,
+    *,
+    wanted: Callable[[np.ndarray], slice] = lambda _: slice(None),
+) -> tuple[Records, dict[str, int]]:
+    """Read records of a file, in its order.
 
     Flux is cleaned (`clean_flux`), made per MeV, put in ascending order of both axes, and interpolated where
     the instrument gives a grid that is not the file's own (`padflow.archive.regrid`). Channels for which a
     fixed axis holds no value are left out.
 
+    Parameters
+    ----------
+    wanted : callable
+        Given the times of all records, datetime64[ns], returns which to read; by default all.
+
     Returns
     -------
     records : Records
-        Every record, also those without a valid time or flux.
+        Every record that is wanted, also those without a valid time or flux.
     notes : dict of str to int
         Flux values made NaN: ``fill``, ``negative``, ``nonfinite``, ``outside_grid``, ``missing_neighbour``;
         records without time: ``no_time``; and ``absent:<name>``, the number of records, for each ephemeris
@@ -122,18 +133,21 @@ def read_records(path: Path, instrument: Instrument, spacecraft: str) -> tuple[R
         file.check_units()
         times = file.times()
         pitch_angle, energy = file.axis("pitch_angle"), file.axis("energy")
-        flux, notes = file.flux()
+        first, end, _ = wanted(times).indices(len(times))
+        times = times[first:end]
+        flux, notes = file.flux(first, end)
         flux = _select(_select(flux, pitch_angle.order, axis=1), energy.order, axis=2)
         notes |= {"outside_grid": 0, "missing_neighbour": 0, "no_time": int(np.isnat(times).sum())}
         for axis, onto in ((pitch_angle, onto_pitch_angles), (energy, onto_energies)):
             if axis.order is None:
-                per_record = np.broadcast_to(axis.values, (len(times), axis.values.shape[-1]))
+                values = axis.values if len(axis.values) == 1 else axis.values[first:end]
+                per_record = np.broadcast_to(values, (len(times), values.shape[-1]))
                 flux, lost = onto(flux, per_record, axis.target)
                 for name, number in lost.items():
                     notes[name] += number
         ephemeris = {}
         for name in instrument.ephemeris:
-            ephemeris[name] = file.ephemeris(name)
+            ephemeris[name] = file.ephemeris(name, first, end)
             if not file.has_ephemeris(name):
                 notes[f"absent:{name}"] = len(times)
         return Records(times, flux, ephemeris), notes
@@ -238,12 +252,12 @@ class _File:
                     f"describe the instrument in a YAML file with the file's units",
                 )
 
-    def values(self, name: str, first_record: int = 0) -> np.ndarray:
-        """Read a variable's records, with a leading axis of length 1 if it does not vary with them."""
+    def values(self, name: str, first: int = 0, end: int | None = None) -> np.ndarray:
+        """Read records [first, end) of a variable, with a leading axis of length 1 if it does not vary with them."""
         variable = self.layout.variables[name.lower()]
         if not variable.sparse:
-            return read_values(self.plain, self.layout, variable, first_record=first_record)
-        values = cdflib.CDF(self.plain).varget(name, startrec=first_record)
+            return read_values(self.plain, self.layout, variable, first_record=first, end_record=end)
+        values = cdflib.CDF(self.plain).varget(name, startrec=first, endrec=None if end is None else end - 1)
         return values if variable.record_varying else values[np.newaxis]
 
     def attribute(self, name: str, variable: str) -> Any:
@@ -296,9 +310,9 @@ class _File:
             text = f"{self.names[role]} in {self.path} is no axis of different values within {limits}: {values}"
             raise BadFile("bad_axis", text)
 
-    def flux(self, first_record: int = 0) -> tuple[np.ndarray, dict[str, int]]:
+    def flux(self, first: int = 0, end: int | None = None) -> tuple[np.ndarray, dict[str, int]]:
         name = self.names["flux"]
-        raw = self.values(name, first_record)
+        raw = self.values(name, first, end)
         return clean_flux(raw, self.attribute("FILLVAL", name), round(1 / MEV_PER[self.instrument.flux_per]))
 
     def has_flux(self) -> bool:
@@ -316,10 +330,10 @@ class _File:
             and variable.data_type in _NUMBER_TYPES
         )
 
-    def ephemeris(self, name: str) -> np.ndarray:
+    def ephemeris(self, name: str, first: int, end: int) -> np.ndarray:
         if not self.has_ephemeris(name):
-            return np.full((self.records, *_place_shape(name)), np.nan, np.float32)
-        raw = self.values(self.places[name])
+            return np.full((end - first, *_place_shape(name)), np.nan, np.float32)
+        raw = self.values(self.places[name], first, end)
         return clean_place(raw, self.attribute("FILLVAL", self.places[name]))
 
 

@@ -90,12 +90,14 @@ class Layout:
     attributes: dict[tuple[str, str], Any]
 
 
-def read_values(path: Path, layout: Layout, variable: Variable, *, first_record: int = 0) -> np.ndarray:
-    """Read a variable that is not sparse and whose blocks were checked.
+def read_values(
+    path: Path, layout: Layout, variable: Variable, *, first_record: int = 0, end_record: int | None = None
+) -> np.ndarray:
+    """Read records [first_record, end_record) of a variable that is not sparse and whose blocks were checked.
 
     Returns
     -------
-    ndarray, shape (records - first_record, *dims)
+    ndarray, shape (end_record - first_record, *dims)
         In the file's byte order; a transposed view for column-major files.
 
     Raises
@@ -105,13 +107,14 @@ def read_values(path: Path, layout: Layout, variable: Variable, *, first_record:
     """
     dtype = np.dtype(_TYPES[variable.data_type]).newbyteorder(layout.byte_order)
     dims = variable.dims if layout.row_major else variable.dims[::-1]
-    values = np.empty((variable.records - first_record, *dims), dtype)
+    end_record = variable.records if end_record is None else end_record
+    values = np.empty((end_record - first_record, *dims), dtype)
     record_bytes = dtype.itemsize * math.prod(dims)
     target = memoryview(values.reshape(-1).view(np.uint8))
     with path.open("rb") as file:
         for block in variable.blocks:
             skipped = max(0, first_record - block.first)
-            number = min(block.records, variable.records - block.first) - skipped
+            number = min(block.records, end_record - block.first) - skipped
             if number <= 0:
                 continue
             start = (block.first + skipped - first_record) * record_bytes

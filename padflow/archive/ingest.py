@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,18 +54,12 @@ class IngestPart:
         cleaned: Counter[str] = Counter()
         for day, first, end in span.pieces:
             try:
-                records, notes = self._read_day(day, span.group)
+                records, notes = self._read_day(day, span.group, first, end)
             except _BadSource as error:
                 bad.append(error.as_tuple())
                 continue
-            if len(records) != day.rows:
-                raise PadflowError(
-                    f"{day.sources[0].path} gave {day.rows} records when it was scanned and {len(records)} now: it "
-                    "changed in between. Run the command again."
-                )
-            pieces.append(records.take(slice(first, end)))
-            if first == 0:  # else the part before counts this day
-                cleaned.update(notes)
+            pieces.append(records)
+            cleaned.update(notes)
         if bad:
             return {"bad": bad}
         records = Records.concatenate(pieces)
@@ -87,26 +82,58 @@ class IngestPart:
         with suppress(BadFile):
             self._read(*file)
 
-    def _read(self, path: str, spacecraft: str) -> tuple[Records, dict[str, int]]:
+    def _read(
+        self, path: str, spacecraft: str, wanted: Callable[[np.ndarray], slice] = lambda _: slice(None)
+    ) -> tuple[Records, dict[str, int]]:
         testing.visit("read", path)
-        return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft)
+        return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft, wanted=wanted)
 
-    def _read_day(self, day: Day, spacecraft: str) -> tuple[Records, dict[str, int]]:
-        pieces, notes = [], Counter()
+    def _read_day(self, day: Day, spacecraft: str, first: int, end: int) -> tuple[Records, dict[str, int]]:
+        """Read rows [first, end) of a day; what is cleaned from a file that each part reads whole counts in one."""
+        pieces, notes, rows = [], Counter(), 0
+        part = slice(first, end) if len(day.sources) == 1 else slice(None)
         for source in day.sources:
+            chosen = _Chosen(source, day.day, part)
             try:
-                records, found = self._read(source.path, spacecraft)
+                records, found = self._read(source.path, spacecraft, chosen)
             except BadFile as error:
                 raise _BadSource(source.path, error) from error
-            rows = _rows_of(source, records.time, day.day)
-            in_order = len(rows) == len(records) and (np.diff(rows) > 0).all()
-            pieces.append(records if in_order else records.take(rows))  # most files: a copy less
-            if source.strays_ns is None:
+            pieces.append(records if chosen.left is None else records.take(chosen.left))
+            rows += chosen.rows
+            if source.strays_ns is None and (first == 0 or not chosen.whole):
                 notes.update(found)
+        if rows != day.rows:
+            raise PadflowError(
+                f"{day.sources[0].path} gave {day.rows} records when it was scanned and {rows} now: it changed in "
+                "between. Run the command again."
+            )
         joined = Records.concatenate(pieces)
         if len(pieces) > 1:
-            joined = joined.take(np.argsort(joined.time, kind="stable"))
+            joined = joined.take(np.argsort(joined.time, kind="stable")[first:end])
         return joined, notes
+
+
+class _Chosen:
+    """Chooses the records of a file that give some rows of a day.
+
+    Most files are in order, and only those records are read of them. Else the file is read whole, and ``left`` says
+    which to take.
+    """
+
+    def __init__(self, source: Source, day: str, part: slice):
+        self._source, self._day, self._part = source, day, part
+        self.whole = True
+        self.left: np.ndarray | None = None
+        self.rows = 0
+
+    def __call__(self, times: np.ndarray) -> slice:
+        rows = _rows_of(self._source, times, self._day)
+        self.rows = len(rows)
+        if len(rows) == len(times) and (np.diff(rows) > 0).all():
+            self.whole = self._part == slice(None)
+            return self._part
+        self.left = rows[self._part]
+        return slice(None)
 
 
 class _BadSource(Exception):

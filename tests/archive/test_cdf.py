@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import cdflib
@@ -209,6 +210,37 @@ def test_leading_axes_of_length_one_and_descending_axes(tmp_path, factory):
     facts = inspect(path, REPT, "rbspa", DAY)
     np.testing.assert_array_equal(facts.pitch_angle, alpha)
     np.testing.assert_array_equal(facts.energy, factory.REPT_ENERGY)
+
+
+def some_records(factory, how):
+    content = factory.rept(records=40)
+    flux = np.random.default_rng(2).gamma(1, 10, (40, 17, 12)).astype(np.float32)
+    flux[[3, 20, 33], 0, 0] = -1e31
+    content["FEDU"] = factory.variable(flux, factory.REAL4, compress=6 * (how == "gzipped blocks"), block=7)
+    if how == "sparse":
+        content["L"] = factory.variable(content["L"]["data"], Sparse="prev_sparse")
+    if how == "energies that vary":
+        energy = np.geomspace(20, 4000, 12) * np.linspace(1, 1.2, 40)[:, None]
+        content = mageis(factory, factory.variable(energy, units="keV"), flux[:, :11].astype(float))
+    return content
+
+
+@pytest.mark.parametrize("how", ["blocks", "gzipped blocks", "sparse", "columns first", "energies that vary"])
+def test_some_records_are_those_of_the_whole_file(tmp_path, factory, how):
+    spec = {"Majority": "column_major"} if how == "columns first" else {}
+    path = factory.write_cdf(tmp_path / "file.cdf", some_records(factory, how), **spec)
+    instrument = INSTRUMENTS["mageis"] if how == "energies that vary" else REPT
+    whole, notes = read_records(path, instrument, "rbspa")
+    total = Counter()
+    for first, end in ((0, 7), (7, 20), (20, 21), (21, 40)):
+        records, found = read_records(path, instrument, "rbspa", wanted=lambda _, some=slice(first, end): some)
+        total.update(found)
+        np.testing.assert_array_equal(records.time, whole.time[first:end])
+        np.testing.assert_array_equal(records.flux, whole.flux[first:end])
+        for name, values in whole.ephemeris.items():
+            np.testing.assert_array_equal(records.ephemeris[name], values[first:end], err_msg=name)
+    assert total == notes
+    assert notes["fill"] >= 3
 
 
 def test_ephemeris_missing_in_file_or_value(tmp_path, factory):

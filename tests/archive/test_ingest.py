@@ -401,9 +401,9 @@ def test_each_record_once_whatever_the_files_hold(files: list[list[int | None] |
         FoundFile(Path("/data") / path, "rbspa", date.fromisoformat(path[:10]), (1,), 10, 10) for path in sorted(times)
     ]
 
-    def read(path: Path, instrument, spacecraft: str) -> tuple[Records, dict[str, int]]:
+    def read(path: Path, instrument, spacecraft: str, *, wanted) -> tuple[Records, dict[str, int]]:
         flux = np.broadcast_to(marks[path.name][:, None, None], (len(marks[path.name]), 2, 1)).astype("f4")
-        return Records(times[path.name], flux, {}), {}
+        return Records(times[path.name], flux, {}).take(wanted(times[path.name])), {}
 
     written: list[dict] = []
 
