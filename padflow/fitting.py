@@ -21,7 +21,7 @@ from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes
 from padflow.network import Network
-from padflow.noise import MOST_PAIRS, SOFTENING, noise_adjusted_axes
+from padflow.noise import MODE_SOFTENING, MOST_PAIRS, SOFTENING, noise_adjusted_axes, soften, unsoften
 from padflow.pca import IncrementalPCA
 from padflow.training import code_size
 
@@ -128,13 +128,24 @@ def sample_indices(total: int, size: int, *, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(total, size, replace=False))
 
 
+def mode_scores(scores: np.ndarray, config: Config) -> np.ndarray:
+    """Return scores as mean shift sees them: softened more where they are in units of noise."""
+    return soften(unsoften(scores, SOFTENING), MODE_SOFTENING) if config.pca.scale == "noise" else scores
+
+
+def mode_places(found: RepeatedModes, config: Config) -> np.ndarray:
+    """Return the modes among the scores, float64 (mode, component): the inverse of `mode_scores`."""
+    modes = found.modes.modes
+    return soften(unsoften(modes, MODE_SOFTENING), SOFTENING) if config.pca.scale == "noise" else modes
+
+
 def find_number(
     samples: Iterable[np.ndarray], config: Config, *, apply: Callable[..., Iterable] = map
 ) -> RepeatedModes:
-    """Find the modes of subsamples of the scores by mean shift."""
+    """Find the modes of subsamples of the scores by mean shift, in the space of `mode_scores`."""
     section = config.mean_shift
     return repeat_modes(
-        samples,
+        [mode_scores(sample, config) for sample in samples],
         apply=apply,
         quantile=section.quantile,
         bandwidth_samples=section.bandwidth_samples,
@@ -182,7 +193,7 @@ def near_modes(scores: np.ndarray, found: RepeatedModes, config: Config) -> np.n
     """Return those of the scores that k-means is fitted to, see `KMeansConfig.fit_to`."""
     if config.kmeans.fit_to == "all":
         return scores
-    _, squared = pairwise_distances_argmin_min(scores, found.modes.modes, metric="sqeuclidean")
+    _, squared = pairwise_distances_argmin_min(mode_scores(scores, config), found.modes.modes, metric="sqeuclidean")
     return scores[squared <= found.modes.bandwidth**2]
 
 
@@ -199,7 +210,7 @@ def kmeans_classes(
     section = config.kmeans
     init: Any = section.init
     if init == "modes":
-        init = best_start(sample, k, modes=found.modes.modes, config=config)
+        init = best_start(sample, k, modes=mode_places(found, config), config=config)
     # Parts of the archive would be many small blocks, each with tasks of its own in every iteration.
     scores = scores.rechunk((KMEANS_ROWS, -1)).persist()
     fitted = fit_kmeans(

@@ -22,9 +22,12 @@ LEADING = 8
 differs from one training to the next. Chosen on simulated archives."""
 KEPT_SHARE = 0.7
 """Share of the pairs that is noise; the others may have changed their population from one record to the next."""
-SOFTENING = 4.0
+SOFTENING = 12.0
 """Noise units beyond which a score grows as its logarithm: what the shapes of one population differ by is in proportion
-to the shape, so that populations far from the rest would fall into specks. Chosen on simulated archives."""
+to the shape. Chosen on simulated archives."""
+MODE_SOFTENING = 4.0
+"""The same where modes are sought, for one bandwidth has to do for all: populations far from the rest would fall into
+specks. Borders drawn there would lie too far from what is near the middle, and move with the network."""
 LEAST_NOISE = 1e-3
 """Noise that every component has at least, over that of others."""
 ROUNDING = 1e-14
@@ -64,6 +67,11 @@ def neighbour_pairs(
 def soften(scores: np.ndarray, softening: float) -> np.ndarray:
     """Return ``softening * arcsinh(scores / softening)``: equal near 0, logarithmic far from it; unchanged if 0."""
     return softening * np.arcsinh(scores / softening) if softening else scores
+
+
+def unsoften(scores: np.ndarray, softening: float) -> np.ndarray:
+    """Return what `soften` made `scores` of."""
+    return softening * np.sinh(scores / softening) if softening else scores
 
 
 def noise_adjusted_axes(

@@ -162,7 +162,7 @@ def test_run_directory_of_another_configuration(
     before = (copy / "config.yaml").read_bytes()
     ended = padflow(*arguments, *changed)
     assert_refused(
-        ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.027, is 0.08", "--from cluster"
+        ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.02, is 0.08", "--from cluster"
     )
     assert (copy / "config.yaml").read_bytes() == before
     ended = padflow(*arguments, *changed, "--from", "label")

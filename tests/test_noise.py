@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-from padflow.config import PcaConfig
+from padflow.config import Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
-from padflow.fitting import fit_components_to
+from padflow.fitting import find_number, fit_components_to, mode_places, mode_scores, near_modes
 from padflow.network import Network
-from padflow.noise import LEADING, neighbour_pairs, noise_adjusted_axes, soften
+from padflow.noise import LEADING, MODE_SOFTENING, SOFTENING, neighbour_pairs, noise_adjusted_axes, soften, unsoften
 from padflow.pca import IncrementalPCA, Moments
 
 RNG = np.random.default_rng(5)
@@ -120,3 +120,29 @@ def test_softened_scores_keep_their_order_and_are_equal_near_zero():
     np.testing.assert_allclose(soft[np.abs(scores) < 0.5], scores[np.abs(scores) < 0.5], rtol=3e-3)
     np.testing.assert_allclose(soft[-1], 4 * np.log(2 * 100 / 4), rtol=1e-3)
     np.testing.assert_array_equal(soften(scores, 0.0), scores)
+    for softening in (4.0, 0.0):
+        np.testing.assert_allclose(unsoften(soften(scores, softening), softening), scores, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("scale", "softer"), [("noise", True), ("none", False)])
+def test_modes_are_sought_among_softer_scores_and_classes_made_among_scores(scale, softer):
+    config = Config(
+        archive={"source": "unused"},
+        pca={"components": 2, "scale": scale},
+        mean_shift={"quantile": 0.3},
+        kmeans={"fit_to": "near_modes", "starts": 0},
+    )
+    random = np.random.default_rng(2)
+    raw = np.repeat([[0.0, 0.0], [40.0, 0.0]], 500, axis=0) + random.normal(size=(1000, 2)) * np.repeat(
+        [[1.0], [4.0]], 500, axis=0
+    )
+    scores = soften(raw, SOFTENING)
+    found = find_number([random.permutation(scores)[:800] for _ in range(3)], config)
+    seen = soften(raw, MODE_SOFTENING) if softer else scores
+    np.testing.assert_allclose(mode_scores(scores, config), seen, rtol=1e-9, atol=1e-9)
+    far = np.argmax(found.modes.modes[:, 0])
+    np.testing.assert_allclose(found.modes.modes[far], np.median(seen[500:], axis=0), atol=1)
+    np.testing.assert_allclose(mode_places(found, config)[far], np.median(scores[500:], axis=0), atol=1)
+    kept = near_modes(scores, found, config)
+    distance = np.linalg.norm(seen[:, None] - found.modes.modes, axis=2).min(axis=1)
+    np.testing.assert_array_equal(kept, scores[distance <= found.modes.bandwidth])

@@ -23,6 +23,7 @@ from padflow.fitting import (
     find_number,
     fit_components_to,
     kmeans_classes,
+    mode_places,
     near_modes,
     number_of_classes,
     pairs_share,
@@ -157,7 +158,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
             classes, info = _kmeans(run, sizes, k=k, found=found, sample=sample)
         stage.count(total)
         stage.summary = f"{k} classes of {total:,} scores"
-        content = pack_arrays(classes.to_arrays() | {"modes": found.modes.modes})
+        content = pack_arrays(classes.to_arrays() | {"modes": mode_places(found, config)})
         write_bytes(run.directory / FIT / CLASSES, content)
         info |= {"method": config.method, "mean_shift": describe_modes(found)}
         write_json(run.directory / FIT / "cluster.json", {"key": digest(content.hex()), "info": info})
