@@ -76,8 +76,8 @@ class Measuring:
         self._in_turns("stages", plan, names=(*FLOORS, *PASSES), numbers=[self.workers], repeats=repeats)
 
     def scale_workers(self, days: int, *, repeats: int) -> None:
-        """Measure passes with one worker and with two, in turns."""
-        self._in_turns("workers", self.plan(days), names=PASSES, numbers=[1, 2], repeats=repeats)
+        """Measure passes and encoding alone with one worker and with two, in turns."""
+        self._in_turns("workers", self.plan(days), names=(*PASSES, "encode"), numbers=[1, 2], repeats=repeats)
 
     def scale_records(self, days: list[int], *, repeats: int) -> None:
         """Measure whole runs over archives of growing length, in turns."""

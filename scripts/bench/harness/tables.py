@@ -234,9 +234,13 @@ def share_of_floor(found: dict[str, Measurements], name: str) -> float:
 
 def workers(measurements: Measurements) -> list[Table]:
     """One worker and two."""
-    table = Table("One worker and two", ("pass, records", "s, one", "s, two", "faster"))
+    table = Table(
+        "One worker and two",
+        ("pass, records", "s, one", "s, two", "faster"),
+        "Encode reads parts and encodes them, and writes nothing: what a second worker is worth on this machine.",
+    )
     for labels in plans(measurements, "workers"):
-        for name in PASSES:
+        for name in (*PASSES, "encode"):
             one, two = (select(measurements, **labels, what=name, workers=n) for n in (1, 2))
             if pairs(one, two):
                 cells = (number(middle(one, seconds)), number(middle(two, seconds)), times(ratio(one, two, seconds)))
