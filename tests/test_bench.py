@@ -60,7 +60,7 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     everything |= {("floors", name, number) for name in names for number in (0, 2)}
     passes = ("ingest", "pca", "score", "label")
     everything |= {("stages", name, 2) for name in ("read", "decode", "encode", *passes)}
-    everything |= {("workers", name, number) for name in passes for number in (1, 2)}
+    everything |= {("workers", name, number) for name in (*passes, "encode") for number in (1, 2)}
     everything |= {("dispatch", name, None) for name in ("each", "receipts")}
     everything |= {("dispatch", name, 0) for name in ("score", "label")}
     assert kinds == everything
