@@ -208,7 +208,9 @@ class MeanShiftConfig(Section):
     quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
     bandwidth_samples: Annotated[int, Field(ge=2)] = Field(6000, description="Scores the estimate is made from.")
     bandwidth: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Bandwidth in units of the scores; null estimates it."
+        None,
+        description="Bandwidth in units of the scores, with pca.scale noise of scores as they are softened for mean "
+        "shift (padflow/noise.py); null estimates it.",
     )
     starts: Annotated[int, Field(ge=10)] | None = Field(
         None,

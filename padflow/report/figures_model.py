@@ -308,7 +308,7 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], n_kept: int
         "small to count as a class."
     )
     if width is not None:
-        caption += f" Bandwidth: {width:.3g} in units of the scores."
+        caption += f" Bandwidth: {width:.3g} in units of the scores that mean shift works on."
     if found.get("n_all") is not None:
         caption += f" Modes found before the smallest were left out: {found['n_all']}; shown: {n_modes}."
     alt = "Numbers of clusters found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
