@@ -118,6 +118,8 @@ class DaskWorkers:
         from distributed.scheduler import KilledWorker
 
         pending = iter(items)
+        # Dask would take the whole text of an object with its settings for the name of its tasks, each time.
+        name = getattr(function, "__name__", type(function).__name__)
         completed = as_completed(loop=self.client.loop)
         running: dict[Any, Any] = {}
         done = 0
@@ -125,7 +127,8 @@ class DaskWorkers:
         def fill() -> None:
             following = list(islice(pending, AHEAD * max(self._expected, self._watch.threads) - len(running)))
             if following:
-                new = dict(zip(self.client.map(function, following, pure=False), following, strict=True))
+                futures = self.client.map(function, following, pure=False, key=name)
+                new = dict(zip(futures, following, strict=True))
                 running.update(new)
                 completed.update(new)
 

@@ -69,6 +69,10 @@ class _Perform:
     stage: str
     function: Callable[[Any], dict[str, Any]]
 
+    @property
+    def __name__(self) -> str:  # what Dask's dashboard calls the tasks
+        return self.stage
+
     def __call__(self, task: PartTask) -> tuple[dict[str, Any], int]:
         run_dir, receipt = Path(self.run_dir), receipt_path(Path(self.run_dir), self.stage, task.group, task.index)
         if task.key != STAND_IN and is_done(run_dir, self.stage, task):

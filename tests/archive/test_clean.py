@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from padflow.archive import clean
 from padflow.archive.clean import clean_flux, clean_place
 
 odd = st.sampled_from([-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0])
@@ -22,11 +25,17 @@ def one(value: float, fill: float, factor: float) -> tuple[float, str]:
     return (np.nan, "nonfinite") if np.isinf(result) else (result, "good")
 
 
-@given(arrays(np.float64, array_shapes(max_dims=3), elements=values), st.sampled_from([1, 1000, 10**6]))
-def test_one_by_one(raw, factor):
+@given(
+    arrays(np.float64, array_shapes(max_dims=3), elements=values),
+    st.sampled_from([5.0, -1e31]),
+    st.sampled_from([1, 1000, 10**6]),
+    st.sampled_from([1, 7, clean.BLOCK_VALUES]),
+)
+def test_one_by_one(raw, fill, factor, block_values):
     before = raw.copy()
-    flux, notes = clean_flux(raw, np.float64(5), factor)
-    expected = [one(value, 5.0, factor) for value in raw.ravel().tolist()]
+    with mock.patch.object(clean, "BLOCK_VALUES", block_values):
+        flux, notes = clean_flux(raw, np.float64(fill), factor)
+    expected = [one(value, fill, factor) for value in raw.ravel().tolist()]
     np.testing.assert_array_equal(flux.ravel(), [value for value, _ in expected])
     for kind, number in notes.items():
         assert number == sum(found == kind for _, found in expected)
