@@ -77,10 +77,10 @@ class DaskWorkers:
     client : distributed.Client
     expected : int
         Threads that there will be; more is seen by the watch.
-    watch : Watch
+    watch : Watch, optional
     """
 
-    def __init__(self, client: Client, *, expected: int, watch: Watch):
+    def __init__(self, client: Client, *, expected: int, watch: Watch | None = None):
         self.client = client
         self._expected, self._watch = expected, watch
 
@@ -125,7 +125,8 @@ class DaskWorkers:
         done = 0
 
         def fill() -> None:
-            following = list(islice(pending, AHEAD * max(self._expected, self._watch.threads) - len(running)))
+            threads = max(self._expected, self._watch.threads if self._watch else 0)
+            following = list(islice(pending, AHEAD * threads - len(running)))
             if following:
                 futures = self.client.map(function, following, pure=False, key=name)
                 new = dict(zip(futures, following, strict=True))

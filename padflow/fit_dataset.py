@@ -19,6 +19,7 @@ from padflow.errors import PadflowError
 from padflow.fitting import (
     FEWEST_SCORES,
     check_components,
+    class_sizes,
     describe_modes,
     draw_indices,
     find_number,
@@ -26,6 +27,7 @@ from padflow.fitting import (
     kmeans_classes,
     near_modes,
     number_of_classes,
+    numbered_by_size,
     pairs_share,
     sample_indices,
     ward_classes,
@@ -115,7 +117,7 @@ def fit_encoded(
     training : dict
         What the model's description is to say of its training.
     """
-    workers = SerialWorkers() if client is None else DaskWorkers(client)
+    workers = _workers_of(client)
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
     group = _group_of(dataset)
     chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
@@ -144,6 +146,10 @@ def fit_encoded(
     )
 
 
+def _workers_of(client: Client | None) -> Workers:
+    return SerialWorkers() if client is None else DaskWorkers(client, expected=sum(client.nthreads().values()))
+
+
 def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:
     samples = [scores[index].astype("f8") for index in draw_indices(config, len(scores))]
     found = find_number(samples, config, apply=workers.map)
@@ -156,6 +162,7 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
             lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
             sample = near_modes(samples[0], found, config)
             classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
+        classes, info = numbered_by_size(classes, info, class_sizes(classes, scores))
     return classes, info | {"mean_shift": describe_modes(found)}
 
 

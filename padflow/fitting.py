@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from padflow.blas import one_blas_thread
 from padflow.clustering.agglomerative import fit_ward
-from padflow.clustering.kmeans import fit_kmeans
+from padflow.clustering.kmeans import by_size, fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, repeat_modes
 from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
@@ -224,6 +224,17 @@ def kmeans_classes(
     )
     info = {"iterations": fitted.n_iter, "fit_inertia": fitted.inertia, "fit_sizes": fitted.sizes.tolist()}
     return Classes(fitted.centres), info
+
+
+def numbered_by_size(classes: Classes, info: dict[str, Any], sizes: np.ndarray) -> tuple[Classes, dict[str, Any]]:
+    """Renumber classes of k-means from the largest, by all records that are theirs and not only those near a mode."""
+    order = by_size(sizes, classes.centres)
+    return Classes(classes.centres[order]), info | {"fit_sizes": [info["fit_sizes"][i] for i in order]}
+
+
+def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:
+    """Return how many of the scores, (rows, component), each class takes."""
+    return np.bincount(classes.assign(scores)["cluster"], minlength=len(classes.centres))
 
 
 def ward_classes(sample: np.ndarray, k: int) -> tuple[Classes, dict[str, Any]]:

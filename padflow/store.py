@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -26,6 +26,8 @@ from padflow.errors import PadflowError
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
 from padflow.templates import ArraySpec
+
+Reader = TypeVar("Reader", bound="_GroupReader")
 
 
 def prepare_group(
@@ -187,16 +189,8 @@ def part_path(group: str, spec: ArraySpec, index: int) -> str:
     return "/".join([group, spec.name, "c", str(index), *("0" for _ in spec.sizes)])
 
 
-class ArchiveReader:
-    """Read rows of one group of an archive; small and cheap to send to a worker.
-
-    Parameters
-    ----------
-    store : Path
-        ``archive.zarr``.
-    group : str
-        The spacecraft, such as ``rbspa``.
-    """
+class _GroupReader:
+    """Reads rows of the arrays of one group of a store; small and cheap to send to a worker."""
 
     def __init__(self, store: Path, group: str):
         self.store, self.group = Path(store), group
@@ -210,37 +204,6 @@ class ArchiveReader:
     @cached_property
     def _arrays(self) -> zarr.Group:
         return zarr.open_group(self.store, path=self.group, mode="r", zarr_format=3, use_consolidated=False)
-
-    @cached_property
-    def rows(self) -> int:
-        """Number of records."""
-        return self._arrays["time"].shape[0]
-
-    @cached_property
-    def axes(self) -> dict[str, np.ndarray]:
-        """Arrays ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux``."""
-        return {name: self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")}
-
-    def times(self, start: int, stop: int) -> np.ndarray:
-        """Return the times of rows [start, stop) as datetime64[ns]."""
-        first, end, known = self.__dict__.get("_last_times", (0, -1, None))
-        if not first <= start <= stop <= end:
-            first, known = start, self._rows("time", start, stop).view("datetime64[ns]")
-            self.__dict__["_last_times"] = (start, stop, known)
-        return known[start - first : stop - first]
-
-    def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
-        """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
-        return self._rows(name, start, stop) if name in self._arrays else None
-
-    def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
-        """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
-        found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
-        return Records(
-            self.times(start, stop),
-            self._rows("flux", start, stop),
-            {name: values for name, values in found.items() if values is not None},
-        )
 
     def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
         with _reading(self.store, f"{self.group}/{name}"):
@@ -269,17 +232,51 @@ class ArchiveReader:
         return cache[name]
 
 
-def archive_reader(store: Path, group: str) -> ArchiveReader:
-    """Return a reader that this process keeps, with its metadata parsed, until the store's are changed."""
-    return _kept_reader(store, group, (store / "zarr.json").stat().st_mtime_ns)
+class ArchiveReader(_GroupReader):
+    """Read rows of one group of an archive.
+
+    Parameters
+    ----------
+    store : Path
+        ``archive.zarr``.
+    group : str
+        The spacecraft, such as ``rbspa``.
+    """
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of records."""
+        return self._arrays["time"].shape[0]
+
+    @cached_property
+    def axes(self) -> dict[str, np.ndarray]:
+        """Arrays ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux``."""
+        return {name: self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")}
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        """Return the times of rows [start, stop) as datetime64[ns]."""
+        first, end, known = self.__dict__.get("_last_times", (0, -1, None))
+        if not first <= start <= stop <= end:
+            first, known = start, self._rows("time", start, stop).view("datetime64[ns]")
+            self.__dict__["_last_times"] = (start, stop, known)
+        return known[start - first : stop - first]
+
+    def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
+        """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
+        there = (self.store / self.group / name / "zarr.json").is_file()
+        return self._rows(name, start, stop) if there else None
+
+    def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
+        """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
+        found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
+        return Records(
+            self.times(start, stop),
+            self._rows("flux", start, stop),
+            {name: values for name, values in found.items() if values is not None},
+        )
 
 
-@lru_cache(maxsize=8)
-def _kept_reader(store: Path, group: str, mtime_ns: int) -> ArchiveReader:
-    return ArchiveReader(store, group)
-
-
-class ResultsReader:
+class ResultsReader(_GroupReader):
     """Read rows of the arrays of one group of a results store.
 
     Parameters
@@ -290,14 +287,19 @@ class ResultsReader:
         The spacecraft.
     """
 
-    def __init__(self, store: Path, group: str):
-        self._store, self._group = store, group
-        self._arrays = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)
-
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of an array."""
-        with _reading(self._store, f"{self._group}/{name}"):
-            return self._arrays[name][start:stop]
+        return self._rows(name, start, stop)
+
+
+def kept_reader(kind: type[Reader], store: Path, group: str) -> Reader:
+    """Return a reader that this process keeps, with its metadata parsed, until the store's are changed."""
+    return _kept_reader(kind, store, group, (store / "zarr.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _kept_reader(kind: type[Reader], store: Path, group: str, mtime_ns: int) -> Reader:
+    return kind(store, group)
 
 
 def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:

@@ -192,7 +192,7 @@ def test_codecs_that_unpickle_are_not_opened(tmp_path: Path, trace: Path, place:
         (folder / ".zgroup").write_text('{"zarr_format": 2}')
     with pytest.raises(PadflowError, match="no Zarr store"):
         open_results(store)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PadflowError, match="No group found"):
         ResultsReader(store, "rbspa").read("cluster", 0, 4)
     with pytest.raises(PadflowError, match="No group found"):
         ArchiveReader(store, "rbspa").times(0, 4)

@@ -17,6 +17,7 @@ from padflow.errors import PadflowError
 from padflow.fitting import (
     FEWEST_SCORES,
     check_components,
+    class_sizes,
     describe_components,
     describe_modes,
     draw_indices,
@@ -26,6 +27,7 @@ from padflow.fitting import (
     mode_places,
     near_modes,
     number_of_classes,
+    numbered_by_size,
     pairs_share,
     sample_indices,
     ward_classes,
@@ -193,7 +195,11 @@ def _kmeans(
         sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
-        return kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
+        classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
+    if run.config.kmeans.fit_to == "near_modes":
+        counted = run.workers.map(partial(_class_sizes, the_pass(run), classes), tasks)
+        classes, info = numbered_by_size(classes, info, np.sum(counted, axis=0))
+    return classes, info
 
 
 def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartTask) -> np.ndarray:
@@ -202,6 +208,10 @@ def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartT
 
 def _count(read: Callable[[PartTask], np.ndarray], task: PartTask) -> int:
     return len(read(task))
+
+
+def _class_sizes(reader: Pass, classes: Classes, task: PartTask) -> np.ndarray:
+    return class_sizes(classes, reader.fit_scores(task))
 
 
 def fit_folder(directory: Path) -> Path:

@@ -24,7 +24,7 @@ from padflow.preprocessing import Reason, preprocessor_for
 from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, NETWORK, RESULTS, SPLIT
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
-from padflow.store import ArchiveReader, ResultsReader, archive_reader, write_part
+from padflow.store import ArchiveReader, ResultsReader, kept_reader, write_part
 from padflow.templates import results_specs
 
 
@@ -70,11 +70,11 @@ class Pass:
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""
-        return archive_reader(Path(self.run_dir) / ARCHIVE, group)
+        return kept_reader(ArchiveReader, Path(self.run_dir) / ARCHIVE, group)
 
     def results(self, group: str) -> ResultsReader:
         """Return the reader of one spacecraft's results."""
-        return ResultsReader(Path(self.run_dir) / RESULTS, group)
+        return kept_reader(ResultsReader, Path(self.run_dir) / RESULTS, group)
 
     @property
     def split(self) -> Split | None:

@@ -21,13 +21,12 @@ from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Reason
 from padflow.run.layout import FIT
 from padflow.run.ledger import PartTask
+from padflow.run.mean_shapes import shape_ratio, sum_shapes
 from padflow.run.passes import Pass
 from padflow.sampling import uniform_hash
 from padflow.shapes import name_shape
 
 QUANTILES = (0.25, 0.5, 0.75)
-MIN_COUNTS = 10
-"""Counts an energy of a record needs to take part in the mean shape, where counts are known (chosen)."""
 MIN_RECORDS = 5
 """Records a class needs at an energy for a mean shape."""
 L_EDGES = np.arange(1.0, 8.01, 0.25)
@@ -102,22 +101,11 @@ class SummaryPart(Pass):
     def _shapes(
         self, task: PartTask, flux: np.ndarray, cluster: np.ndarray, counts_per_flux: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Sum flux, and flux divided by its average over pitch angle, by class and bin."""
-        k = len(self.centroids)
+        """Sum what mean shapes are made of, and draw the records that quartiles are made of."""
         rows = np.arange(task.start, task.stop, dtype=np.uint64)
         share = np.append(self.share_shapes, 0.0)[cluster]
         sampled = uniform_hash(self.seed, f"{task.group} shapes", rows) < share
-        shape = (k, *flux.shape[1:])
-        sums = {name: np.zeros(shape) for name in ("ratio_sum", "ratio_n", "flux_sum", "flux_n")}
-        for c in range(k):
-            members = flux[cluster == c]
-            valid = np.isfinite(members)
-            sums["flux_sum"][c] = np.where(valid, members, 0).sum(axis=0, dtype="f8")
-            sums["flux_n"][c] = valid.sum(axis=0)
-            ratio = shape_ratio(members, counts_per_flux)
-            known = np.isfinite(ratio)
-            sums["ratio_sum"][c] = np.where(known, ratio, 0).sum(axis=0, dtype="f8")
-            sums["ratio_n"][c] = known.sum(axis=0)
+        sums = sum_shapes(flux, cluster, len(self.centroids), counts_per_flux=counts_per_flux)
         sample = shape_ratio(flux[sampled], counts_per_flux)
         return sums | {"shape_sample": sample, "shape_cluster": cluster[sampled]}
 
@@ -144,25 +132,6 @@ class SummaryPart(Pass):
 
 def _counts(values: list[np.ndarray], edges: list[np.ndarray]) -> np.ndarray:
     return np.histogramdd(np.column_stack(values).astype("f8"), edges)[0].astype(np.int64)
-
-
-def shape_ratio(flux: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
-    """Divide flux by its average over pitch angle at each energy.
-
-    Parameters
-    ----------
-    flux : ndarray, shape (records, pitch_angle, energy)
-    counts_per_flux : ndarray, shape (energy,)
-        Where it is known, energies with fewer than `MIN_COUNTS` counts in a record become NaN: division by
-        so few would only show noise.
-    """
-    valid = np.isfinite(flux)
-    total = np.where(valid, flux, 0).sum(axis=1, keepdims=True, dtype="f8")
-    number = valid.sum(axis=1, keepdims=True)
-    needed = np.where(np.isfinite(counts_per_flux), MIN_COUNTS / counts_per_flux, 0.0)
-    enough = (total > 0) & (total >= needed)
-    average = np.divide(total, number, out=np.full(total.shape, np.nan), where=enough)
-    return (flux / average).astype(np.float32)
 
 
 def summary_file(task: PartTask) -> str:
