@@ -121,12 +121,14 @@ def fit_encoded(
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
     group = _group_of(dataset)
     chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
-    spans = [(start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
+    # Sent to the workers once, and not with each of their tasks.
+    shared = reader if client is None else client.scatter(reader, broadcast=True, hash=False)
+    spans = [(shared, start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
-    statistics = partial(_span_statistics, reader, group, preprocessor, network, chosen, share)
+    statistics = partial(_span_statistics, group, preprocessor, network, chosen, share)
     components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca, network=network)
     encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
-    scores = np.concatenate(workers.map(partial(_span_scores, reader, group, encoder, chosen), spans))
+    scores = np.concatenate(workers.map(partial(_span_scores, group, encoder, chosen), spans))
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
     classes, info = _fit_classes(scores, config, workers)
@@ -167,24 +169,22 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
 
 
 def _span_statistics(
-    reader: DatasetReader,
     group: str,
     preprocessor: Preprocessor,
     network: Any,
     split: Split | None,
     share: float,
-    span: tuple[int, int],
+    span: tuple[DatasetReader, int, int],
 ) -> CodeStatistics:
-    start, stop = span
+    reader, start, stop = span
     return code_statistics(
         reader, preprocessor, network, split=split, group=group, start=start, stop=stop, pairs_share=share
     )
 
 
-def _span_scores(
-    reader: DatasetReader, group: str, encoder: Encoder, split: Split | None, span: tuple[int, int]
-) -> np.ndarray:
-    records, offset = read_with_halo(reader, encoder.preprocessor, start=span[0], stop=span[1])
-    scored = encoder.score(records, offset, *span)
-    time = reader.times(*span)
-    return scored["score"][fit_rows(scored["reason"], split, group=group, start=span[0], time=time)]
+def _span_scores(group: str, encoder: Encoder, split: Split | None, span: tuple[DatasetReader, int, int]) -> np.ndarray:
+    reader, start, stop = span
+    records, offset = read_with_halo(reader, encoder.preprocessor, start=start, stop=stop)
+    scored = encoder.score(records, offset, start, stop)
+    time = reader.times(start, stop)
+    return scored["score"][fit_rows(scored["reason"], split, group=group, start=start, time=time)]

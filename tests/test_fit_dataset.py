@@ -1,0 +1,53 @@
+"""Fitting a model to an archive that is open in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from padflow import Model, fit, load_config, open_archive
+
+
+@pytest.fixture(scope="module")
+def opened(finished_run):
+    config = load_config(finished_run.directory / "config.yaml")
+    return open_archive(finished_run.directory).load(), config
+
+
+@pytest.fixture(scope="module")
+def model(opened) -> Model:
+    return fit(*opened)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_fits_the_same_model(opened, model: Model, client: Client) -> None:
+    dataset, config = opened
+    labels = model.label(dataset)["cluster"].values
+    assert (labels >= 0).sum() > 1000
+    np.testing.assert_array_equal(fit(dataset, config, client=client).label(dataset)["cluster"].values, labels)
+
+
+def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Model) -> None:
+    dataset, config = opened
+    assert config.kmeans.fit_to == "near_modes"
+    cluster = model.label(dataset)["cluster"].values
+    sizes = np.bincount(cluster[cluster >= 0])
+    assert len(sizes) > 1
+    assert (np.diff(sizes) <= 0).all()
+
+
+def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
+    dataset, _ = opened
+    expected = Model.load(finished_run.directory / "model").label(dataset)["cluster"].values
+    np.testing.assert_array_equal(model.label(dataset)["cluster"].values, expected)
