@@ -139,7 +139,9 @@ def test_a_holder_that_lost_it_stops_and_leaves_the_new_one_alone(tmp_path, monk
 
 
 def _wait_for_the_other(path, other):
-    path.write_text(other)
+    whole = path.with_name("other")  # in one step: an empty file would be taken for nobody's
+    whole.write_text(other)
+    whole.replace(path)
     time.sleep(30)
 
 
