@@ -10,8 +10,7 @@ import xarray as xr
 
 from padflow.durable import PARTIAL
 from padflow.errors import ConfigError, PadflowError
-from padflow.run.layout import ARCHIVE, RESULTS
-from padflow.store import open_group
+from padflow.opening import open_archive, open_results
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")
 CSV_ROWS = 100_000
@@ -46,8 +45,8 @@ def export_labels(
     """
     if output.suffix not in (".nc", ".csv"):
         raise ConfigError(f"{output}: the name must end in .nc (NetCDF) or .csv.")
-    results = open_group(run_dir / RESULTS, spacecraft, chunks=None)
-    archive = open_group(run_dir / ARCHIVE, spacecraft, chunks=None)
+    results = open_results(run_dir, spacecraft)
+    archive = open_archive(run_dir, spacecraft)
     if not np.array_equal(results["time"].values, archive["time"].values):
         raise PadflowError(f"{run_dir}: results and archive do not have the same times; finish `padflow run` first.")
     time = results["time"].values

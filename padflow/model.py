@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from pydantic import ValidationError
 
 from padflow.clustering.agglomerative import WardFit, assign_ward
@@ -22,6 +21,9 @@ from padflow.network import Network
 from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Preprocessor
 from padflow.records import Records
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FORMAT = 1
 ARRAYS, DESCRIPTION = "arrays.npz", "model.json"

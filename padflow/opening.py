@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import xarray as xr
+import zarr
 
+from padflow.errors import PadflowError
 from padflow.run.layout import ARCHIVE, RESULTS
-from padflow.store import open_group
 
 
 def open_archive(
@@ -35,7 +36,7 @@ def open_archive(
     PadflowError
         Where there is no such archive or spacecraft.
     """
-    return open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
+    return _open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
 
 
 def open_results(
@@ -61,9 +62,32 @@ def open_results(
     PadflowError
         Where there are no such results or spacecraft.
     """
-    return open_group(_store(path, RESULTS), spacecraft, chunks=chunks)
+    return _open_group(_store(path, RESULTS), spacecraft, chunks=chunks)
 
 
 def _store(path: str | Path, name: str) -> Path:
     path = Path(path)
     return path if path.suffix == ".zarr" else path / name
+
+
+def _open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
+    """Open one group of a store as a Dataset, the only one where `group` is None.
+
+    Raises
+    ------
+    PadflowError
+        Where there is no store or no such group; names those there are.
+    """
+    if not (store / "zarr.json").is_file():
+        raise PadflowError(f"There is no Zarr store at {store}. `padflow run` makes it in its --workdir.")
+    names = sorted(zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False).group_keys())
+    if group is None and len(names) == 1:
+        group = names[0]
+    if group not in names:
+        raise PadflowError(
+            f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
+        )
+    if chunks is None:
+        rows = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)["time"].chunks[0]
+        chunks = {"time": rows}
+    return xr.open_zarr(store, group=group, zarr_format=3, consolidated=False, chunks=chunks)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from padflow.config import BLOCK_ROWS, PreprocessConfig
 from padflow.errors import ConfigError
@@ -29,6 +29,9 @@ from padflow.kernels import (
     shape_channels,
 )
 from padflow.records import Records
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Reason(IntEnum):

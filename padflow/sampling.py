@@ -179,9 +179,9 @@ class RowSampler:
         self._places = [
             (group, start) for group in sorted(readers) for start in range(0, readers[group].rows, RUN_ROWS)
         ]
-        total = sum(reader.rows for reader in readers.values())
+        self._total = sum(reader.rows for reader in readers.values())
         wanted = config.max_rows / config.train_share + config.max_validation_rows / config.validation_share
-        self._share = THIN_SHARE if total * THIN_SHARE > wanted else 1.0
+        self._share = THIN_SHARE if self._total * THIN_SHARE > wanted else 1.0
         self._stream = self._drawn_forever()
         self._refresher: Future | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="padflow-refresh")
@@ -190,29 +190,31 @@ class RowSampler:
     def _fill(self) -> tuple[np.ndarray, np.ndarray, bool]:
         """Draw until both buffers are full or every place was seen."""
         config = self._config
-        wanted = {Subset.TRAIN: config.max_rows, Subset.VALIDATION: config.max_validation_rows}
-        pieces: dict[Subset, list[np.ndarray]] = {part: [] for part in wanted}
-        held = dict.fromkeys(wanted, 0)
+        # Memory that no row is written to is not taken.
+        buffers = {
+            part: aligned_empty(min(most, self._total), self._preprocessor.features)
+            for part, most in ((Subset.TRAIN, config.max_rows), (Subset.VALIDATION, config.max_validation_rows))
+        }
+        held = dict.fromkeys(buffers, 0)
         all_seen = True
-        for place, (rows, parts) in enumerate(self._stream):
-            for part in wanted:
-                chosen = rows[parts == part][: wanted[part] - held[part]]
-                pieces[part].append(chosen)
+        for places_seen, (rows, parts) in enumerate(self._stream, start=1):
+            for part, buffer in buffers.items():
+                chosen = rows[parts == part][: len(buffer) - held[part]]
+                buffer[held[part] : held[part] + len(chosen)] = chosen
                 held[part] += len(chosen)
-            if all(held[part] >= wanted[part] for part in wanted):
+            if all(held[part] == len(buffer) for part, buffer in buffers.items()):
                 all_seen = False
                 break
-            if place + 1 == len(self._places):
-                if self._share < 1:  # few records are selected: go round once more and take them all
-                    self._share = 1.0
-                    return self._fill()
-                break
-        empty = np.empty((0, self._preprocessor.features), np.float32)
-        train, validation = (_joined([empty, *pieces[part]]) for part in wanted)
+            if places_seen % len(self._places) == 0:
+                if self._share == 1:
+                    break
+                self._share = 1.0  # few records are selected: go round once more and take them all
+                held = dict.fromkeys(buffers, 0)
+        train, validation = (buffer[: held[part]] for part, buffer in buffers.items())
         for name, drawn in (("training", train), ("validation", validation)):
             if not len(drawn):
                 raise PadflowError(
-                    f"There is no record for {name}: of {sum(r.rows for r in self._readers.values())} records "
+                    f"There is no record for {name}: of {self._total} records "
                     "none that the preprocess section selects falls there. Widen l_range, energy_range or "
                     "time_range, lower min_counts, min_flux or min_valid_channels, or change train.split, "
                     "train.train_share and train.validation_share."
@@ -259,7 +261,8 @@ class RowSampler:
             return self.train
         if epoch and self._refresher is not None:
             fresh = self._refresher.result()
-            renewed = _joined([self.train])
+            renewed = aligned_empty(*self.train.shape)
+            renewed[:] = self.train
             renewed[self._random.permutation(len(renewed))[: len(fresh)]] = fresh
             self.train = renewed
         self._refresher = self._pool.submit(self._fresh_rows)
@@ -281,11 +284,6 @@ class RowSampler:
         """Stop reading ahead."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._stream.close()
-
-
-def _joined(pieces: list[np.ndarray]) -> np.ndarray:
-    rows = sum(map(len, pieces))
-    return np.concatenate(pieces, out=aligned_empty(rows, pieces[0].shape[1]))
 
 
 def aligned_empty(rows: int, features: int) -> np.ndarray:

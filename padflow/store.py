@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import xarray as xr
 import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
@@ -300,29 +299,6 @@ def kept_reader(kind: type[Reader], store: Path, group: str) -> Reader:
 @lru_cache(maxsize=8)
 def _kept_reader(kind: type[Reader], store: Path, group: str, mtime_ns: int) -> Reader:
     return kind(store, group)
-
-
-def open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
-    """Open one group of a store as a Dataset, the only one where `group` is None.
-
-    Raises
-    ------
-    PadflowError
-        Where there is no store or no such group; names those there are.
-    """
-    if not (store / "zarr.json").is_file():
-        raise PadflowError(f"There is no Zarr store at {store}. `padflow run` makes it in its --workdir.")
-    names = sorted(zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False).group_keys())
-    if group is None and len(names) == 1:
-        group = names[0]
-    if group not in names:
-        raise PadflowError(
-            f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
-        )
-    if chunks is None:
-        rows = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)["time"].chunks[0]
-        chunks = {"time": rows}
-    return xr.open_zarr(store, group=group, zarr_format=3, consolidated=False, chunks=chunks)
 
 
 def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:

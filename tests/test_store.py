@@ -16,12 +16,12 @@ import zarr
 from padflow.config import BLOCK_ROWS
 from padflow.durable import sha256_of
 from padflow.errors import PadflowError
+from padflow.opening import open_archive
 from padflow.preprocessing import Reason
 from padflow.store import (
     ArchiveReader,
     ResultsReader,
     encode_part,
-    open_group,
     part_path,
     prepare_group,
     set_attributes,
@@ -280,17 +280,17 @@ def test_a_power_cut_between_metadata_and_parts_leaves_fill_values(tmp_path, fac
     assert np.isnat(ArchiveReader(store, "rbspa").times(0, PART)).all()
 
 
-def test_open_group_finds_the_only_one_and_names_those_there_are(archive, tmp_path, records):
+def test_open_archive_finds_the_only_one_and_names_those_there_are(archive, tmp_path, records):
     with pytest.raises(PadflowError, match=r"rbspa, rbspb; name one"):
-        open_group(archive, None, chunks=None)
+        open_archive(archive)
     with pytest.raises(PadflowError, match=r"rbspa, rbspb.*not ela"):
-        open_group(archive, "ela", chunks=None)
+        open_archive(archive, "ela")
     with pytest.raises(PadflowError, match="no Zarr store"):
-        open_group(tmp_path / "none.zarr", None, chunks=None)
-    with open_group(archive, "rbspa", chunks=None) as opened:
+        open_archive(tmp_path / "none.zarr")
+    with open_archive(archive, "rbspa") as opened:
         assert opened["flux"].chunks[0] == (PART, PART, 700)
         assert opened["flux"].values.tobytes() == records.flux.tobytes()
-    with open_group(archive, "rbspa", chunks={"time": 2 * PART}) as opened:
+    with open_archive(archive, "rbspa", chunks={"time": 2 * PART}) as opened:
         assert opened["flux"].chunks[0] == (2 * PART, 700)
 
 

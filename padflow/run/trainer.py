@@ -30,6 +30,8 @@ from padflow.store import ArchiveReader
 from padflow.training import ShowEpoch, deal_split, train_network
 
 KERAS_MODEL = "autoencoder.keras"
+NOT_NEEDED = ("PIL", "matplotlib", "pandas", "sklearn")
+"""Keras loads them where they are installed: 150 MB, for what is not done here."""
 ERRORS = {kind.__name__: kind for kind in (PadflowError, ConfigError, CannotWrite, NoSpace)}
 """Kinds of errors that the process tells its parent of; of others it leaves a traceback."""
 
@@ -104,6 +106,7 @@ def _save_keras(trained: Any, folder: Path) -> None:
 def main() -> None:
     """Train for the parent that started this process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.modules.update(dict.fromkeys(NOT_NEEDED))  # as if they were not installed
     directory, *groups = sys.argv[1:]
     try:
         _say(peak_memory_bytes=fit_network(Path(directory), groups, lambda *epoch: _say(epoch=epoch)))

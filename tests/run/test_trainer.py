@@ -54,6 +54,25 @@ def test_leaves_what_a_run_has_and_shows_each_epoch(finished_run, untrained: Pat
     assert (untrained / "fit" / "train.json").is_file()
 
 
+ONLY_WITH_TENSORFLOW = """
+import sys, padflow.archive.ingest
+from padflow.autoencoder import training_flags
+from padflow.run import trainer
+
+trainer._end_with_parent = lambda: None
+trainer.fit_network = lambda *_: len(training_flags())
+sys.argv = ["trainer", "run"]
+trainer.main()
+unused = {"pandas", "sklearn", "matplotlib", "xarray", "distributed"}
+print(sorted(name for name in unused if sys.modules.get(name)), "tensorflow" in sys.modules)
+"""
+
+
+def test_it_and_ingest_load_no_library_that_they_do_not_use() -> None:
+    ended = subprocess.run([sys.executable, "-c", ONLY_WITH_TENSORFLOW], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[] True"
+
+
 def test_its_error_is_its_parents(untrained: Path) -> None:
     change(untrained, "preprocess", l_range=[50.0, 60.0])
     with pytest.raises(PadflowError, match="There is no record for training") as raised:
