@@ -11,7 +11,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from padflow.errors import PadflowError
-from padflow.watch import Watch
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -75,14 +74,12 @@ class DaskWorkers:
     Parameters
     ----------
     client : distributed.Client
-    expected : int
-        Threads that there will be; more is seen by the watch.
-    watch : Watch, optional
+    threads : callable
+        ``threads()`` returns how many threads its workers have, or will have, now.
     """
 
-    def __init__(self, client: Client, *, expected: int, watch: Watch | None = None):
-        self.client = client
-        self._expected, self._watch = expected, watch
+    def __init__(self, client: Client, *, threads: Callable[[], int]):
+        self.client, self._threads = client, threads
 
     def each(
         self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
@@ -92,32 +89,34 @@ class DaskWorkers:
         Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
         more on its own, after all others, and only then taken for the cause.
         """
+        for _, item, result in self._each_numbered(function, items, spare=spare):
+            yield item, result
+
+    def _each_numbered(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool
+    ) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (number, item, result) as they come."""
         with _losses_explained():
-            yield from self._each_spared(function, items, spare)
+            suspects: list[tuple[int, Any]] = []
+            done = yield from self._each_innocent(function, enumerate(items), suspects)
+            for number, item in suspects:
+                guilty = [(number, item)]
+                if done or len(suspects) > 1:
+                    guilty.clear()
+                    yield from self._each_innocent(function, [(number, item)], guilty)
+                if guilty and not spare:
+                    raise PadflowError(_deaths(item))
+                if guilty:
+                    yield number, item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
 
-    def _each_spared(
-        self, function: Callable[[Any], Any], items: Iterable[Any], spare: bool
-    ) -> Iterator[tuple[Any, Any]]:
-        suspects: list[Any] = []
-        done = yield from self._each(function, items, suspects)
-        for item in suspects:
-            guilty = [item]
-            if done or len(suspects) > 1:
-                guilty.clear()
-                yield from self._each(function, [item], guilty)
-            if guilty and not spare:
-                raise PadflowError(_deaths(item))
-            if guilty:
-                yield item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
-
-    def _each(
-        self, function: Callable[[Any], Any], items: Iterable[Any], suspects: list[Any]
-    ) -> Generator[tuple[Any, Any], None, int]:
+    def _each_innocent(
+        self, function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], suspects: list[tuple[int, Any]]
+    ) -> Generator[tuple[int, Any, Any], None, int]:
         """Yield what is done, put the rest among the suspects, and return how many items were done."""
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        pending = iter(items)
+        pending = iter(numbered)
         # Dask would take the whole text of an object with its settings for the name of its tasks, each time.
         name = getattr(function, "__name__", type(function).__name__)
         completed = as_completed(loop=self.client.loop)
@@ -125,10 +124,10 @@ class DaskWorkers:
         done = 0
 
         def fill() -> None:
-            threads = max(self._expected, self._watch.threads if self._watch else 0)
-            following = list(islice(pending, AHEAD * threads - len(running)))
+            room = AHEAD * max(1, self._threads()) - len(running)
+            following = list(islice(pending, max(0, room)))  # there may be fewer threads than a moment ago
             if following:
-                futures = self.client.map(function, following, pure=False, key=name)
+                futures = self.client.map(function, [item for _, item in following], pure=False, key=name)
                 new = dict(zip(futures, following, strict=True))
                 running.update(new)
                 completed.update(new)
@@ -138,14 +137,14 @@ class DaskWorkers:
             for batch in completed.batches():
                 results = self._finished(batch)
                 for future in batch:
-                    item = running.pop(future)
+                    number, item = running.pop(future)
                     try:
                         result = results[future] if future in results else future.result()
                     except KilledWorker:
-                        suspects.append(item)
+                        suspects.append((number, item))
                     else:
                         done += 1
-                        yield item, result
+                        yield number, item, result
                     future.release()
                 fill()
         finally:
@@ -162,9 +161,8 @@ class DaskWorkers:
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """Return results in the order of items."""
-        numbered = list(enumerate(items))
-        results = {number: result for (number, _), result in self.each(_Second(function), numbered)}
-        return [results[number] for number, _ in numbered]
+        results = {number: result for number, _, result in self._each_numbered(function, items, spare=False)}
+        return [results[number] for number in sorted(results)]
 
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
@@ -178,7 +176,7 @@ class DaskWorkers:
 
 @contextmanager
 def _losses_explained() -> Iterator[None]:
-    """Say in plain words that the scheduler is gone, or that workers died of a collection."""
+    """Say in plain words that scheduler or data are gone, or that workers died of a collection."""
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -186,6 +184,11 @@ def _losses_explained() -> Iterator[None]:
     try:
         yield
     except (FutureCancelledError, CommClosedError) as error:
+        if isinstance(error, FutureCancelledError) and not error.reason.startswith("scheduler"):
+            raise PadflowError(
+                "The Dask cluster lost what it was given to work on, perhaps with the workers that held it "
+                f"({error.reason}). What is done is whole: run the same command again, on workers that stay."
+            ) from error
         raise PadflowError(
             "The Dask scheduler is gone, or cannot be reached any more. What is done is whole: run the same command "
             "again to go on from here."
@@ -199,16 +202,6 @@ def _deaths(item: Any) -> str:
         f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise cluster.memory_limit or "
         "lower archive.rows_per_part; workers' logs say more with -v."
     )
-
-
-class _Second:
-    """Calls a function with the second of a pair."""
-
-    def __init__(self, function: Callable[[Any], Any]):
-        self._function = function
-
-    def __call__(self, pair: tuple[int, Any]) -> Any:
-        return self._function(pair[1])
 
 
 def peak_memory_bytes() -> int:

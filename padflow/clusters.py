@@ -118,7 +118,8 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         with _explained(client, config, watch=watch, hint=hint):
             _await_workers(client, config, watch)
             with _reported(client, directory) if config.performance_report and directory else nullcontext():
-                yield DaskWorkers(client, expected=config.workers or choose_workers(config), watch=watch)
+                expected = config.workers or choose_workers(config)
+                yield DaskWorkers(client, threads=lambda: max(expected, watch.threads))
 
 
 def _client(config: ClusterConfig, target: Any) -> Client:

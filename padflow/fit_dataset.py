@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
@@ -65,10 +64,13 @@ class DatasetReader:
         """Return rows [start, stop) with the ephemeris named, as far as the Dataset has it."""
         rows = self.dataset.isel(time=slice(start, stop))
         flux = rows["flux"].transpose("time", "pitch_angle", "energy")
-        # The caller may be a task of a cluster: what it reads it must compute itself.
-        with dask.config.set(scheduler="synchronous"):
-            found = {name: rows[name].values for name in ephemeris if name in rows}
-            return Records(self.times(start, stop), flux.values.astype(np.float32, copy=False), found)
+        found = {name: _computed_here(rows[name]) for name in ephemeris if name in rows}
+        return Records(self.times(start, stop), _computed_here(flux).astype(np.float32, copy=False), found)
+
+
+def _computed_here(array: xr.DataArray) -> np.ndarray:
+    # The caller may be a task of a cluster, or one of several threads: what it reads it must compute itself.
+    return array.compute(scheduler="synchronous").values
 
 
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:
@@ -84,7 +86,7 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     config : Config
         `padflow.load_config`; the sections `archive` and `cluster` are not used.
     client : distributed.Client, optional
-        Where to compute; here by default. A Dataset in memory is sent to its workers, one opened from a
+        Where to compute; here by default. A Dataset in memory is sent to each of its workers, one opened from a
         store is read by them.
 
     Returns
@@ -149,7 +151,10 @@ def fit_encoded(
 
 
 def _workers_of(client: Client | None) -> Workers:
-    return SerialWorkers() if client is None else DaskWorkers(client, expected=sum(client.nthreads().values()))
+    if client is None:
+        return SerialWorkers()
+    client.submit(int, pure=False).result()  # a cluster that grows with its work has no worker before
+    return DaskWorkers(client, threads=lambda: sum(client.nthreads().values()))
 
 
 def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:
@@ -164,7 +169,7 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
             lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
             sample = near_modes(samples[0], found, config)
             classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
-        classes, info = numbered_by_size(classes, info, class_sizes(classes, scores))
+        classes, info = numbered_by_size(classes, info, config, sizes=lambda classes: class_sizes(classes, scores))
     return classes, info | {"mean_shift": describe_modes(found)}
 
 

@@ -226,9 +226,13 @@ def kmeans_classes(
     return Classes(fitted.centres), info
 
 
-def numbered_by_size(classes: Classes, info: dict[str, Any], sizes: np.ndarray) -> tuple[Classes, dict[str, Any]]:
+def numbered_by_size(
+    classes: Classes, info: dict[str, Any], config: Config, *, sizes: Callable[[Classes], np.ndarray]
+) -> tuple[Classes, dict[str, Any]]:
     """Renumber classes of k-means from the largest, by all records that are theirs and not only those near a mode."""
-    order = by_size(sizes, classes.centres)
+    if config.kmeans.fit_to == "all":
+        return classes, info
+    order = by_size(sizes(classes), classes.centres)
     return Classes(classes.centres[order]), info | {"fit_sizes": [info["fit_sizes"][i] for i in order]}
 
 

@@ -50,7 +50,7 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
     Raises
     ------
     PadflowError
-        Where the file is damaged.
+        Where the file is damaged, or cannot be read.
     FileNotFoundError
         Where there is none.
     """
@@ -60,16 +60,16 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
             places = _places(file, chunks)[begin:end] if chunks else [(0, -1)]
             for number, (offset, size) in enumerate(places, begin):
                 file.seek(offset)
-                low, high = number * chunk_rows - first, (number + 1) * chunk_rows - first
-                if low >= 0 and high <= len(out):
-                    _CODEC.decode(file.read(size), out[low:high])
-                else:
-                    whole = np.empty((chunk_rows, *out.shape[1:]), out.dtype)
-                    _CODEC.decode(file.read(size), whole)
-                    out[max(low, 0) : high] = whole[max(-low, 0) : len(out) - low]
-    except (ValueError, OverflowError, RuntimeError, OSError) as error:  # numcodecs raises RuntimeError
-        if isinstance(error, FileNotFoundError):
-            raise
+                # Not decoded in place: a chunk of fewer rows would leave the rest of `out` as it was.
+                values = np.frombuffer(_CODEC.decode(file.read(size)), out.dtype)
+                whole = values.reshape(chunk_rows, *out.shape[1:])
+                low = number * chunk_rows - first
+                out[max(low, 0) : low + chunk_rows] = whole[max(-low, 0) : len(out) - low]
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PadflowError(f"{path} cannot be read ({error.strerror}). Mend that and run the command again.") from error
+    except (ValueError, OverflowError, RuntimeError) as error:  # numcodecs raises RuntimeError
         raise PadflowError(
             f"{path} is damaged ({error}). `padflow verify --repair` finds all such parts, and the next `padflow run` "
             "does them again."
@@ -79,7 +79,10 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
 def _places(file: BinaryIO, chunks: int) -> list[tuple[int, int]]:
     """Return offset and size of each chunk of a shard."""
     index_bytes = chunks * _ENTRY.itemsize
-    file.seek(-(index_bytes + _CHECKSUM_BYTES), 2)
+    start = file.seek(0, 2) - index_bytes - _CHECKSUM_BYTES
+    if start < 0:
+        raise ValueError("it is shorter than its index")
+    file.seek(start)
     index, checksum = file.read(index_bytes), file.read()
     if google_crc32c.value(index) != int.from_bytes(checksum, "little"):
         raise ValueError("its index has another checksum")

@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import zarr
@@ -25,8 +25,6 @@ from padflow.errors import PadflowError
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
 from padflow.templates import ArraySpec
-
-Reader = TypeVar("Reader", bound="_GroupReader")
 
 
 def prepare_group(
@@ -289,16 +287,6 @@ class ResultsReader(_GroupReader):
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of an array."""
         return self._rows(name, start, stop)
-
-
-def kept_reader(kind: type[Reader], store: Path, group: str) -> Reader:
-    """Return a reader that this process keeps, with its metadata parsed, until the store's are changed."""
-    return _kept_reader(kind, store, group, (store / "zarr.json").stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _kept_reader(kind: type[Reader], store: Path, group: str, mtime_ns: int) -> Reader:
-    return kind(store, group)
 
 
 def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:

@@ -33,7 +33,6 @@ from padflow.clients import ALLOWED_FAILURES, DaskWorkers
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.network import Network
 from padflow.run import fitting, stages, trainer
-from padflow.watch import Watch
 
 for imported_late in ("cdflib", "dask_ml.cluster"):
     importlib.import_module(imported_late)
@@ -132,7 +131,7 @@ def cluster_apart(config: Any, directory: Path) -> Iterator[DaskWorkers]:
     try:
         with distributed.Client(file.read_text(), set_as_default=False) as client:
             client.wait_for_workers(2)
-            yield DaskWorkers(client, expected=2, watch=Watch(client, config, refusals=[]))
+            yield DaskWorkers(client, threads=lambda: 2)
     finally:
         # Not SIGTERM: padflow's handler came along with the fork, and a worker that is closing may never end by it.
         for pid in (scheduler, *workers):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import operator
 import os
+import signal
 import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
+from distributed import Client, LocalCluster
 
 from padflow.clients import AHEAD, DaskWorkers, SerialWorkers, Workers, peak_memory_bytes
 from padflow.clusters import connect
 from padflow.config import ClusterConfig
+from padflow.errors import PadflowError
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,27 @@ def test_what_is_left_is_cancelled_where_the_caller_stops(cluster: DaskWorkers) 
         time.sleep(0.1)
     running = [key for keys in cluster.client.processing().values() for key in keys]
     assert len(running) <= 2  # those that had begun; Dask does not stop a thread
+
+
+def test_there_may_be_fewer_threads_than_a_moment_ago(cluster: DaskWorkers) -> None:
+    threads = iter([10, 3, 0, 7])
+    shrinking = DaskWorkers(cluster.client, threads=lambda: next(threads, 0))
+    assert shrinking.map(operator.neg, range(100)) == [-number for number in range(100)]
+
+
+def test_what_workers_die_of_is_named(cluster: DaskWorkers) -> None:
+    with pytest.raises(PadflowError, match=r"Workers died 3 times on 17\."):
+        cluster.map(os._exit, [17])
+
+
+def test_lost_data_are_not_a_lost_scheduler() -> None:
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    with cluster, Client(cluster, set_as_default=False) as client:
+        data = client.scatter(1.0, hash=False)
+        (process,) = client.run(os.getpid).values()
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(PadflowError, match="lost what it was given"):
+            DaskWorkers(client, threads=lambda: 1).map(sum, [[data]])
 
 
 def test_peak_memory_is_in_bytes() -> None:

@@ -22,20 +22,24 @@ def model(opened) -> Model:
     return fit(*opened)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
+    """A cluster that has no worker before there is work, and then workers of two threads."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        cluster.adapt(minimum=0, maximum=2)
         yield client
 
 
-def test_a_cluster_fits_the_same_model(opened, model: Model, client: Client) -> None:
+@pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "from its store"])
+def test_a_cluster_fits_the_same_model(opened, finished_run, model: Model, client: Client, lazy: bool) -> None:
     dataset, config = opened
     labels = model.label(dataset)["cluster"].values
     assert (labels >= 0).sum() > 1000
-    np.testing.assert_array_equal(fit(dataset, config, client=client).label(dataset)["cluster"].values, labels)
+    found = fit(open_archive(finished_run.directory) if lazy else dataset, config, client=client)
+    np.testing.assert_array_equal(found.label(dataset)["cluster"].values, labels)
 
 
 def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Model) -> None:

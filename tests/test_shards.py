@@ -89,6 +89,19 @@ def test_a_file_cut_short_is_found(shard, tmp_path, size):
         read_rows(damaged, 0, np.empty((ROWS, 3, 2), "f4"), chunk_rows=CHUNK, chunks=CHUNKS)
 
 
+def test_a_chunk_of_fewer_rows_is_found(values, tmp_path):
+    short = tmp_path / "0"
+    short.write_bytes(encode_chunk(values[: ROWS - 1]))
+    with pytest.raises(PadflowError, match="is damaged"):
+        read_rows(short, 0, np.empty((ROWS, 3, 2), "f4"), chunk_rows=ROWS, chunks=0)
+
+
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path):
+    (tmp_path / "0").mkdir()
+    with pytest.raises(PadflowError, match=r"0 cannot be read \(Is a directory\)"):
+        read_rows(tmp_path / "0", 0, np.empty((ROWS, 3, 2), "f4"), chunk_rows=ROWS, chunks=0)
+
+
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_rows(tmp_path / "none", 0, np.empty((1, 3, 2), "f4"), chunk_rows=CHUNK, chunks=CHUNKS)

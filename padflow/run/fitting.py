@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ def the_pass(run: Run, kind: type[Pass] = Pass, **more: Any) -> Any:
         preprocess=config.preprocess,
         rows_per_part=config.archive.rows_per_part,
         test_only=config.pca.rows == "test",
+        opened_ns=time.time_ns(),
         **more,
     )
 
@@ -189,17 +191,14 @@ def _kmeans(
     read = partial(_load_scores, the_pass(run), found, run.config)
     load = dask.delayed(read, pure=False)
     components = run.config.pca.components
+    tasks = list(sizes)
     if run.config.kmeans.fit_to == "near_modes":
-        tasks = list(sizes)
         near = run.workers.map(partial(_count, read), tasks)
         sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
         classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
-    if run.config.kmeans.fit_to == "near_modes":
-        counted = run.workers.map(partial(_class_sizes, the_pass(run), classes), tasks)
-        classes, info = numbered_by_size(classes, info, np.sum(counted, axis=0))
-    return classes, info
+    return numbered_by_size(classes, info, run.config, sizes=partial(_all_class_sizes, run, tasks))
 
 
 def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartTask) -> np.ndarray:
@@ -208,6 +207,10 @@ def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartT
 
 def _count(read: Callable[[PartTask], np.ndarray], task: PartTask) -> int:
     return len(read(task))
+
+
+def _all_class_sizes(run: Run, tasks: list[PartTask], classes: Classes) -> np.ndarray:
+    return np.sum(run.workers.map(partial(_class_sizes, the_pass(run), classes), tasks), axis=0)
 
 
 def _class_sizes(reader: Pass, classes: Classes, task: PartTask) -> np.ndarray:

@@ -24,24 +24,24 @@ from padflow.preprocessing import Reason, preprocessor_for
 from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, NETWORK, RESULTS, SPLIT
 from padflow.run.ledger import PartTask
 from padflow.sampling import Split, read_with_halo
-from padflow.store import ArchiveReader, ResultsReader, kept_reader, write_part
+from padflow.store import ArchiveReader, ResultsReader, write_part
 from padflow.templates import results_specs
 
 
 def fit_arrays(run_dir: str | Path, name: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a file of the run's ``fit`` folder; read once, until it changes."""
+    """Return the arrays of a file of the run's ``fit`` folder."""
     path = Path(run_dir) / FIT / name
-    return _arrays(str(path), path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _arrays(path: str, mtime_ns: int) -> dict[str, np.ndarray]:
     try:
-        return unpack_arrays(Path(path).read_bytes())
+        return unpack_arrays(path.read_bytes())
     except ValueError as error:
         raise PadflowError(
             f"{path} cannot be read: {error} It was cut short or changed; fit again with `padflow run --from train`."
         ) from None
+
+
+# What workers keep from one part to the next, by the pass it is for.
+_kept_arrays = lru_cache(maxsize=4)(lambda run_dir, name, opened_ns: fit_arrays(run_dir, name))
+_kept_reader = lru_cache(maxsize=8)(lambda kind, store, group, opened_ns: kind(store, group))
 
 
 def fit_split(run_dir: str | Path) -> Split:
@@ -61,20 +61,28 @@ class Pass:
     rows_per_part : int
     test_only : bool
         Whether components and clusters are fitted to the test split alone.
+    opened_ns : int
+        When the pass was made. Workers open what they read anew for each pass, and then keep it: on a network file
+        system, to look for changes shows for up to a minute what was there before, but to open does not.
     """
 
     run_dir: str
     preprocess: PreprocessConfig
     rows_per_part: int
     test_only: bool
+    opened_ns: int
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""
-        return kept_reader(ArchiveReader, Path(self.run_dir) / ARCHIVE, group)
+        return _kept_reader(ArchiveReader, Path(self.run_dir) / ARCHIVE, group, self.opened_ns)
 
     def results(self, group: str) -> ResultsReader:
         """Return the reader of one spacecraft's results."""
-        return kept_reader(ResultsReader, Path(self.run_dir) / RESULTS, group)
+        return _kept_reader(ResultsReader, Path(self.run_dir) / RESULTS, group, self.opened_ns)
+
+    def fitted(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of a file of the run's ``fit`` folder."""
+        return _kept_arrays(self.run_dir, name, self.opened_ns)
 
     @property
     def split(self) -> Split | None:
@@ -120,7 +128,7 @@ class MomentsPart(Pass):
         statistics = code_statistics(
             reader,
             preprocessor_for(self.preprocess, reader.axes),
-            Network.from_arrays(fit_arrays(self.run_dir, NETWORK)),
+            Network.from_arrays(self.fitted(NETWORK)),
             split=self.split,
             group=task.group,
             start=task.start,
@@ -153,7 +161,7 @@ class ScorePart(Pass):
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return ``{"files": ..., "fit": rows, "reasons": {code: rows}}``."""
         reader = self.reader(task.group)
-        arrays = fit_arrays(self.run_dir, ENCODER)
+        arrays = self.fitted(ENCODER)
         encoder = Encoder(
             preprocessor_for(self.preprocess, reader.axes),
             Network.from_arrays(arrays),
@@ -179,7 +187,7 @@ class ScoreStandIn(Pass):
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return what `ScorePart` does."""
         rows = task.stop - task.start
-        components = len(fit_arrays(self.run_dir, ENCODER)["pca_components"])
+        components = len(self.fitted(ENCODER)["pca_components"])
         values = {
             "time": self.reader(task.group).times(task.start, task.stop).astype(np.int64),
             "score": np.full((rows, components), np.nan, "f4"),
@@ -196,7 +204,7 @@ class LabelPart(Pass):
 
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return ``{"files": ..., "sizes": [...], "sums": [[...]]}``: labelled rows and their summed scores."""
-        classes = Classes.from_arrays(fit_arrays(self.run_dir, CLASSES))
+        classes = Classes.from_arrays(self.fitted(CLASSES))
         score = self.results(task.group).read("score", task.start, task.stop)
         values = classes.assign(score)
         known = values["cluster"] >= 0
@@ -217,7 +225,7 @@ class LabelStandIn(Pass):
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return what `LabelPart` does."""
         rows = task.stop - task.start
-        k, components = fit_arrays(self.run_dir, CLASSES)["centres"].shape
+        k, components = self.fitted(CLASSES)["centres"].shape
         missing = np.full(rows, np.nan, "f4")
         values = {"cluster": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
         files = self._write(task, tuple(values), values)
