@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -15,13 +16,13 @@ from threadpoolctl import threadpool_limits
 from padflow.blas import one_blas_thread
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import by_size, fit_kmeans
-from padflow.clustering.meanshift import RepeatedModes, repeat_modes
+from padflow.clustering.meanshift import RepeatedModes, confirmed, repeat_modes
 from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
 from padflow.model import Classes
 from padflow.network import Network
-from padflow.noise import MODE_SOFTENING, MOST_PAIRS, SOFTENING, noise_adjusted_axes, soften, unsoften
+from padflow.noise import MODE_SOFTENING, MOST_PAIRS, SOFTENING, noise_adjusted_axes, soften, soften_length, unsoften
 from padflow.pca import IncrementalPCA
 from padflow.training import code_size
 
@@ -139,13 +140,15 @@ def mode_places(found: RepeatedModes, config: Config) -> np.ndarray:
     return soften(unsoften(modes, MODE_SOFTENING), SOFTENING) if config.pca.scale == "noise" else modes
 
 
-def find_number(
-    samples: Iterable[np.ndarray], config: Config, *, apply: Callable[..., Iterable] = map
-) -> RepeatedModes:
-    """Find the modes of subsamples of the scores by mean shift, in the space of `mode_scores`."""
+def find_number(samples: list[np.ndarray], config: Config, *, apply: Callable[..., Iterable] = map) -> RepeatedModes:
+    """Find the modes of subsamples of the scores by mean shift, in the space of `mode_scores`.
+
+    Where scores are in units of noise, those modes that are there as well with the length of the scores softened, and
+    not each of them: see `padflow.noise.MODE_SOFTENING`.
+    """
     section = config.mean_shift
-    return repeat_modes(
-        [mode_scores(sample, config) for sample in samples],
+    search = partial(
+        repeat_modes,
         apply=apply,
         quantile=section.quantile,
         bandwidth_samples=section.bandwidth_samples,
@@ -154,6 +157,12 @@ def find_number(
         min_share=section.min_share,
         seed=config.seed_of("mean_shift"),
     )
+    found = search([mode_scores(sample, config) for sample in samples])
+    if config.pca.scale != "noise":
+        return found
+    others = search([soften_length(unsoften(sample, SOFTENING), MODE_SOFTENING) for sample in samples])
+    places = soften_length(unsoften(found.modes.modes, MODE_SOFTENING), MODE_SOFTENING)
+    return confirmed(found, places, others.repeats)
 
 
 def number_of_classes(config: Config, found: RepeatedModes) -> int:
@@ -253,6 +262,7 @@ def describe_modes(found: RepeatedModes) -> dict[str, Any]:
     return {
         "bandwidth": modes.bandwidth,
         "n_clusters": found.n_clusters,
+        "n_agreed": found.n_agreed,
         "n_all": modes.n_all,
         "counts": {str(number): times for number, times in found.counts.items()},
         "shares": modes.share.tolist(),

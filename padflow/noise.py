@@ -27,7 +27,9 @@ SOFTENING = 12.0
 to the shape. Chosen on simulated archives."""
 MODE_SOFTENING = 4.0
 """The same where modes are sought, for one bandwidth has to do for all: populations far from the rest would fall into
-specks. Borders drawn there would lie too far from what is near the middle, and move with the network."""
+specks. Borders drawn there would lie too far from what is near the middle, and move with the network. Modes are sought
+twice, with each score softened and with the length of all scores of a record softened: what is one mode in one of them
+and several in the other is one population, far out along one component and therefore wide in all."""
 LEAST_NOISE = 1e-3
 """Noise that every component has at least, over that of others."""
 ROUNDING = 1e-14
@@ -72,6 +74,12 @@ def soften(scores: np.ndarray, softening: float) -> np.ndarray:
 def unsoften(scores: np.ndarray, softening: float) -> np.ndarray:
     """Return what `soften` made `scores` of."""
     return softening * np.sinh(scores / softening) if softening else scores
+
+
+def soften_length(scores: np.ndarray, softening: float) -> np.ndarray:
+    """Return scores, shape (records, components), with their length softened and their direction kept."""
+    length = np.linalg.norm(scores, axis=-1, keepdims=True)
+    return scores * (soften(length, softening) / np.where(length, length, 1))
 
 
 def noise_adjusted_axes(

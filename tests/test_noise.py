@@ -9,7 +9,16 @@ from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
 from padflow.fitting import find_number, fit_components_to, mode_places, mode_scores, near_modes
 from padflow.network import Network
-from padflow.noise import LEADING, MODE_SOFTENING, SOFTENING, neighbour_pairs, noise_adjusted_axes, soften, unsoften
+from padflow.noise import (
+    LEADING,
+    MODE_SOFTENING,
+    SOFTENING,
+    neighbour_pairs,
+    noise_adjusted_axes,
+    soften,
+    soften_length,
+    unsoften,
+)
 from padflow.pca import IncrementalPCA, Moments
 
 RNG = np.random.default_rng(5)
@@ -122,6 +131,36 @@ def test_softened_scores_keep_their_order_and_are_equal_near_zero():
     np.testing.assert_array_equal(soften(scores, 0.0), scores)
     for softening in (4.0, 0.0):
         np.testing.assert_allclose(unsoften(soften(scores, softening), softening), scores, rtol=1e-12, atol=1e-12)
+
+
+def test_softened_length_keeps_directions_and_narrows_all_components():
+    random = np.random.default_rng(0)
+    scores = np.vstack([np.zeros(3), random.normal(size=(500, 3)) * 30, random.normal(size=(500, 3)) * 0.1])
+    soft = soften_length(scores, 4.0)
+    lengths, softened = np.linalg.norm(scores, axis=1), np.linalg.norm(soft, axis=1)
+    np.testing.assert_allclose(softened, soften(lengths, 4.0), rtol=1e-12)
+    np.testing.assert_allclose(soft * lengths[:, None], scores * softened[:, None], rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(soften_length(scores, 0.0), scores)
+    far = np.array([20.0, 3.0, -3.0])
+    assert (np.abs(soften_length(far, 4.0)[1:]) < 0.5 * np.abs(soften(far, 4.0)[1:]) + 0.1).all()
+
+
+def test_one_population_far_out_is_not_several_because_it_is_wide_there():
+    config = Config(
+        archive={"source": "unused"},
+        pca={"components": 3, "scale": "noise"},
+        mean_shift={"quantile": 0.15, "min_share": 0.05},
+        kmeans={"fit_to": "near_modes"},
+    )
+    random = np.random.default_rng(4)
+    near = random.normal(size=(2000, 3)) * 1.5
+    # Along the first component as wide as the distance is large, and in the others clumps, in proportion.
+    clumps = np.array([[0.0, 0.0], [0.2, 0.0], [0.0, 0.2]])[random.integers(3, size=900)]
+    far = np.column_stack([np.ones(900), clumps + random.normal(size=(900, 2)) * 0.02])
+    far *= 30 * np.exp(random.normal(size=(900, 1)) * 0.2)
+    scores = soften(np.vstack([near, far]), SOFTENING)
+    found = find_number([random.permutation(scores)[:2000] for _ in range(3)], config)
+    assert (found.n_agreed, found.n_clusters) == (4, 2)
 
 
 @pytest.mark.parametrize(("scale", "softer"), [("noise", True), ("none", False)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.cluster import estimate_bandwidth, get_bin_seeds
@@ -175,9 +175,15 @@ class RepeatedModes:
     ----------
     repeats : list of Modes
         One for each subsample, in their order.
+    modes : Modes
+        See `agreed_modes` and `confirmed`.
+    n_agreed : int
+        Number of modes that most repeats agree on, also where they were not confirmed.
     """
 
     repeats: list[Modes]
+    modes: Modes
+    n_agreed: int
 
     @property
     def counts(self) -> dict[int, int]:
@@ -186,32 +192,64 @@ class RepeatedModes:
 
     @property
     def n_clusters(self) -> int:
-        """The number of modes that most repeats agree on."""
+        """The number of clusters."""
         return self.modes.n_clusters
 
-    @functools.cached_property
-    def modes(self) -> Modes:
-        """The modes that more than half of the repeats found; places and shares are medians over those repeats.
 
-        Raises
-        ------
-        PadflowError
-            If there is none.
-        """
-        bandwidth = float(np.mean([found.bandwidth for found in self.repeats]))
-        votes = [votes for votes in same_modes(self.repeats, SAME * bandwidth) if len(votes) > len(self.repeats) / 2]
-        if not votes:
-            raise PadflowError(
-                f"No mode was found in more than half of the {len(self.repeats)} subsamples of mean shift. Raise "
-                "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
-            )
-        places, shares = (
-            np.array([np.median([getattr(self.repeats[r], name)[m] for r, m in some], axis=0) for some in votes])
-            for name in ("modes", "share")
+def agreed_modes(repeats: list[Modes]) -> Modes:
+    """Return the modes that more than half of the repeats found; places and shares are medians over those repeats.
+
+    Raises
+    ------
+    PadflowError
+        If there is none.
+    """
+    bandwidth = _mean_bandwidth(repeats)
+    votes = [votes for votes in same_modes(repeats, SAME * bandwidth) if len(votes) > len(repeats) / 2]
+    if not votes:
+        raise PadflowError(
+            f"No mode was found in more than half of the {len(repeats)} subsamples of mean shift. Raise "
+            "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
         )
-        order = by_size(shares, places)
-        n_all = int(np.median([found.n_all for found in self.repeats]))
-        return Modes(bandwidth, places[order], shares[order], n_all)
+    places, shares = (
+        np.array([np.median([getattr(repeats[r], name)[m] for r, m in some], axis=0) for some in votes])
+        for name in ("modes", "share")
+    )
+    order = by_size(shares, places)
+    n_all = int(np.median([found.n_all for found in repeats]))
+    return Modes(bandwidth, places[order], shares[order], n_all)
+
+
+def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> RepeatedModes:
+    """Keep those modes that more than half of other repeats, on other scores of the same records, found as well.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n_clusters, components)
+        Where the modes of `found` lie among those other scores.
+    others : list of Modes
+        Modes found there.
+
+    Raises
+    ------
+    PadflowError
+        If none is kept.
+    """
+    # Modes of one subsample are never nearer to each other than this, so those that are may be one.
+    radius = _mean_bandwidth(others)
+    groups = same_modes([replace(found.modes, modes=places), *others], radius)
+    kept = sorted(group[0][1] for group in groups if group[0][0] == 0 and len(group) - 1 > len(others) / 2)
+    if not kept:
+        raise PadflowError(
+            f"None of the {found.n_clusters} modes that mean shift found among the scores was found again where their "
+            "length is softened. Raise mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
+        )
+    modes = found.modes
+    return replace(found, modes=replace(modes, modes=modes.modes[kept], share=modes.share[kept]))
+
+
+def _mean_bandwidth(repeats: list[Modes]) -> float:
+    return float(np.mean([found.bandwidth for found in repeats]))
 
 
 def same_modes(repeats: list[Modes], radius: float) -> list[list[tuple[int, int]]]:
@@ -267,7 +305,9 @@ def repeat_modes(
     PadflowError
         As `find_modes` does.
     """
-    return RepeatedModes(list(apply(functools.partial(_modes_of, **options), samples)))
+    repeats = list(apply(functools.partial(_modes_of, **options), samples))
+    modes = agreed_modes(repeats)
+    return RepeatedModes(repeats, modes, modes.n_clusters)
 
 
 def _modes_of(sample: np.ndarray | Callable[[], np.ndarray], **options: float | None) -> Modes:

@@ -267,23 +267,24 @@ def mean_shift(run: Run) -> Drawing:
     shares = shares[shares > 0]
     if not counts and not len(shares):
         raise NothingToDraw("Mean shift: model.json holds no result of mean shift.")
-    chosen = found.get("n_clusters")
+    n_kept = int(found.get("n_clusters") or len(shares))
     figure = new_figure(2.4)
     left, right = figure.subplots(1, 2)
     if counts:
-        low, high = min(counts), max(counts)
+        shown = {*counts, n_kept or min(counts)}
         left.bar(
             list(counts),
             list(counts.values()),
             width=0.7,
-            color=[BLUE if n == chosen else FAINT for n in counts],
+            color=[BLUE if n == n_kept else FAINT for n in counts],
         )
-        left.set_xlim(low - 2.5, high + 2.5)
+        if n_kept not in counts:  # no repeat found this number: fewer modes were found again than they agree on
+            left.axvline(n_kept, color=BLUE, ls="--", lw=1)
+        left.set_xlim(min(shown) - 2.5, max(shown) + 2.5)
         left.set_ylim(0, 1.15 * max(counts.values()))
         left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         left.yaxis.set_major_locator(MaxNLocator(integer=True))
     finish(left, letter="a", title="repeats", x="Number of clusters", y="Times found")
-    n_kept = len(shares) if chosen is None else int(chosen)
     for colour, part in ((BLUE, slice(None, n_kept)), (FAINT, slice(n_kept, None))):
         order = np.arange(1, len(shares) + 1)[part]
         right.vlines(order, shares.min() / 2 * 100 if len(shares) else 0, 100 * shares[part], lw=1, color=colour)
@@ -309,6 +310,12 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], n_kept: int
     )
     if width is not None:
         caption += f" Bandwidth: {width:.3g} in units of the scores that mean shift works on."
+    agreed = found.get("n_agreed", n_kept)
+    if agreed != n_kept:
+        caption += (
+            f" Of {agreed} modes that most repeats agree on, {n_kept} were found again where the length of the scores "
+            "is softened, and are used."
+        )
     if found.get("n_all") is not None:
         caption += f" Modes found before the smallest were left out: {found['n_all']}; shown: {n_modes}."
     alt = "Numbers of clusters found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."

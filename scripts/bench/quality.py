@@ -95,24 +95,47 @@ CASES = {
         chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.25, 0.25, 0.2, 0.2, 0.15, 0.25, 0.2, 0.15)),
         Noise(background_per_second=0.05),
     ),
-    "test three": Case(
+    "seen three later": Case(
         301, datetime.date(2015, 11, 1), chosen(1, 4, 5, weights=(0.25, 0.2, 0.3)), Noise(flux_factor=0.7)
     ),
-    "test four": Case(
+    "seen four later": Case(
         302,
         datetime.date(2014, 8, 1),
         chosen(0, 2, 4, 6, weights=(0.35, 0.2, 0.25, 0.15)),
         Noise(mixing=1.0, scatter=1.2, gaps_per_day=1.5),
         spacecraft="rbspb",
     ),
-    "test six": Case(
+    "seen six later": Case(
         303, datetime.date(2013, 5, 1), chosen(0, 2, 3, 5, 6, 7), Noise(contamination_per_second=3, fills_per_day=1)
     ),
-    "test eight": Case(
+    "seen eight later": Case(
         304,
         datetime.date(2016, 3, 1),
         chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.3, 0.15, 0.25, 0.2, 0.2, 0.2, 0.15, 0.2)),
         Noise(background_per_second=0.06, mixing=0.9),
+        spacecraft="rbspb",
+    ),
+    "test three": Case(
+        401, datetime.date(2014, 4, 1), chosen(0, 1, 5, weights=(0.3, 0.2, 0.3)), Noise(scatter=1.2, fills_per_day=1)
+    ),
+    "test five": Case(
+        402,
+        datetime.date(2015, 3, 1),
+        chosen(0, 2, 3, 5, 7, weights=(0.35, 0.25, 0.2, 0.3, 0.25)),
+        Noise(flux_factor=0.8, mixing=0.9),
+        spacecraft="rbspb",
+    ),
+    "test six": Case(
+        403,
+        datetime.date(2013, 7, 1),
+        chosen(0, 1, 2, 3, 4, 6, weights=(0.25, 0.3, 0.2, 0.15, 0.25, 0.25)),
+        Noise(mixing=0.6, gaps_per_day=2, contamination_per_second=3),
+    ),
+    "test eight": Case(
+        404,
+        datetime.date(2015, 12, 15),
+        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.2, 0.3, 0.2, 0.25, 0.2, 0.3, 0.25, 0.2)),
+        Noise(background_per_second=0.04, scatter=1.1),
         spacecraft="rbspb",
     ),
 }  # fmt: skip

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import MeanShift, estimate_bandwidth, get_bin_seeds
 
-from padflow.clustering.meanshift import Modes, RepeatedModes, _seeds, find_modes, repeat_modes, same_modes
+from padflow.clustering.meanshift import (
+    Modes,
+    RepeatedModes,
+    _seeds,
+    agreed_modes,
+    confirmed,
+    find_modes,
+    repeat_modes,
+    same_modes,
+)
 from padflow.errors import PadflowError
 
 CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
@@ -112,15 +121,14 @@ def modes_at(*places: float, bandwidth: float = 1.0) -> Modes:
 
 
 def test_modes_that_differ_in_most_repeats_are_left_out_although_their_number_is_the_same():
-    repeated = RepeatedModes([modes_at(0, 5, 9), modes_at(0.2, 5.3, 20), modes_at(4.9, 0.1, 30)])
-    assert repeated.counts == {3: 3}
-    np.testing.assert_allclose(repeated.modes.modes, [[0.1], [5]])
-    np.testing.assert_allclose(repeated.modes.share, [0.3, 0.2])
+    agreed = agreed_modes([modes_at(0, 5, 9), modes_at(0.2, 5.3, 20), modes_at(4.9, 0.1, 30)])
+    np.testing.assert_allclose(agreed.modes, [[0.1], [5]])
+    np.testing.assert_allclose(agreed.share, [0.3, 0.2])
 
 
 def test_a_single_repeat_is_kept_as_it_is():
     modes = find_modes(three_blobs(), bandwidth=2.0, min_share=0)
-    kept = RepeatedModes([modes]).modes
+    kept = agreed_modes([modes])
     assert (kept.bandwidth, kept.n_all) == (modes.bandwidth, modes.n_all)
     np.testing.assert_array_equal(kept.modes, modes.modes)
     np.testing.assert_array_equal(kept.share, modes.share)
@@ -128,7 +136,31 @@ def test_a_single_repeat_is_kept_as_it_is():
 
 def test_repeats_that_agree_on_nothing_are_refused():
     with pytest.raises(PadflowError, match="more than half of the 2 subsamples"):
-        RepeatedModes([modes_at(0, 5), modes_at(10, 15)]).modes  # noqa: B018
+        agreed_modes([modes_at(0, 5), modes_at(10, 15)])
+
+
+def test_modes_are_kept_that_most_other_repeats_found_as_well():
+    found = agreed(modes_at(0, 5, 6.5, 9))
+    places = np.array([[0.0], [50], [65], [90]])  # ten times as far among the other scores
+    others = [modes_at(1, 53, 91, bandwidth=10.0), modes_at(88, 54, bandwidth=10.0), modes_at(41, 2, bandwidth=10.0)]
+    kept = confirmed(found, places, others)
+    np.testing.assert_array_equal(kept.modes.modes, [[0], [5], [9]])
+    np.testing.assert_array_equal(kept.modes.share, found.modes.share[[0, 1, 3]])
+    assert (kept.n_clusters, kept.n_agreed, kept.repeats) == (3, 4, found.repeats)
+
+
+def test_one_other_mode_confirms_one_mode():
+    others = [modes_at(5.5)] * 3
+    assert confirmed(agreed(modes_at(0, 5, 6.1)), np.array([[0.0], [5], [6.1]]), others).modes.modes == [[5]]
+
+
+def test_modes_that_no_other_repeat_found_are_refused():
+    with pytest.raises(PadflowError, match="None of the 2 modes"):
+        confirmed(agreed(modes_at(0, 5)), np.array([[0.0], [5]]), [modes_at(20, 30)])
+
+
+def agreed(modes: Modes) -> RepeatedModes:
+    return RepeatedModes([modes], modes, modes.n_clusters)
 
 
 @given(
