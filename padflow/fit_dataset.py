@@ -39,7 +39,7 @@ from padflow.sampling import Split, read_with_halo
 from padflow.training import deal_split, train_network
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 FIT_ROWS = 32 * BLOCK_ROWS
 """Rows of a Dataset that one task of `fit` deals with."""
@@ -123,8 +123,7 @@ def fit_encoded(
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
     group = _group_of(dataset)
     chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
-    # Sent to the workers once, and not with each of their tasks.
-    shared = reader if client is None else client.scatter(reader, broadcast=True, hash=False)
+    shared = reader if client is None else _sent(reader, client)
     spans = [(shared, start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
     statistics = partial(_span_statistics, group, preprocessor, network, chosen, share)
@@ -153,8 +152,19 @@ def fit_encoded(
 def _workers_of(client: Client | None) -> Workers:
     if client is None:
         return SerialWorkers()
-    client.submit(int, pure=False).result()  # a cluster that grows with its work has no worker before
     return DaskWorkers(client, threads=lambda: sum(client.nthreads().values()))
+
+
+def _sent(reader: DatasetReader, client: Client) -> Future:
+    """Send the Dataset once, and not with each task: to one worker, from which the others fetch it.
+
+    A cluster that grows and shrinks with its work has no worker before there is some, and keeps the last one that
+    holds a result: by then that is one which will not be closed in the middle of the sending.
+    """
+    held = client.submit(int, pure=False)
+    held.result()
+    (holders,) = client.who_has([held]).values()
+    return client.scatter(reader, workers=list(holders), hash=False)
 
 
 def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:

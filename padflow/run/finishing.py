@@ -16,7 +16,7 @@ from padflow.model import Classes, Model, unpack_projection
 from padflow.network import Network
 from padflow.preprocessing import Reason
 from padflow.run.context import Run, run_pass
-from padflow.run.fitting import ALL_DIED, fitted, the_pass
+from padflow.run.fitting import ALL_DIED, fitted
 from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS
 from padflow.run.ledger import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
 from padflow.run.passes import fit_arrays
@@ -60,9 +60,9 @@ def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
     last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
     edges = tuple(time_edges(first, last).astype(np.int64).tolist())
     config = run.config
-    function = the_pass(
-        run,
-        SummaryPart,
+    function = SummaryPart.of(
+        run.directory,
+        run.config,
         l_variable=config.preprocess.l_variable,
         edges_ns=edges,
         share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -83,19 +82,6 @@ def fit_autoencoder(run: Run) -> None:
         run.note("flags", info["flags"])
 
 
-def the_pass(run: Run, kind: type[Pass] = Pass, **more: Any) -> Any:
-    """Return a pass of this run's configuration."""
-    config = run.config
-    return kind(
-        run_dir=str(run.directory),
-        preprocess=config.preprocess,
-        rows_per_part=config.archive.rows_per_part,
-        test_only=config.pca.rows == "test",
-        opened_ns=time.time_ns(),
-        **more,
-    )
-
-
 def fit_components(run: Run) -> None:
     """Fit the principal components of the codes of all records, unless the run has them."""
     if fitted(run, "pca"):
@@ -105,7 +91,7 @@ def fit_components(run: Run) -> None:
     tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         share = pairs_share(run.config, sum(group.rows for group in run.groups))
-        function = the_pass(run, MomentsPart, pairs_share=share)
+        function = MomentsPart.of(run.directory, run.config, pairs_share=share)
         for task, result, peak in run_parts(
             run.directory, "moments", tasks=tasks, function=function, workers=run.workers
         ):
@@ -171,7 +157,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
 def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list[np.ndarray]:
     """Pick scores by their place among all that are fitted to, in one pass, a part in memory at a time."""
     pieces: list[list[np.ndarray]] = [[] for _ in indices]
-    reader = the_pass(run)
+    reader = Pass.of(run.directory, run.config)
     start = 0
     for task in parts:
         scores = reader.fit_scores(task)
@@ -188,7 +174,7 @@ def _kmeans(
     import dask
     import dask.array as da
 
-    read = partial(_load_scores, the_pass(run), found, run.config)
+    read = partial(_load_scores, Pass.of(run.directory, run.config), found, run.config)
     load = dask.delayed(read, pure=False)
     components = run.config.pca.components
     tasks = list(sizes)
@@ -210,7 +196,7 @@ def _count(read: Callable[[PartTask], np.ndarray], task: PartTask) -> int:
 
 
 def _all_class_sizes(run: Run, tasks: list[PartTask], classes: Classes) -> np.ndarray:
-    return np.sum(run.workers.map(partial(_class_sizes, the_pass(run), classes), tasks), axis=0)
+    return np.sum(run.workers.map(partial(_class_sizes, Pass.of(run.directory, run.config), classes), tasks), axis=0)
 
 
 def _class_sizes(reader: Pass, classes: Classes, task: PartTask) -> np.ndarray:

@@ -5,14 +5,15 @@ Fitted arrays do not travel: workers read them from the run directory, once each
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from padflow.config import PreprocessConfig
+from padflow.config import Config, PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import PadflowError
@@ -71,6 +72,18 @@ class Pass:
     rows_per_part: int
     test_only: bool
     opened_ns: int
+
+    @classmethod
+    def of(cls, run_dir: Path, config: Config, **more: Any) -> Self:
+        """Return the pass of a run of this configuration, to be begun now."""
+        return cls(
+            run_dir=str(run_dir),
+            preprocess=config.preprocess,
+            rows_per_part=config.archive.rows_per_part,
+            test_only=config.pca.rows == "test",
+            opened_ns=time.time_ns(),
+            **more,
+        )
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""

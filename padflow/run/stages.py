@@ -31,7 +31,6 @@ from padflow.run.fitting import (
     fit_components,
     fit_folder,
     fitted,
-    the_pass,
 )
 from padflow.run.ingesting import budget_of, bytes_left, ingest, scan
 from padflow.run.layout import CLASSES, ENCODER, FIT, RESULTS
@@ -145,16 +144,18 @@ def score(run: Run) -> list[PartTask]:
             attributes={"Conventions": "CF-1.11", "spacecraft": group.group, "padflow_version": __version__},
         )
     tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
-    run_pass(run, "score", tasks, the_pass(run, ScorePart), stand_in=the_pass(run, ScoreStandIn))
+    of_run = run.directory, run.config
+    run_pass(run, "score", tasks, ScorePart.of(*of_run), stand_in=ScoreStandIn.of(*of_run))
     return tasks
 
 
 def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
     """Give every scored record its class."""
     tasks = label_tasks(run.directory, scored, classes=fitted(run, "cluster")["key"])
-    for task in run_pass(run, "label", tasks, the_pass(run, LabelPart), stand_in=the_pass(run, LabelStandIn)):
+    of_run = run.directory, run.config
+    for task in run_pass(run, "label", tasks, LabelPart.of(*of_run), stand_in=LabelStandIn.of(*of_run)):
         # Its scores would say that its records were selected.
-        put_stand_in(run.directory, "score", task, function=the_pass(run, ScoreStandIn), workers=run.workers)
+        put_stand_in(run.directory, "score", task, function=ScoreStandIn.of(*of_run), workers=run.workers)
     return tasks
 
 

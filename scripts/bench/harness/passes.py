@@ -199,13 +199,7 @@ class FinishedRun:
         kind = {"pca": MomentsPart, "score": ScorePart, "label": LabelPart}[name]
         rows = sum(span.stop - span.start for span in self.spans)
         more = {"pairs_share": pairs_share(config, rows)} if name == "pca" else {}
-        return kind(
-            run_dir=str(self.directory),
-            preprocess=config.preprocess,
-            rows_per_part=config.archive.rows_per_part,
-            test_only=config.pca.rows == "test",
-            **more,
-        )
+        return kind.of(self.directory, config, **more)
 
 
 PASSES = ("ingest", "pca", "score", "label")
