@@ -242,6 +242,12 @@ class KMeansConfig(Section):
         description="Scores the centres are fitted to: all, or those within a bandwidth of a mode, so that records "
         "between the populations or far from all do not pull at the centres. Every record is labelled either way.",
     )
+    borders: Literal["halfway", "likeliest"] = Field(
+        "halfway",
+        description="Which class a record takes: that of the nearest centre, so that borders lie halfway between "
+        "centres; or the likeliest, by the place, spread and share that each class of k-means has on the subsamples of "
+        "mean shift (a mixture of Student's t distributions).",
+    )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(
         1e-4, description="Stop when the centres move less, relative to the variance (as in scikit-learn)."

@@ -177,8 +177,7 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
     else:
         with workers.collections():
             lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
-            sample = near_modes(samples[0], found, config)
-            classes, info = kmeans_classes(lazy, k, found=found, sample=sample, config=config)
+            classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config)
         classes, info = numbered_by_size(classes, info, config, sizes=lambda classes: class_sizes(classes, scores))
     return classes, info | {"mean_shift": describe_modes(found)}
 

@@ -17,6 +17,7 @@ from padflow.blas import one_blas_thread
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import by_size, fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, confirmed, repeat_modes
+from padflow.clustering.mixture import fit_mixture
 from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import ConfigError, PadflowError
@@ -207,18 +208,19 @@ def near_modes(scores: np.ndarray, found: RepeatedModes, config: Config) -> np.n
 
 
 def kmeans_classes(
-    scores: da.Array, k: int, *, found: RepeatedModes, sample: np.ndarray, config: Config
+    scores: da.Array, k: int, *, found: RepeatedModes, samples: list[np.ndarray], config: Config
 ) -> tuple[Classes, dict[str, Any]]:
-    """Fit k-means to all scores, a dask array (scores, component) with known chunks.
+    """Fit k-means to scores, a dask array (scores, component) with known chunks: those of `near_modes`.
 
     Parameters
     ----------
-    sample : ndarray, shape (rows, component)
-        Scores on which starts are compared.
+    samples : list of ndarray of float64, shape (rows, component)
+        The subsamples of mean shift. Starts are compared on the first, borders are fitted to all.
     """
     section = config.kmeans
     init: Any = section.init
     if init == "modes":
+        sample = near_modes(samples[0], found, config)
         init = best_start(sample, k, modes=mode_places(found, config), config=config)
     # Parts of the archive would be many small blocks, each with tasks of its own in every iteration.
     scores = scores.rechunk((KMEANS_ROWS, -1)).persist()
@@ -232,17 +234,20 @@ def kmeans_classes(
         init_rows=START_SCORES,
     )
     info = {"iterations": fitted.n_iter, "fit_inertia": fitted.inertia, "fit_sizes": fitted.sizes.tolist()}
-    return Classes(fitted.centres), info
+    if section.borders == "halfway":
+        return Classes(fitted.centres), info
+    mixture = fit_mixture(np.concatenate(samples), fitted.centres)
+    return Classes(mixture.centres, mixture=mixture), info
 
 
 def numbered_by_size(
     classes: Classes, info: dict[str, Any], config: Config, *, sizes: Callable[[Classes], np.ndarray]
 ) -> tuple[Classes, dict[str, Any]]:
-    """Renumber classes of k-means from the largest, by all records that are theirs and not only those near a mode."""
-    if config.kmeans.fit_to == "all":
+    """Renumber classes from the largest, by all records that are theirs and not only those k-means was fitted to."""
+    if config.kmeans.fit_to == "all" and config.kmeans.borders == "halfway":
         return classes, info
     order = by_size(sizes(classes), classes.centres)
-    return Classes(classes.centres[order]), info | {"fit_sizes": [info["fit_sizes"][i] for i in order]}
+    return classes.in_order(order), info | {"fit_sizes": [info["fit_sizes"][i] for i in order]}
 
 
 def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:

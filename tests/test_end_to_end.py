@@ -19,6 +19,7 @@ import zarr
 
 from padflow import Model, open_archive, open_results
 from padflow.archive.simulate import simulate_archive
+from padflow.clustering.mixture import DEGREES
 from padflow.durable import read_json
 from padflow.preprocessing import Reason
 from padflow.run import ledger
@@ -92,14 +93,16 @@ def test_every_record_has_a_class_or_a_reason(finished_run) -> None:
     archive = open_archive(finished_run.directory).load()
     outside = ~((archive["L"].values >= 2.5) & (archive["L"].values < 7.5))
     np.testing.assert_array_equal(results["reason"].values == Reason.OUTSIDE_L, outside)
-    # And the classes are those of the nearest centre.
-    model = Model.load(finished_run.directory / "model")
-    score = results["score"].values.astype("f8")
-    apart = ((score[:, None] - model.classes.centres) ** 2).sum(axis=2)
+    # And the classes are the likeliest.
+    mixture = Model.load(finished_run.directory / "model").classes.mixture
     known = results["cluster"].values >= 0
-    chosen = apart[known, results["cluster"].values[known]]
-    np.testing.assert_allclose(chosen, apart[known].min(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(results["distance"].values[known], np.sqrt(chosen), rtol=1e-4, atol=1e-6)
+    score, cluster = results["score"].values[known].astype("f8"), results["cluster"].values[known]
+    away = np.einsum("kij,nkj->nki", mixture.whitening, score[:, None] - mixture.centres)
+    squared = (away**2).sum(axis=2)
+    unlikely = (DEGREES + score.shape[1]) * np.log1p(squared / DEGREES) + mixture.penalty
+    each = np.arange(len(score))
+    np.testing.assert_allclose(unlikely[each, cluster], unlikely.min(axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(results["distance"].values[known], np.sqrt(squared[each, cluster]), rtol=1e-4)
     out = finished_run.completed.stdout
     assert f"{labelled:,} of {results.sizes['time']:,} records labelled" in out
     assert str(finished_run.directory / "report" / "index.html") in out

@@ -12,6 +12,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from padflow.clustering.agglomerative import fit_ward
+from padflow.clustering.mixture import assign_mixture, fit_mixture
 from padflow.config import BLOCK_ROWS, PreprocessConfig
 from padflow.durable import sha256_of
 from padflow.errors import PadflowError
@@ -51,12 +52,15 @@ def fitted(factories, records, axes):
     return (CONFIG, axes, network, pca.mean_, pca.components_), pca.transform(codes)
 
 
-@pytest.fixture(scope="module", params=["kmeans", "ward"])
+@pytest.fixture(scope="module", params=["kmeans", "mixture", "ward"])
 def model(request, fitted):
     parts, scores = fitted
     rng = np.random.default_rng(0)
     if request.param == "kmeans":
         classes = Classes(scores[rng.choice(len(scores), 5, replace=False)])
+    elif request.param == "mixture":
+        mixture = fit_mixture(scores, scores[rng.choice(len(scores), 5, replace=False)])
+        classes = Classes(mixture.centres, mixture=mixture)
     else:
         ward = fit_ward(scores[rng.choice(len(scores), 200, replace=False)], 4)
         classes = Classes(ward.centres, ward)
@@ -68,13 +72,24 @@ def labels(factories, model, records):
     return model.label(factories.dataset(records))
 
 
-def test_labels_are_of_the_nearest_centre_or_sample(model, labels):
+def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labels):
     known = labels["cluster"].values >= 0
     np.testing.assert_array_equal(known, labels["reason"] == Reason.SELECTED)
     assert 0.3 < known.mean() < 0.9
     score = labels["score"].values[known].astype("f8")
     cluster = labels["cluster"].values[known]
     centres, ward = model.classes.centres, model.classes.ward
+    assert len(set(cluster)) == len(centres)
+    for name in ("score", "distance", "margin", "reconstruction_error"):
+        assert np.isnan(labels[name].values[~known]).all(), name
+        assert np.isfinite(labels[name].values[known]).all(), name
+    assert set(labels["cluster"].values[~known]) == {-1}
+    if model.classes.mixture is not None:
+        for name, expected in zip(
+            ("cluster", "distance", "margin"), assign_mixture(score, model.classes.mixture), strict=True
+        ):
+            np.testing.assert_array_equal(labels[name].values[known], expected, err_msg=name)
+        return
     if ward is None:
         apart = cdist(score, centres)
     else:
@@ -85,11 +100,6 @@ def test_labels_are_of_the_nearest_centre_or_sample(model, labels):
     np.testing.assert_allclose(labels["distance"].values[known], own, rtol=1e-5)
     nearest, second = np.sort(apart, axis=1)[:, :2].T
     np.testing.assert_allclose(labels["margin"].values[known], 1 - nearest / second, atol=1e-5)
-    for name in ("score", "distance", "margin", "reconstruction_error"):
-        assert np.isnan(labels[name].values[~known]).all(), name
-        assert np.isfinite(labels[name].values[known]).all(), name
-    assert set(labels["cluster"].values[~known]) == {-1}
-    assert len(set(cluster)) == len(centres)
 
 
 @pytest.mark.parametrize("chunks", [333, BLOCK_ROWS, 1500, 2 * BLOCK_ROWS, ROWS])
@@ -217,11 +227,11 @@ def test_a_description_that_is_not_whole_is_refused(saved, text):
         Model.load(saved)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"format": None}, {"format": "1"}])
+@pytest.mark.parametrize("change", [{"format": 1}, {"format": None}, {"format": "2"}])
 def test_other_formats_are_refused(saved, change):
     description = json.loads((saved / DESCRIPTION).read_text())
     (saved / DESCRIPTION).write_text(json.dumps(description | change))
-    with pytest.raises(PadflowError, match="reads format 1"):
+    with pytest.raises(PadflowError, match="reads format 2"):
         Model.load(saved)
 
 

@@ -144,8 +144,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
             index = sample_indices(total, size, seed=config.seed_of("kmeans"))
             classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
         else:
-            sample = near_modes(samples[0], found, config)
-            classes, info = _kmeans(run, sizes, k=k, found=found, sample=sample)
+            classes, info = _kmeans(run, sizes, k=k, found=found, samples=samples)
         stage.count(total)
         stage.summary = f"{k} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": mode_places(found, config)})
@@ -169,7 +168,7 @@ def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list
 
 
 def _kmeans(
-    run: Run, sizes: dict[PartTask, int], *, k: int, found: RepeatedModes, sample: np.ndarray
+    run: Run, sizes: dict[PartTask, int], *, k: int, found: RepeatedModes, samples: list[np.ndarray]
 ) -> tuple[Classes, dict[str, Any]]:
     import dask
     import dask.array as da
@@ -183,7 +182,7 @@ def _kmeans(
         sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
-        classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, sample=sample, config=run.config)
+        classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, samples=samples, config=run.config)
     return numbered_by_size(classes, info, run.config, sizes=partial(_all_class_sizes, run, tasks))
 
 

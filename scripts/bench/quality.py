@@ -115,27 +115,50 @@ CASES = {
         Noise(background_per_second=0.06, mixing=0.9),
         spacecraft="rbspb",
     ),
-    "test three": Case(
+    "seen three fifth": Case(
         401, datetime.date(2014, 4, 1), chosen(0, 1, 5, weights=(0.3, 0.2, 0.3)), Noise(scatter=1.2, fills_per_day=1)
     ),
-    "test five": Case(
+    "seen five fifth": Case(
         402,
         datetime.date(2015, 3, 1),
         chosen(0, 2, 3, 5, 7, weights=(0.35, 0.25, 0.2, 0.3, 0.25)),
         Noise(flux_factor=0.8, mixing=0.9),
         spacecraft="rbspb",
     ),
-    "test six": Case(
+    "seen six fifth": Case(
         403,
         datetime.date(2013, 7, 1),
         chosen(0, 1, 2, 3, 4, 6, weights=(0.25, 0.3, 0.2, 0.15, 0.25, 0.25)),
         Noise(mixing=0.6, gaps_per_day=2, contamination_per_second=3),
     ),
-    "test eight": Case(
+    "seen eight fifth": Case(
         404,
         datetime.date(2015, 12, 15),
         chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.2, 0.3, 0.2, 0.25, 0.2, 0.3, 0.25, 0.2)),
         Noise(background_per_second=0.04, scatter=1.1),
+        spacecraft="rbspb",
+    ),
+    "test three": Case(
+        501, datetime.date(2014, 12, 1), chosen(0, 2, 4, weights=(0.3, 0.25, 0.2)), Noise(mixing=0.9, gaps_per_day=1)
+    ),
+    "test five": Case(
+        502,
+        datetime.date(2016, 1, 15),
+        chosen(0, 1, 4, 5, 6, weights=(0.3, 0.2, 0.25, 0.2, 0.3)),
+        Noise(scatter=1.3, contamination_per_second=3),
+        spacecraft="rbspb",
+    ),
+    "test six": Case(
+        503,
+        datetime.date(2013, 10, 1),
+        chosen(0, 2, 3, 4, 5, 7, weights=(0.3, 0.2, 0.25, 0.2, 0.25, 0.2)),
+        Noise(flux_factor=0.8, fills_per_day=1.5),
+    ),
+    "test eight": Case(
+        504,
+        datetime.date(2015, 6, 15),
+        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.25, 0.2, 0.25, 0.2, 0.25, 0.25, 0.2, 0.25)),
+        Noise(background_per_second=0.05, gaps_per_day=1.5),
         spacecraft="rbspb",
     ),
 }  # fmt: skip
