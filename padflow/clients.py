@@ -187,11 +187,11 @@ def _losses_explained() -> Iterator[None]:
         if isinstance(error, FutureCancelledError) and not error.reason.startswith("scheduler"):
             raise PadflowError(
                 "The Dask cluster lost what it was given to work on, perhaps with the workers that held it "
-                f"({error.reason}). What is done is whole: run the same command again, on workers that stay."
+                f"({error.reason}). Do it again, on workers that stay; `padflow run` goes on from what is done."
             ) from error
         raise PadflowError(
-            "The Dask scheduler is gone, or cannot be reached any more. What is done is whole: run the same command "
-            "again to go on from here."
+            "The Dask scheduler is gone, or began anew, or cannot be reached any more. Do it again; `padflow run` goes "
+            "on from what is done."
         ) from error
     except KilledWorker as error:
         raise PadflowError(_deaths(error.task)) from error
@@ -199,8 +199,8 @@ def _losses_explained() -> Iterator[None]:
 
 def _deaths(item: Any) -> str:
     return (
-        f"Workers died {ALLOWED_FAILURES + 1} times on {item}. They may lack memory: raise cluster.memory_limit or "
-        "lower archive.rows_per_part; workers' logs say more with -v."
+        f"Workers died on {item}, one after the other. They may lack memory: give each more (cluster.memory_limit) or "
+        "less to do at a time (archive.rows_per_part); workers' logs say more with -v."
     )
 
 

@@ -210,7 +210,7 @@ class MeanShiftConfig(Section):
     bandwidth: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Bandwidth in units of the scores, with pca.scale noise of scores as they are softened for mean "
-        "shift (padflow/noise.py); null estimates it.",
+        "shift (padflow/noise.py), while that of the search that confirms modes is estimated; null estimates it.",
     )
     starts: Annotated[int, Field(ge=10)] | None = Field(
         None,

@@ -70,7 +70,7 @@ class DatasetReader:
 
 def _computed_here(array: xr.DataArray) -> np.ndarray:
     # The caller may be a task of a cluster, or one of several threads: what it reads it must compute itself.
-    return array.compute(scheduler="synchronous").values
+    return array.variable.compute(scheduler="synchronous").values  # without its coordinates
 
 
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:

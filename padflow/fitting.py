@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -16,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from padflow.blas import one_blas_thread
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import by_size, fit_kmeans
-from padflow.clustering.meanshift import RepeatedModes, confirmed, repeat_modes
+from padflow.clustering.meanshift import RepeatedModes, confirmed, modes_of_each, repeat_modes
 from padflow.clustering.mixture import fit_mixture
 from padflow.config import BLOCK_ROWS, Config, PcaConfig
 from padflow.encoder import CodeStatistics
@@ -148,22 +147,21 @@ def find_number(samples: list[np.ndarray], config: Config, *, apply: Callable[..
     not each of them: see `padflow.noise.MODE_SOFTENING`.
     """
     section = config.mean_shift
-    search = partial(
-        repeat_modes,
-        apply=apply,
-        quantile=section.quantile,
-        bandwidth_samples=section.bandwidth_samples,
-        bandwidth=section.bandwidth,
-        starts=section.starts,
-        min_share=section.min_share,
-        seed=config.seed_of("mean_shift"),
-    )
-    found = search([mode_scores(sample, config) for sample in samples])
+    options: dict[str, Any] = {
+        "apply": apply,
+        "quantile": section.quantile,
+        "bandwidth_samples": section.bandwidth_samples,
+        "starts": section.starts,
+        "min_share": section.min_share,
+        "seed": config.seed_of("mean_shift"),
+    }
+    found = repeat_modes([mode_scores(sample, config) for sample in samples], bandwidth=section.bandwidth, **options)
     if config.pca.scale != "noise":
         return found
-    others = search([soften_length(unsoften(sample, SOFTENING), MODE_SOFTENING) for sample in samples])
+    # A bandwidth of the configuration is for the other space: in this one, distances far out are much smaller.
+    softened = [soften_length(unsoften(sample, SOFTENING), MODE_SOFTENING) for sample in samples]
     places = soften_length(unsoften(found.modes.modes, MODE_SOFTENING), MODE_SOFTENING)
-    return confirmed(found, places, others.repeats)
+    return confirmed(found, places, modes_of_each(softened, bandwidth=None, **options))
 
 
 def number_of_classes(config: Config, found: RepeatedModes) -> int:
@@ -178,10 +176,21 @@ def number_of_classes(config: Config, found: RepeatedModes) -> int:
     k = found.n_clusters if clusters == "mean_shift" else clusters
     if k < 2:
         raise PadflowError(
-            "Mean shift found a single cluster, which classifies nothing. Set kmeans.clusters to a number, or lower "
-            "mean_shift.quantile (or mean_shift.bandwidth) to look for finer structure."
+            f"Mean shift found a single cluster{_of_agreed(found)}, which classifies nothing. Set kmeans.clusters to a "
+            "number, or lower mean_shift.quantile (or mean_shift.bandwidth) to look for finer structure."
         )
     return k
+
+
+def _of_agreed(found: RepeatedModes) -> str:
+    dropped = len(found.unconfirmed)
+    return f" ({dropped} more were not found again with the length of the scores softened)" if dropped else ""
+
+
+def describe_number(found: RepeatedModes) -> str:
+    """Return a line for the log on how the number of classes was found."""
+    counts = ", ".join(f"{k} clusters {n}x" for k, n in found.counts.items())
+    return f"{counts}; {found.n_clusters} kept{_of_agreed(found)}; bandwidth {found.modes.bandwidth:.4g}"
 
 
 def best_start(sample: np.ndarray, k: int, *, modes: np.ndarray, config: Config) -> np.ndarray:
@@ -271,4 +280,5 @@ def describe_modes(found: RepeatedModes) -> dict[str, Any]:
         "n_all": modes.n_all,
         "counts": {str(number): times for number, times in found.counts.items()},
         "shares": modes.share.tolist(),
+        "unconfirmed_shares": list(found.unconfirmed),
     }

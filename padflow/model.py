@@ -26,7 +26,7 @@ from padflow.records import Records
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = 2
+FORMAT = 1
 ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
 NO_CLASS = -1
 

@@ -68,8 +68,11 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise PadflowError(f"{path} cannot be read ({error.strerror}). Mend that and run the command again.") from error
-    except (ValueError, OverflowError, RuntimeError) as error:  # numcodecs raises RuntimeError
+        raise PadflowError(
+            f"{path} cannot be read ({error.strerror or error}). Mend that and run the command again."
+        ) from error
+    # numcodecs raises RuntimeError, and asks for as much memory as a damaged header says.
+    except (ValueError, OverflowError, RuntimeError, MemoryError) as error:
         raise PadflowError(
             f"{path} is damaged ({error}). `padflow verify --repair` finds all such parts, and the next `padflow run` "
             "does them again."

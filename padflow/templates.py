@@ -99,12 +99,19 @@ def results_specs(components: int) -> list[ArraySpec]:
             (components,),
             {"long_name": "principal components of the record's code"},
         ),
-        ArraySpec("distance", "f4", np.nan, attributes={"long_name": "distance of the score to its class"}),
+        ArraySpec(
+            "distance",
+            "f4",
+            np.nan,
+            attributes={
+                "long_name": "distance of the score to the centre of its class, over the spread of a class that has one"
+            },
+        ),
         ArraySpec(
             "margin",
             "f4",
             np.nan,
-            attributes={"long_name": "0 on the border to the second nearest class, 1 at the class itself"},
+            attributes={"long_name": "0 on the border to the next class, towards 1 well within the class"},
         ),
         ArraySpec(
             "reconstruction_error",

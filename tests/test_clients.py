@@ -111,7 +111,7 @@ def test_there_may_be_fewer_threads_than_a_moment_ago(cluster: DaskWorkers) -> N
 
 
 def test_what_workers_die_of_is_named(cluster: DaskWorkers) -> None:
-    with pytest.raises(PadflowError, match=r"Workers died 3 times on 17\."):
+    with pytest.raises(PadflowError, match=r"Workers died on 17, "):
         cluster.map(os._exit, [17])
 
 

@@ -227,11 +227,11 @@ def test_a_description_that_is_not_whole_is_refused(saved, text):
         Model.load(saved)
 
 
-@pytest.mark.parametrize("change", [{"format": 1}, {"format": None}, {"format": "2"}])
+@pytest.mark.parametrize("change", [{"format": 2}, {"format": None}, {"format": "1"}])
 def test_other_formats_are_refused(saved, change):
     description = json.loads((saved / DESCRIPTION).read_text())
     (saved / DESCRIPTION).write_text(json.dumps(description | change))
-    with pytest.raises(PadflowError, match="reads format 2"):
+    with pytest.raises(PadflowError, match="reads format 1"):
         Model.load(saved)
 
 

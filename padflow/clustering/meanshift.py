@@ -177,13 +177,13 @@ class RepeatedModes:
         One for each subsample, in their order.
     modes : Modes
         See `agreed_modes` and `confirmed`.
-    n_agreed : int
-        Number of modes that most repeats agree on, also where they were not confirmed.
+    unconfirmed : tuple of float
+        Shares of the records at modes that most repeats agree on, but that were not confirmed.
     """
 
     repeats: list[Modes]
     modes: Modes
-    n_agreed: int
+    unconfirmed: tuple[float, ...] = ()
 
     @property
     def counts(self) -> dict[int, int]:
@@ -194,6 +194,11 @@ class RepeatedModes:
     def n_clusters(self) -> int:
         """The number of clusters."""
         return self.modes.n_clusters
+
+    @property
+    def n_agreed(self) -> int:
+        """Number of modes that most repeats agree on, also where they were not confirmed."""
+        return self.n_clusters + len(self.unconfirmed)
 
 
 def agreed_modes(repeats: list[Modes]) -> Modes:
@@ -237,15 +242,21 @@ def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> 
     """
     # Modes of one subsample are never nearer to each other than this, so those that are may be one.
     radius = _mean_bandwidth(others)
-    groups = same_modes([replace(found.modes, modes=places), *others], radius)
-    kept = sorted(group[0][1] for group in groups if group[0][0] == 0 and len(group) - 1 > len(others) / 2)
-    if not kept:
+    votes = np.zeros(len(places), int)
+    for other in others:
+        votes[[place for place, _ in _nearest_pairs(places, other.modes, radius)]] += 1
+    kept = votes > len(others) / 2
+    if not kept.any():
         raise PadflowError(
             f"None of the {found.n_clusters} modes that mean shift found among the scores was found again where their "
             "length is softened. Raise mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
         )
     modes = found.modes
-    return replace(found, modes=replace(modes, modes=modes.modes[kept], share=modes.share[kept]))
+    return RepeatedModes(
+        found.repeats,
+        replace(modes, modes=modes.modes[kept], share=modes.share[kept]),
+        unconfirmed=tuple(modes.share[~kept].tolist()),
+    )
 
 
 def _mean_bandwidth(repeats: list[Modes]) -> float:
@@ -271,16 +282,34 @@ def same_modes(repeats: list[Modes], radius: float) -> list[list[tuple[int, int]
         free = set(range(len(found.modes)))
         if groups:
             means = np.array([np.mean([repeats[r].modes[m] for r, m in group], axis=0) for group in groups])
-            distance = np.linalg.norm(found.modes[:, None] - means, axis=2)
-            for _ in range(min(distance.shape)):
-                mode, group = np.unravel_index(distance.argmin(), distance.shape)
-                if distance[mode, group] > radius:
-                    break
-                groups[group].append((repeat, int(mode)))
-                free.remove(int(mode))
-                distance[mode], distance[:, group] = np.inf, np.inf
+            for mode, group in _nearest_pairs(found.modes, means, radius):
+                groups[group].append((repeat, mode))
+                free.remove(mode)
         groups += [[(repeat, mode)] for mode in sorted(free)]
     return groups
+
+
+def _nearest_pairs(these: np.ndarray, those: np.ndarray, radius: float) -> list[tuple[int, int]]:
+    """Pair each of `these` with at most one of `those` within a distance, the nearest first."""
+    distance = np.linalg.norm(these[:, None] - those, axis=2)
+    pairs: list[tuple[int, int]] = []
+    for _ in range(min(distance.shape)):
+        this, that = (int(place) for place in np.unravel_index(distance.argmin(), distance.shape))
+        if distance[this, that] > radius:
+            break
+        pairs.append((this, that))
+        distance[this], distance[:, that] = np.inf, np.inf
+    return pairs
+
+
+def modes_of_each(
+    samples: Iterable[np.ndarray | Callable[[], np.ndarray]],
+    *,
+    apply: Callable[[Callable, Iterable], Iterable] = map,
+    **options: float | None,
+) -> list[Modes]:
+    """Find the modes of several subsamples, as `repeat_modes` is told to."""
+    return list(apply(functools.partial(_modes_of, **options), samples))
 
 
 def repeat_modes(
@@ -305,9 +334,8 @@ def repeat_modes(
     PadflowError
         As `find_modes` does.
     """
-    repeats = list(apply(functools.partial(_modes_of, **options), samples))
-    modes = agreed_modes(repeats)
-    return RepeatedModes(repeats, modes, modes.n_clusters)
+    repeats = modes_of_each(samples, apply=apply, **options)
+    return RepeatedModes(repeats, agreed_modes(repeats))
 
 
 def _modes_of(sample: np.ndarray | Callable[[], np.ndarray], **options: float | None) -> Modes:

@@ -180,8 +180,7 @@ def scores(run: Run) -> Drawing:
         f"first {n_dims} {what} of the encoded records ({unit}); colour: class. Points are "
         "transparent and drawn in random order, so that depth of colour follows density and, in the "
         "planes, no class hides another; numbers stand at the median of each class. The planes have equal "
-        "scales, so that distances are those that k-means "
-        f"measures{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
+        f"scales, as k-means measures distances{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
     )
     alt = f"Scatter of {len(points):,} scores in {n_dims} dimensions, coloured by class."
     return Drawing("scores", "Records in score space", caption, alt, figure)
@@ -263,11 +262,10 @@ def mean_shift(run: Run) -> Drawing:
     """Draw how often mean shift found each number of clusters, and the share of every mode."""
     found = run.model.get("mean_shift") or {}
     counts = {int(number): int(times) for number, times in (found.get("counts") or {}).items()}
-    shares = np.sort(numbers(found.get("shares")))[::-1]
-    shares = shares[shares > 0]
-    if not counts and not len(shares):
+    kept, unconfirmed = (np.sort(numbers(found.get(name)))[::-1] for name in ("shares", "unconfirmed_shares"))
+    if not counts and not len(kept):
         raise NothingToDraw("Mean shift: model.json holds no result of mean shift.")
-    n_kept = int(found.get("n_clusters") or len(shares))
+    n_kept, shares = int(found.get("n_clusters") or len(kept)), np.concatenate([kept, unconfirmed])
     figure = new_figure(2.4)
     left, right = figure.subplots(1, 2)
     if counts:
@@ -278,7 +276,7 @@ def mean_shift(run: Run) -> Drawing:
             width=0.7,
             color=[BLUE if n == n_kept else FAINT for n in counts],
         )
-        if n_kept not in counts:  # no repeat found this number: fewer modes were found again than they agree on
+        if n_kept not in counts:  # no repeat found just those modes that most of them agree on and that were confirmed
             left.axvline(n_kept, color=BLUE, ls="--", lw=1)
         left.set_xlim(min(shown) - 2.5, max(shown) + 2.5)
         left.set_ylim(0, 1.15 * max(counts.values()))
@@ -295,28 +293,24 @@ def mean_shift(run: Run) -> Drawing:
         right.set_ylim(shares.min() / 2 * 100, 150)
         right.set_xlim(0.4, len(shares) + 0.6)
     right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    finish(right, letter="b", title="modes", x="Mode, largest first", y="Share of records (%)")
-    return Drawing("mean_shift", "Number of clusters", *_mean_shift_words(found, counts, n_kept, len(shares)), figure)
+    finish(right, letter="b", title="modes", x="Mode", y="Share of records (%)")
+    words = _mean_shift_words(found, counts, kept=n_kept, unconfirmed=len(unconfirmed))
+    return Drawing("mean_shift", "Number of clusters", *words, figure)
 
 
-def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], n_kept: int, n_modes: int) -> tuple[str, str]:
+def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: int, unconfirmed: int) -> tuple[str, str]:
     repeats = sum(counts.values())
     width = found.get("bandwidth")
     caption = (
         f"(a) How often flat-kernel mean shift found each number of clusters in {repeats} "
-        f"repeat{'s' * (repeats != 1)} on random samples of the scores; blue: the number used, {n_kept}. "
-        f"(b) Share of the records at each mode, on a logarithmic axis; blue: the {n_kept} kept, grey: too "
-        "small to count as a class."
+        f"repeat{'s' * (repeats != 1)} on random samples of the scores; blue: the number of modes kept, {kept}. "
+        "(b) Share of the records at each mode that most repeats agree on, on a logarithmic axis; blue: kept."
     )
     if width is not None:
         caption += f" Bandwidth: {width:.3g} in units of the scores that mean shift works on."
-    agreed = found.get("n_agreed", n_kept)
-    if agreed != n_kept:
-        caption += (
-            f" Of {agreed} modes that most repeats agree on, {n_kept} were found again where the length of the scores "
-            "is softened, and are used."
-        )
+    if unconfirmed:
+        caption += f" Grey: {unconfirmed} not found again where the length of the scores is softened."
     if found.get("n_all") is not None:
-        caption += f" Modes found before the smallest were left out: {found['n_all']}; shown: {n_modes}."
+        caption += f" A repeat found {found['n_all']} modes before those of too few records were left out."
     alt = "Numbers of clusters found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
     return caption, alt

@@ -20,6 +20,7 @@ from padflow.fitting import (
     class_sizes,
     describe_components,
     describe_modes,
+    describe_number,
     draw_indices,
     find_number,
     fit_components_to,
@@ -135,8 +136,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
         samples = _samples(run, list(sizes), indices)
         found = find_number(samples, config, apply=run.workers.map)
         stage.count(sum(len(index) for index in indices))
-        counts = ", ".join(f"{k} clusters {n}x" for k, n in found.counts.items())
-        stage.summary = f"{counts}; bandwidth {found.modes.bandwidth:.4g}"
+        stage.summary = describe_number(found)
     k = number_of_classes(config, found)
     with run.stage(config.method, unit="scores") as stage:
         if config.method == "agglomerative":

@@ -147,11 +147,20 @@ def test_modes_are_kept_that_most_other_repeats_found_as_well():
     np.testing.assert_array_equal(kept.modes.modes, [[0], [5], [9]])
     np.testing.assert_array_equal(kept.modes.share, found.modes.share[[0, 1, 3]])
     assert (kept.n_clusters, kept.n_agreed, kept.repeats) == (3, 4, found.repeats)
+    assert kept.unconfirmed == (found.modes.share[2],)
 
 
 def test_one_other_mode_confirms_one_mode():
     others = [modes_at(5.5)] * 3
     assert confirmed(agreed(modes_at(0, 5, 6.1)), np.array([[0.0], [5], [6.1]]), others).modes.modes == [[5]]
+
+
+def test_the_order_of_other_repeats_confirms_nothing_else():
+    places = np.array([[0.0], [4.0]])
+    others = [modes_at(1.05, 4), *[modes_at(0.9, 4)] * 5]
+    for turn in range(len(others)):
+        kept = confirmed(agreed(modes_at(0, 4)), places, [*others[turn:], *others[:turn]])
+        np.testing.assert_array_equal(kept.modes.modes, [[0], [4]])
 
 
 def test_modes_that_no_other_repeat_found_are_refused():
@@ -160,7 +169,7 @@ def test_modes_that_no_other_repeat_found_are_refused():
 
 
 def agreed(modes: Modes) -> RepeatedModes:
-    return RepeatedModes([modes], modes, modes.n_clusters)
+    return RepeatedModes([modes], modes)
 
 
 @given(

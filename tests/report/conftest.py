@@ -148,7 +148,8 @@ def make_model(summary: xr.Dataset) -> dict[str, Any]:
             "n_clusters": n,
             "n_all": n + 3,
             "counts": {str(n): 4, str(n + 1): 1},
-            "shares": [*(records / max(records.sum(), 1)).tolist(), 0.004, 0.001, 0.0004],
+            "shares": (records / max(records.sum(), 1)).tolist(),
+            "unconfirmed_shares": [0.04, 0.02],
         },
         "method": "kmeans",
         "metrics": {

@@ -63,8 +63,9 @@ trainer._end_with_parent = lambda: None
 trainer.fit_network = lambda *_: len(training_flags())
 sys.argv = ["trainer", "run"]
 trainer.main()
-unused = {"pandas", "sklearn", "matplotlib", "xarray", "distributed"}
-print(sorted(name for name in unused if sys.modules.get(name)), "tensorflow" in sys.modules)
+unused = {"PIL", "pandas", "sklearn", "matplotlib", "xarray", "distributed"}
+loaded = {name.split(".")[0] for name, module in sys.modules.items() if module}
+print(sorted(unused & loaded), "tensorflow" in sys.modules)
 """
 
 
