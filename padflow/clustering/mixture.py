@@ -61,12 +61,11 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
         Of k-means. A class that no record is left for keeps its centre and takes the mean spread of all.
     """
     cluster, _, _ = assign(scores, centres)
-    weight = np.ones(len(scores))
-    for _ in range(ROUNDS):
-        fitted = _estimate(scores, cluster, weight, centres)
+    fitted = _estimate(scores, cluster, np.ones(len(scores)), centres)
+    for _ in range(ROUNDS - 1):
         cluster, squared, _ = _likeliest(scores, fitted)
         weight = (DEGREES + scores.shape[1]) / (DEGREES + squared)
-        centres = fitted.centres
+        fitted = _estimate(scores, cluster, weight, fitted.centres)
     return fitted
 
 
