@@ -178,7 +178,7 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
         with workers.collections():
             lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
             classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config)
-        classes, info = numbered_by_size(classes, info, config, sizes=lambda classes: class_sizes(classes, scores))
+        classes = numbered_by_size(classes, config, sizes=lambda classes: class_sizes(classes, scores))
     return classes, info | {"mean_shift": describe_modes(found)}
 
 

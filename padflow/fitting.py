@@ -242,21 +242,18 @@ def kmeans_classes(
         seed=config.seed_of("kmeans"),
         init_rows=START_SCORES,
     )
-    info = {"iterations": fitted.n_iter, "fit_inertia": fitted.inertia, "fit_sizes": fitted.sizes.tolist()}
+    info = {"borders": section.borders, "iterations": fitted.n_iter, "fit_inertia": fitted.inertia}
     if section.borders == "halfway":
         return Classes(fitted.centres), info
     mixture = fit_mixture(np.concatenate(samples), fitted.centres)
     return Classes(mixture.centres, mixture=mixture), info
 
 
-def numbered_by_size(
-    classes: Classes, info: dict[str, Any], config: Config, *, sizes: Callable[[Classes], np.ndarray]
-) -> tuple[Classes, dict[str, Any]]:
+def numbered_by_size(classes: Classes, config: Config, *, sizes: Callable[[Classes], np.ndarray]) -> Classes:
     """Renumber classes from the largest, by all records that are theirs and not only those k-means was fitted to."""
     if config.kmeans.fit_to == "all" and config.kmeans.borders == "halfway":
-        return classes, info
-    order = by_size(sizes(classes), classes.centres)
-    return classes.in_order(order), info | {"fit_sizes": [info["fit_sizes"][i] for i in order]}
+        return classes
+    return classes.in_order(by_size(sizes(classes), classes.centres))
 
 
 def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:

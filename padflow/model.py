@@ -26,7 +26,7 @@ from padflow.records import Records
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = 1
+FORMAT = 1  # not raised before the first release
 ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
 NO_CLASS = -1
 

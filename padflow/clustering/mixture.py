@@ -24,7 +24,7 @@ ROUNDS = 4
 POOLED = 0.1
 """Share of the mean spread of all classes in that of each, which keeps the spread of a small class from collapsing."""
 RIDGE = 1e-6
-"""Least variance along any direction, over the mean variance."""
+"""Least variance of the mean spread along any direction, over its mean variance."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,12 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
     scores : ndarray of float64, shape (records, components)
         A sample of all that is to be classified, finite.
     centres : ndarray, shape (cluster, component)
-        Of k-means. A class that no record is left for keeps its centre and takes the mean spread of all.
+        Of k-means.
+
+    Returns
+    -------
+    Mixture
+        In the order of `centres`, but without classes that lost all their records to others.
     """
     cluster, _, _ = assign(scores, centres)
     fitted = _estimate(scores, cluster, np.ones(len(scores)), centres)
@@ -66,7 +71,7 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
         cluster, squared, _ = _likeliest(scores, fitted)
         weight = (DEGREES + scores.shape[1]) / (DEGREES + squared)
         fitted = _estimate(scores, cluster, weight, fitted.centres)
-    return fitted
+    return fitted.in_order(np.unique(_likeliest(scores, fitted)[0]))
 
 
 def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Mixture:
@@ -80,7 +85,8 @@ def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centr
             away = scores[mine] - means[number]
             scatter[number] = (away * weight[mine, None]).T @ away
         pooled = scatter.sum(axis=0) / len(scores)
-        pooled += (RIDGE * np.trace(pooled) / components or 1.0) * np.eye(components)  # all may be one point
+        variance = np.trace(pooled) / components
+        pooled += (RIDGE * variance if variance else 1.0) * np.eye(components)  # each class may be one point
         own = np.where(count, 1 - POOLED, 0.0)[:, None, None]
         shape = own * scatter / np.maximum(count, 1)[:, None, None] + (1 - own) * pooled
         factor = np.linalg.cholesky(shape)

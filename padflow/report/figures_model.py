@@ -180,7 +180,7 @@ def scores(run: Run) -> Drawing:
         f"first {n_dims} {what} of the encoded records ({unit}); colour: class. Points are "
         "transparent and drawn in random order, so that depth of colour follows density and, in the "
         "planes, no class hides another; numbers stand at the median of each class. The planes have equal "
-        f"scales, as k-means measures distances{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
+        f"scales{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
     )
     alt = f"Scatter of {len(points):,} scores in {n_dims} dimensions, coloured by class."
     return Drawing("scores", "Records in score space", caption, alt, figure)

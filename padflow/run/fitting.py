@@ -146,7 +146,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
         else:
             classes, info = _kmeans(run, sizes, k=k, found=found, samples=samples)
         stage.count(total)
-        stage.summary = f"{k} classes of {total:,} scores"
+        stage.summary = f"{len(classes.centres)} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": mode_places(found, config)})
         write_bytes(run.directory / FIT / CLASSES, content)
         info |= {"method": config.method, "mean_shift": describe_modes(found)}
@@ -183,7 +183,7 @@ def _kmeans(
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with run.workers.collections():
         classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, samples=samples, config=run.config)
-    return numbered_by_size(classes, info, run.config, sizes=partial(_all_class_sizes, run, tasks))
+    return numbered_by_size(classes, run.config, sizes=partial(_all_class_sizes, run, tasks)), info
 
 
 def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartTask) -> np.ndarray:

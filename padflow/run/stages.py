@@ -246,7 +246,7 @@ def _adopt(run: Run, model: Model) -> None:
     write_bytes(folder / ENCODER, pack_arrays(stored | model.network.to_arrays() | pca))
     write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
-    clusters = ("method", "mean_shift", "iterations", "fit_inertia", "fit_sizes", "sample")
+    clusters = ("method", "mean_shift", "iterations", "fit_inertia", "borders", "sample")
     write_json(folder / "train.json", {"key": key, "info": info.get("training", {})})
     write_json(folder / "pca.json", {"key": key, "info": info.get("pca", {})})
     found = {name: info[name] for name in clusters if name in info}
