@@ -74,8 +74,8 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
     # numcodecs raises RuntimeError, and asks for as much memory as a damaged header says.
     except (ValueError, OverflowError, RuntimeError, MemoryError) as error:
         raise PadflowError(
-            f"{path} is damaged ({str(error) or 'or memory is short'}). `padflow verify --repair` finds all such parts, "
-            "and the next `padflow run` does them again."
+            f"{path} is damaged ({str(error) or 'or memory is short'}). `padflow verify --repair` finds all such "
+            "parts, and the next `padflow run` does them again."
         ) from error
 
 
