@@ -96,7 +96,7 @@ class DaskWorkers:
         self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool
     ) -> Iterator[tuple[int, Any, Any]]:
         """Yield (number, item, result) as they come."""
-        with _losses_explained():
+        with losses_explained():
             suspects: list[tuple[int, Any]] = []
             done = yield from self._each_innocent(function, enumerate(items), suspects)
             for number, item in suspects:
@@ -170,12 +170,12 @@ class DaskWorkers:
 
     @contextmanager
     def _collections(self) -> Iterator[None]:
-        with _losses_explained(), self.client.as_current():
+        with losses_explained(), self.client.as_current():
             yield
 
 
 @contextmanager
-def _losses_explained() -> Iterator[None]:
+def losses_explained() -> Iterator[None]:
     """Say in plain words that scheduler or data are gone, or that workers died of a collection."""
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
@@ -200,7 +200,7 @@ def _losses_explained() -> Iterator[None]:
 def _deaths(item: Any) -> str:
     return (
         f"Workers died on {item}, one after the other. They may lack memory: give each more (cluster.memory_limit) or "
-        "less to do at a time (archive.rows_per_part); workers' logs say more with -v."
+        "less to do at a time (archive.rows_per_part)."
     )
 
 

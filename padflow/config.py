@@ -246,7 +246,7 @@ class KMeansConfig(Section):
         "halfway",
         description="Which class a record takes: that of the nearest centre, so that borders lie halfway between "
         "centres; or the likeliest, by the place, spread and share that each class of k-means has on the subsamples of "
-        "mean shift (a mixture of Student's t distributions).",
+        "mean shift (a mixture of Student's t distributions). A class that so loses all its records is left out.",
     )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(

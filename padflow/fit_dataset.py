@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from padflow import __version__
-from padflow.clients import DaskWorkers, SerialWorkers, Workers
+from padflow.clients import DaskWorkers, SerialWorkers, Workers, losses_explained
 from padflow.config import BLOCK_ROWS, Config
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import PadflowError
@@ -161,10 +161,11 @@ def _sent(reader: DatasetReader, client: Client) -> Future:
     A cluster that grows and shrinks with its work has no worker before there is some, and keeps the last one that
     holds a result: by then that is one which will not be closed in the middle of the sending.
     """
-    held = client.submit(int, pure=False)
-    held.result()
-    (holders,) = client.who_has([held]).values()
-    return client.scatter(reader, workers=list(holders), hash=False)
+    with losses_explained():
+        held = client.submit(int, pure=False)
+        held.result()
+        (holders,) = client.who_has([held]).values()
+        return client.scatter(reader, workers=list(holders), hash=False)
 
 
 def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:

@@ -225,6 +225,18 @@ def kmeans_classes(
     ----------
     samples : list of ndarray of float64, shape (rows, component)
         The subsamples of mean shift. Starts are compared on the first, borders are fitted to all.
+
+    Returns
+    -------
+    classes : Classes
+        ``k`` of them, or fewer where borders are those of the likeliest class and one lost all its records.
+    info : dict
+        What the model's description is to say of them.
+
+    Raises
+    ------
+    PadflowError
+        If a single one is left.
     """
     section = config.kmeans
     init: Any = section.init
@@ -246,6 +258,11 @@ def kmeans_classes(
     if section.borders == "halfway":
         return Classes(fitted.centres), info
     mixture = fit_mixture(np.concatenate(samples), fitted.centres)
+    if len(mixture.centres) < 2:
+        raise PadflowError(
+            f"Of {k} classes of k-means only one is left where records take the likeliest class: the others lie within "
+            "it. Set kmeans.borders to halfway, or kmeans.clusters to another number."
+        )
     return Classes(mixture.centres, mixture=mixture), info
 
 

@@ -1,13 +1,23 @@
+import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
+from padflow.clustering.meanshift import Modes, RepeatedModes
 from padflow.config import Config, PcaConfig
 from padflow.encoder import CodeStatistics
 from padflow.errors import PadflowError
-from padflow.fitting import find_number, fit_components_to, mode_places, mode_scores, near_modes
+from padflow.fitting import (
+    describe_number,
+    find_number,
+    fit_components_to,
+    kmeans_classes,
+    mode_places,
+    mode_scores,
+    near_modes,
+)
 from padflow.network import Network
 from padflow.noise import (
     LEADING,
@@ -161,6 +171,22 @@ def test_one_population_far_out_is_not_several_because_it_is_wide_there():
     scores = soften(np.vstack([near, far]), SOFTENING)
     found = find_number([random.permutation(scores)[:2000] for _ in range(3)], config)
     assert (found.n_agreed, found.n_clusters) == (4, 2)
+    assert "2 kept (2 more were not found again" in describe_number(found)
+
+
+def test_classes_of_one_population_are_refused_where_records_take_the_likeliest():
+    config = Config(
+        archive={"source": "unused"},
+        pca={"components": 2},
+        kmeans={"init": "k-means++", "clusters": 2, "borders": "likeliest"},
+    )
+    random = np.random.default_rng(0)
+    scores = np.vstack([random.normal(size=(3000, 2)), [[7.0, 0.0]]])
+    found = RepeatedModes([], Modes(1.0, np.zeros((1, 2)), np.ones(1), 1))
+    options = {"found": found, "samples": [scores], "config": config}
+    lazy = da.from_array(np.repeat([[0.0, 0.0], [5.2, 0.0]], 50, axis=0), chunks=(100, 2))
+    with pytest.raises(PadflowError, match=r"only one is left.*kmeans\.borders"):
+        kmeans_classes(lazy, 2, **options)
 
 
 @pytest.mark.parametrize(("scale", "softer"), [("noise", True), ("none", False)])

@@ -44,8 +44,7 @@ from padflow.run.passes import MomentsPart, Pass, fit_arrays, moments_file, read
 from padflow.run.trainer import train_apart
 
 ALL_DIED = (
-    "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part; "
-    "workers' logs say more with -v."
+    "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part."
 )
 
 

@@ -169,6 +169,6 @@ def _deadly_files(run: Run, task: PartTask, function: IngestPart) -> list[tuple[
     if not found:
         raise PadflowError(
             f"Workers died of {task}, but of none of its {len(paths)} files alone. They may lack memory: raise "
-            "cluster.memory_limit or lower archive.rows_per_part; workers' logs say more with -v."
+            "cluster.memory_limit or lower archive.rows_per_part."
         )
     return found
