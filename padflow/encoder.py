@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 
 from padflow.blas import one_blas_thread
+from padflow.config import BLOCK_ROWS
 from padflow.network import Network
 from padflow.noise import neighbour_pairs, soften
 from padflow.pca import Moments
@@ -129,13 +130,27 @@ class Encoder:
                 reason[where] = features.reason
                 chosen = features.reason == Reason.SELECTED
                 if chosen.any():
-                    x = _chosen(features.rows, chosen)
+                    x = _whole_block(features.rows, chosen)
                     code = self.network.encode(x)
                     deviation = code.astype(np.float64)  # first: NumPy subtracts two types several times slower
                     deviation -= self.mean
-                    score[where][chosen] = soften(deviation @ self.components.T, self.softening)
-                    error[where][chosen] = self.network.reconstruction_error(x, code)
+                    taken = np.flatnonzero(chosen)
+                    score[where][taken] = soften((deviation @ self.components.T)[taken], self.softening)
+                    error[where][taken] = self.network.reconstruction_error(x, code)[taken]
         return {"score": score, "reason": reason, "reconstruction_error": error}
+
+
+def _whole_block(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return a block's chosen rows at their places among as many rows as a whole block has, zeros elsewhere.
+
+    BLAS adds in another order where there are fewer rows, and in the last few of them. So the bits of a record would
+    depend on which others of its block are chosen, and on how many there are when the archive ends in it.
+    """
+    if len(rows) == BLOCK_ROWS and chosen.all():
+        return rows
+    whole = np.zeros((BLOCK_ROWS, rows.shape[1]), np.float32)
+    whole[: len(rows)][chosen] = rows[chosen]
+    return whole
 
 
 def _chosen(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:

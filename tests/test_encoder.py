@@ -175,6 +175,17 @@ def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(re
         assert scored(ROWS) == whole
 
 
+def test_scores_have_the_same_bits_wherever_the_archive_ends(reader, preprocessor, network):
+    """BLAS adds in another order where there are fewer rows, or for the last few of them."""
+    encoder = Encoder(preprocessor, network, np.zeros(20), np.eye(3, 20))
+    records, offset = read_with_halo(reader, preprocessor, start=0, stop=ROWS)
+    whole = encoder.score(records, offset, 0, ROWS)
+    for stop in [*range(BLOCK_ROWS + 1, BLOCK_ROWS + 40), 2 * BLOCK_ROWS - 1, ROWS - 1]:
+        ended = encoder.score(records, offset, 0, stop)
+        for name, values in whole.items():
+            assert ended[name].tobytes() == values[:stop].tobytes(), (name, stop)
+
+
 class Watched(Network):
     """A network that sees how many BLAS threads there are while it encodes, slowly."""
 
