@@ -1,14 +1,11 @@
-"""Train the autoencoder: the only module that uses TensorFlow, and only inside its functions.
+"""Train the autoencoder: the only module that imports TensorFlow, and only inside its functions.
 
-`Model.fit` of Keras spends most of its time around so small a network rather than in it. Here a whole epoch
-is one compiled graph: a loop that gathers shuffled rows, works out gradients by formulas written by hand, and
-lets TensorFlow's own Adam kernel update the variables of an ordinary Keras model.
+The network is an ordinary Keras model; `padflow.epoch_graph` updates its variables.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import sys
 import threading
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from padflow.epoch_graph import BATCH_PARTS, epoch_function, validation_function
 from padflow.errors import PadflowError
 from padflow.network import Network
 from padflow.sampling import ALIGNMENT_BYTES
@@ -29,19 +27,9 @@ from padflow.startup_log import without_startup_log
 if TYPE_CHECKING:
     import keras
 
-# Each batch is worked on in two halves, a thread for each, and every operation stays in its thread: to split
-# matrices as small as these inside an operation costs more than it gains. It also keeps the bits the same on
-# any number of cores.
-BATCH_PARTS = 2
+# Every operation stays in its thread: to split matrices as small as these inside an operation costs more than it gains.
+# It also keeps the bits the same on any number of cores.
 INTRA_OP_THREADS = 1
-
-# Steps in one turn of the loop: a turn costs as much as a small operation.
-STEPS_UNROLLED = 4
-
-VALIDATION_ROWS = 2048
-
-# Adam as Keras has it by default (Kingma and Ba 2015, arXiv:1412.6980, with epsilon 1e-7).
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 _import_lock = threading.Lock()
 
@@ -125,8 +113,8 @@ def train_autoencoder(
     tf, keras = _tensorflow()
     model = _build(keras, validation.shape[1], code_size, seed)
     weights = [variable.value for variable in model.trainable_variables]
-    run_epoch = _epoch_function(tf, weights, batch_size, learning_rate)
-    run_validation = _validation_function(tf, weights)
+    run_epoch = epoch_function(tf, weights, batch_size, learning_rate)
+    run_validation = validation_function(tf, weights)
     validation = _tensor(tf, validation)
 
     stopping = keras.callbacks.EarlyStopping(
@@ -252,141 +240,6 @@ def _build(keras: Any, features: int, code_size: int, seed: int) -> keras.Model:
 
 def _network(model: keras.Model) -> Network:
     return Network(*(np.array(weights) for weights in model.get_weights()))
-
-
-def _gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
-    """Half the summed squared error of some rows, and its gradients by each of the four weights.
-
-    With h = relu(x W1 + b1), y = sigmoid(h W2 + b2) and E = sum((y - x)^2) / 2:
-    dE/dz2 = (y - x) y (1 - y), dE/dW2 = h^T dE/dz2, dE/dz1 = (dE/dz2 W2^T) [h > 0], dE/dW1 = x^T dE/dz1.
-    The gradient by the input is never needed.
-    """
-    w_encode, b_encode, w_decode, b_decode = weights
-    raw, do = tf.raw_ops, _in_turn(tf)
-    code = do(lambda: tf.nn.relu(tf.nn.bias_add(tf.matmul(rows, w_encode), b_encode)))
-    decoded = do(lambda: tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode)))
-    difference = do(lambda: decoded - rows)
-    by_decoded = do(lambda: raw.SigmoidGrad(y=decoded, dy=difference))
-    by_hidden = do(lambda: tf.matmul(by_decoded, w_decode, transpose_b=True))
-    by_code = do(lambda: raw.ReluGrad(gradients=by_hidden, features=code))
-    gradients = (
-        do(lambda: tf.matmul(rows, by_code, transpose_a=True)),
-        do(lambda: raw.BiasAddGrad(out_backprop=by_code)),
-        do(lambda: tf.matmul(code, by_decoded, transpose_a=True)),
-        do(lambda: raw.BiasAddGrad(out_backprop=by_decoded)),
-    )
-    return do(lambda: tf.nn.l2_loss(difference)), gradients
-
-
-def _in_turn(tf: Any) -> Callable:
-    """Return a function that runs operations one after another, so that one thread keeps a chain of them.
-
-    Left free, TensorFlow hands every operation that could run aside to the other thread, which has to be
-    woken for it and has none of its input in its cache.
-    """
-    last: list = []
-
-    def do(operation: Callable) -> Any:
-        with tf.control_dependencies(last):
-            last[:] = [operation()]
-        return last[0]
-
-    return do
-
-
-def _epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float) -> Callable:
-    """Compile ``epoch(rows, order, steps before) -> loss``, which updates `weights` in place."""
-    features = weights[0].shape[0]
-    moments = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
-    # Adam's step does not change when gradient and epsilon are scaled alike, so the gradient of the summed
-    # half-squares stands for that of the mean, which is this much smaller.
-    gradient_scale = batch_size * features / 2
-
-    def step(rows, halves, powers, rescale=None):
-        current = [w.read_value() for w in weights]
-        parts = [_gradient_sums(tf, tf.gather(rows, half), current) for half in halves]
-        power_1, power_2 = tf.unstack(powers, num=2)
-        for variable, (mean, square), *gradients in zip(
-            weights, moments, *(gradients for _, gradients in parts), strict=True
-        ):
-            gradient = functools.reduce(tf.add, gradients)
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=mean.handle,
-                v=square.handle,
-                beta1_power=power_1,
-                beta2_power=power_2,
-                lr=learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON * gradient_scale,
-                grad=gradient if rescale is None else gradient * rescale,
-            )
-        return tf.cast(tf.add_n([half_squares for half_squares, _ in parts]), tf.float64)
-
-    def epoch(rows, order, steps_before):
-        whole = tf.size(order) // batch_size
-        batches, left = tf.reshape(order[: whole * batch_size], (-1, batch_size)), order[whole * batch_size :]
-        # Here at once: every small operation that a step is spared counts.
-        numbers = tf.cast(steps_before + 1 + tf.range(tf.cast(whole + 1, tf.int64)), tf.float32)
-        powers = tf.stack([tf.pow(BETA_1, numbers), tf.pow(BETA_2, numbers)], axis=1)
-
-        def body(number, total, steps):
-            for _ in range(steps):
-                total += step(rows, tf.split(batches[number], _halves(batch_size)), powers[number])
-                number += 1
-            return number, total
-
-        done = (0, tf.constant(0, tf.float64))
-        for steps in (STEPS_UNROLLED, 1):
-            most = whole - steps
-            done = tf.while_loop(
-                lambda number, _, most=most: number <= most, functools.partial(body, steps=steps), done
-            )
-        total = done[1]
-
-        def last():
-            count = tf.size(left)
-            return step(
-                rows,
-                tf.split(left, _halves(count), num=BATCH_PARTS),
-                powers[whole],
-                batch_size / tf.cast(count, tf.float32),
-            )
-
-        total += tf.cond(tf.size(left) > 0, last, lambda: tf.constant(0, tf.float64))
-        return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
-
-    # A concrete function: built once for any number of rows, and Keras is not left to warn about retracing.
-    return tf.function(epoch, autograph=False, jit_compile=False).get_concrete_function(
-        tf.TensorSpec((None, features), tf.float32),
-        tf.TensorSpec((None,), tf.int32),
-        tf.TensorSpec((), tf.int64),
-    )
-
-
-def _halves(rows: Any) -> list:
-    return [rows * (part + 1) // BATCH_PARTS - rows * part // BATCH_PARTS for part in range(BATCH_PARTS)]
-
-
-def _validation_function(tf: Any, weights: list) -> Callable:
-    """Compile ``validation(rows) -> loss``: the mean squared error, in blocks that bound the memory."""
-    w_encode, b_encode, w_decode, b_decode = weights
-
-    def validation(rows):
-        def body(start, total):
-            block = rows[start : start + VALIDATION_ROWS]
-            code = tf.nn.relu(tf.nn.bias_add(tf.matmul(block, w_encode), b_encode))
-            decoded = tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode))
-            return start + VALIDATION_ROWS, total + tf.cast(tf.nn.l2_loss(decoded - block), tf.float64)
-
-        count = tf.shape(rows)[0]
-        _, total = tf.while_loop(lambda start, _: start < count, body, (0, tf.constant(0, tf.float64)))
-        return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
-
-    return tf.function(validation, autograph=False, jit_compile=False).get_concrete_function(
-        tf.TensorSpec((None, weights[0].shape[0]), tf.float32)
-    )
 
 
 def _tensorflow() -> tuple[Any, Any]:

@@ -9,8 +9,9 @@ import threading
 import numpy as np
 import pytest
 
-from padflow import autoencoder
+from padflow import autoencoder, epoch_graph
 from padflow.autoencoder import load_keras, save_keras, train_autoencoder, training_flags
+from padflow.epoch_graph import gradient_sums
 from padflow.errors import PadflowError
 
 SETTINGS = {
@@ -109,14 +110,14 @@ def test_gradients_match_automatic_differentiation(frameworks):
     with tf.GradientTape() as tape:
         code = tf.nn.relu(rows @ weights[0] + weights[1])
         expected_loss = tf.reduce_sum(tf.square(tf.sigmoid(code @ weights[2] + weights[3]) - rows)) / 2
-    loss, gradients = autoencoder._gradient_sums(tf, rows, weights)
+    loss, gradients = gradient_sums(tf, rows, weights)
     assert float(loss) == pytest.approx(float(expected_loss), rel=1e-6)
     for gradient, expected in zip(gradients, tape.gradient(expected_loss, weights), strict=True):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("row_count", [144, 128, 145, 7])
-# nine batches, which two whole turns of the loop do not hold; whole turns only; a last batch of one row; less than one
+# nine batches, one more than a turn of the loop; a whole turn only; a last batch of one row; less than one
 def test_steps_match_keras_adam(frameworks, noise, row_count):
     tf, keras = frameworks
     rows = noise[:row_count]
@@ -150,7 +151,7 @@ def test_steps_match_keras_adam(frameworks, noise, row_count):
 )
 def test_early_stopping_on_a_given_sequence(monkeypatch, noise, sequence, patience, epochs_run, best):
     losses = iter(sequence)
-    monkeypatch.setattr(autoencoder, "_validation_function", lambda tf, weights: lambda rows: next(losses))
+    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows: next(losses))
     settings = SMALL | {"epochs": len(sequence), "patience": patience}
     trained = train(noise, noise, **settings)
     assert trained.history["val_loss"] == sequence[:epochs_run]
@@ -161,7 +162,7 @@ def test_early_stopping_on_a_given_sequence(monkeypatch, noise, sequence, patien
 def test_weights_are_of_the_best_or_the_last_epoch(monkeypatch, noise, restore_best, epochs_kept):
     straight = train(noise, noise, **SMALL | {"epochs": epochs_kept})
     losses = iter([5, 3, 4, 4])
-    monkeypatch.setattr(autoencoder, "_validation_function", lambda tf, weights: lambda rows: next(losses))
+    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows: next(losses))
     trained = train(noise, noise, **SMALL | {"epochs": 9, "patience": 2, "restore_best": restore_best})
     assert digest(trained) == digest(straight)
     for weights, array in zip(trained.model.get_weights(), trained.network.to_arrays().values(), strict=True):
@@ -170,7 +171,7 @@ def test_weights_are_of_the_best_or_the_last_epoch(monkeypatch, noise, restore_b
 
 def test_validation_loss_is_the_same_in_blocks(monkeypatch, noise):
     whole = train(noise, noise, **SMALL).history["val_loss"]
-    monkeypatch.setattr(autoencoder, "VALIDATION_ROWS", 7)
+    monkeypatch.setattr(epoch_graph, "VALIDATION_ROWS", 7)
     np.testing.assert_allclose(train(noise, noise, **SMALL).history["val_loss"], whole, rtol=1e-6)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from padflow import autoencoder
+from padflow import autoencoder, epoch_graph
 
 FEATURES, CODE, BATCH = 204, 102, 256
 FLOP_PER_ROW = 5 * 2 * FEATURES * CODE
@@ -39,7 +39,7 @@ def padflow_epoch(rows: int):
     tf, keras = autoencoder._tensorflow()
     model = autoencoder._build(keras, FEATURES, CODE, 1)
     weights = [variable.value for variable in model.trainable_variables]
-    return tf, weights, tf.constant(pads(rows)), autoencoder._epoch_function(tf, weights, BATCH, 5e-4)
+    return tf, weights, tf.constant(pads(rows)), epoch_graph.epoch_function(tf, weights, BATCH, 5e-4)
 
 
 def time_padflow(rows: int) -> float:
@@ -54,7 +54,7 @@ def time_padflow(rows: int) -> float:
 def products(rows: int):
     tf, weights, data, _ = padflow_epoch(rows)
     w_encode, w_decode = tf.constant(weights[0].numpy()), tf.constant(weights[2].numpy())
-    parts = [tf.identity(data[:size]) for size in [BATCH // autoencoder.BATCH_PARTS] * autoencoder.BATCH_PARTS]
+    parts = [tf.identity(data[:size]) for size in [BATCH // epoch_graph.BATCH_PARTS] * epoch_graph.BATCH_PARTS]
 
     def step(x, total):
         # Adding a zero that depends on the step before keeps TensorFlow from working it out once for all.
@@ -99,7 +99,7 @@ def time_keras(rows: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=51_200)
+    parser.add_argument("--rows", type=int, default=204_800)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

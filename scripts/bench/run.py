@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
         command.add_argument("--repeats", type=int, help=f"by default {REPEATS.get(name, REPEATS)}")
         command.add_argument("--workers", type=int, default=2)
         command.add_argument("--epochs", type=int, default=200, help="of `reference`")
-        command.add_argument("--rows", type=int, default=51_200, help="of an epoch of `training`")
+        command.add_argument("--rows", type=int, default=204_800, help="of an epoch of `training`")
         command.add_argument("--parts", type=int, default=20_000, help="of `dispatch`")
         command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every padflow run")
     command = commands.add_parser("table", help="print the tables of a file of measurements as Markdown")
