@@ -203,7 +203,7 @@ class MeanShiftConfig(Section):
 
     samples: Annotated[int, Field(ge=10)] = Field(20_000, description="Scores in one subsample.")
     repeats: Annotated[int, Field(ge=1)] = Field(
-        5, description="Subsamples, clustered in parallel; the clusters that more than half of them find are taken."
+        5, description="Subsamples, clustered in parallel; the clusters that two thirds of them find are taken."
     )
     quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
     bandwidth_samples: Annotated[int, Field(ge=2)] = Field(6000, description="Scores the estimate is made from.")

@@ -174,6 +174,22 @@ def test_one_population_far_out_is_not_several_because_it_is_wide_there():
     assert "2 kept (2 more were not found again" in describe_number(found)
 
 
+def test_a_configured_bandwidth_is_not_used_where_modes_are_confirmed():
+    config = Config(
+        archive={"source": "unused"},
+        pca={"components": 5, "scale": "noise"},
+        mean_shift={"quantile": 0.3, "bandwidth": 6.0},
+        kmeans={"fit_to": "near_modes"},
+    )
+    random = np.random.default_rng(1)
+    raw = np.repeat([[20.0], [60.0], [180.0]], 400, axis=0) * (1 + random.normal(size=(1200, 5)) * 0.05)
+    # Between neighbours there are 9.8 units with each score softened and 4.4 with the length of all, less than 6.
+    lengths = np.median(np.linalg.norm(soften_length(raw, MODE_SOFTENING), axis=1).reshape(3, 400), axis=1)
+    assert (np.diff(lengths) < 6).all()
+    found = find_number([random.permutation(soften(raw, SOFTENING))[:900] for _ in range(3)], config)
+    assert (found.n_agreed, found.n_clusters, found.modes.bandwidth) == (3, 3, 6.0)
+
+
 def test_classes_of_one_population_are_refused_where_records_take_the_likeliest():
     config = Config(
         archive={"source": "unused"},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from sklearn.cluster import estimate_bandwidth, get_bin_seeds
@@ -23,6 +25,9 @@ MAX_SEEDS = 5000
 thousand one subsample takes minutes, and there are as many modes as specks."""
 SAME = 0.7
 """Bandwidths within which modes of two subsamples are the same; those of one are at least 1 apart."""
+AGREED = Fraction(2, 3)
+"""Least share of the repeats that find a mode which counts. Most populations are found by all, and most modes that are
+none by about half: at one half, which of those count would depend on the seed (measured on simulated archives)."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,7 @@ class RepeatedModes:
     modes : Modes
         See `agreed_modes` and `confirmed`.
     unconfirmed : tuple of float
-        Shares of the records at modes that most repeats agree on, but that were not confirmed.
+        Shares of the records at modes that most repeats found, but that were not confirmed.
     """
 
     repeats: list[Modes]
@@ -197,12 +202,12 @@ class RepeatedModes:
 
     @property
     def n_agreed(self) -> int:
-        """Number of modes that most repeats agree on, also where they were not confirmed."""
+        """Number of modes that most repeats found, also where they were not confirmed."""
         return self.n_clusters + len(self.unconfirmed)
 
 
 def agreed_modes(repeats: list[Modes]) -> Modes:
-    """Return the modes that more than half of the repeats found; places and shares are medians over those repeats.
+    """Return the modes that `AGREED` of the repeats found; places and shares are medians over those repeats.
 
     Raises
     ------
@@ -210,10 +215,10 @@ def agreed_modes(repeats: list[Modes]) -> Modes:
         If there is none.
     """
     bandwidth = _mean_bandwidth(repeats)
-    votes = [votes for votes in same_modes(repeats, SAME * bandwidth) if len(votes) > len(repeats) / 2]
+    votes = [votes for votes in same_modes(repeats, SAME * bandwidth) if len(votes) >= math.ceil(AGREED * len(repeats))]
     if not votes:
         raise PadflowError(
-            f"No mode was found in more than half of the {len(repeats)} subsamples of mean shift. Raise "
+            f"No mode was found in two thirds of the {len(repeats)} subsamples of mean shift. Raise "
             "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
         )
     places, shares = (
@@ -226,7 +231,7 @@ def agreed_modes(repeats: list[Modes]) -> Modes:
 
 
 def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> RepeatedModes:
-    """Keep those modes that more than half of other repeats, on other scores of the same records, found as well.
+    """Keep those modes that `AGREED` of other repeats, on other scores of the same records, found as well.
 
     Parameters
     ----------
@@ -245,7 +250,7 @@ def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> 
     votes = np.zeros(len(places), int)
     for other in others:
         votes[[place for place, _ in _nearest_pairs(places, other.modes, radius)]] += 1
-    kept = votes > len(others) / 2
+    kept = votes >= math.ceil(AGREED * len(others))
     if not kept.any():
         raise PadflowError(
             f"None of the {found.n_clusters} modes that mean shift found among the scores was found again where their "

@@ -304,7 +304,7 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: in
     caption = (
         f"(a) How often flat-kernel mean shift found each number of clusters in {repeats} "
         f"repeat{'s' * (repeats != 1)} on random samples of the scores; blue: the number of modes kept, {kept}. "
-        "(b) Share of the records at each mode that most repeats agree on, on a logarithmic axis; blue: kept."
+        "(b) Share of the records at each mode that two thirds of the repeats have, on a logarithmic axis; blue: kept."
     )
     if width is not None:
         caption += f" Bandwidth: {width:.3g} in units of the scores that mean shift works on."

@@ -3,20 +3,16 @@
     python scripts/bench/quality.py run --json quality.json --data bench-data/quality
     python scripts/bench/quality.py table quality.json
 
-Every archive differs from the others in seed, populations, noise, coverage and season. Settings of the recommended
-mode were chosen on the archives named ``dev`` and ``seen``; those named ``test`` are kept aside and looked at once, at
-the end. Those named ``seen`` were kept aside in earlier rounds.
+The archives are those of ``harness/cases.py``; by default, those kept aside.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -27,10 +23,11 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import padflow
+from harness.cases import CASES
 from harness.markdown import Table, number
 from harness.results import Results, median
 from harness.tables import conditions
-from padflow.archive.simulate import POPULATIONS, Noise, Population, parallel_map, simulate_archive
+from padflow.archive.simulate import parallel_map, simulate_archive
 from padflow.config import Config, load_config
 from padflow.errors import PadflowError
 from padflow.fit_dataset import fit, fit_encoded
@@ -41,128 +38,6 @@ from padflow.run.stages import open_run, run_all
 CONFIGS = Path(__file__).parents[2] / "configs"
 FEWEST_SHARE = 0.01
 """Share of the classifiable records below which a population does not count as one to be found."""
-
-
-def chosen(*numbers: int, weights: tuple[float, ...] = ()) -> tuple[Population, ...]:
-    """Return some of the simulator's populations, with other weights where they are given."""
-    populations = [POPULATIONS[i] for i in numbers]
-    return (
-        tuple(replace(p, weight=w) for p, w in zip(populations, weights, strict=True))
-        if weights
-        else tuple(populations)
-    )
-
-
-@dataclass(frozen=True)
-class Case:
-    """One simulated archive."""
-
-    seed: int
-    start: datetime.date
-    populations: tuple[Population, ...]
-    noise: Noise
-    days: int = 14
-    spacecraft: str = "rbspa"
-
-
-CASES = {
-    "dev six": Case(11, datetime.date(2013, 3, 1), chosen(0, 1, 2, 3, 4, 5), Noise()),
-    "dev three": Case(12, datetime.date(2014, 6, 1), chosen(0, 1, 2), Noise(flux_factor=0.5)),
-    "dev eight": Case(13, datetime.date(2015, 1, 1), POPULATIONS, Noise(mixing=0.6, gaps_per_day=2)),
-    "dev five": Case(
-        14, datetime.date(2013, 9, 1), chosen(1, 2, 3, 4, 5), Noise(scatter=1.4, background_per_second=0.1)
-    ),
-    "seen four": Case(101, datetime.date(2016, 2, 1), chosen(0, 2, 3, 7), Noise(flux_factor=0.7, scatter=1.2)),
-    "seen seven": Case(
-        102, datetime.date(2015, 8, 1), chosen(0, 1, 2, 3, 4, 5, 6), Noise(mixing=1.0, gaps_per_day=1.5)
-    ),
-    "seen five": Case(
-        103,
-        datetime.date(2014, 10, 1),
-        chosen(0, 1, 3, 5, 6, weights=(0.4, 0.15, 0.25, 0.2, 0.1)),
-        Noise(contamination_per_second=4, fills_per_day=1.5),
-        spacecraft="rbspb",
-    ),
-    "seen three": Case(201, datetime.date(2013, 11, 1), chosen(0, 3, 6), Noise(flux_factor=0.8, mixing=0.7)),
-    "seen five later": Case(
-        202, datetime.date(2016, 5, 1), chosen(0, 1, 2, 4, 7), Noise(scatter=1.3, fills_per_day=1), spacecraft="rbspb"
-    ),
-    "seen six": Case(
-        203, datetime.date(2014, 2, 1), chosen(0, 1, 3, 4, 5, 7), Noise(contamination_per_second=3, gaps_per_day=2)
-    ),
-    "seen eight": Case(
-        204,
-        datetime.date(2015, 5, 1),
-        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.25, 0.25, 0.2, 0.2, 0.15, 0.25, 0.2, 0.15)),
-        Noise(background_per_second=0.05),
-    ),
-    "seen three later": Case(
-        301, datetime.date(2015, 11, 1), chosen(1, 4, 5, weights=(0.25, 0.2, 0.3)), Noise(flux_factor=0.7)
-    ),
-    "seen four later": Case(
-        302,
-        datetime.date(2014, 8, 1),
-        chosen(0, 2, 4, 6, weights=(0.35, 0.2, 0.25, 0.15)),
-        Noise(mixing=1.0, scatter=1.2, gaps_per_day=1.5),
-        spacecraft="rbspb",
-    ),
-    "seen six later": Case(
-        303, datetime.date(2013, 5, 1), chosen(0, 2, 3, 5, 6, 7), Noise(contamination_per_second=3, fills_per_day=1)
-    ),
-    "seen eight later": Case(
-        304,
-        datetime.date(2016, 3, 1),
-        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.3, 0.15, 0.25, 0.2, 0.2, 0.2, 0.15, 0.2)),
-        Noise(background_per_second=0.06, mixing=0.9),
-        spacecraft="rbspb",
-    ),
-    "seen three fifth": Case(
-        401, datetime.date(2014, 4, 1), chosen(0, 1, 5, weights=(0.3, 0.2, 0.3)), Noise(scatter=1.2, fills_per_day=1)
-    ),
-    "seen five fifth": Case(
-        402,
-        datetime.date(2015, 3, 1),
-        chosen(0, 2, 3, 5, 7, weights=(0.35, 0.25, 0.2, 0.3, 0.25)),
-        Noise(flux_factor=0.8, mixing=0.9),
-        spacecraft="rbspb",
-    ),
-    "seen six fifth": Case(
-        403,
-        datetime.date(2013, 7, 1),
-        chosen(0, 1, 2, 3, 4, 6, weights=(0.25, 0.3, 0.2, 0.15, 0.25, 0.25)),
-        Noise(mixing=0.6, gaps_per_day=2, contamination_per_second=3),
-    ),
-    "seen eight fifth": Case(
-        404,
-        datetime.date(2015, 12, 15),
-        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.2, 0.3, 0.2, 0.25, 0.2, 0.3, 0.25, 0.2)),
-        Noise(background_per_second=0.04, scatter=1.1),
-        spacecraft="rbspb",
-    ),
-    "test three": Case(
-        501, datetime.date(2014, 12, 1), chosen(0, 2, 4, weights=(0.3, 0.25, 0.2)), Noise(mixing=0.9, gaps_per_day=1)
-    ),
-    "test five": Case(
-        502,
-        datetime.date(2016, 1, 15),
-        chosen(0, 1, 4, 5, 6, weights=(0.3, 0.2, 0.25, 0.2, 0.3)),
-        Noise(scatter=1.3, contamination_per_second=3),
-        spacecraft="rbspb",
-    ),
-    "test six": Case(
-        503,
-        datetime.date(2013, 10, 1),
-        chosen(0, 2, 3, 4, 5, 7, weights=(0.3, 0.2, 0.25, 0.2, 0.25, 0.2)),
-        Noise(flux_factor=0.8, fills_per_day=1.5),
-    ),
-    "test eight": Case(
-        504,
-        datetime.date(2015, 6, 15),
-        chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.25, 0.2, 0.25, 0.2, 0.25, 0.25, 0.2, 0.25)),
-        Noise(background_per_second=0.05, gaps_per_day=1.5),
-        spacecraft="rbspb",
-    ),
-}  # fmt: skip
 
 
 def prepare(name: str, data: Path) -> xr.Dataset:
@@ -299,11 +174,19 @@ def tables(measurements: list[dict[str, Any]]) -> list[Table]:
     return [every, medians]
 
 
+def known(asked: str) -> str:
+    """Return the name of an archive, or the first word of several."""
+    if not any(f"{name} ".startswith(f"{asked} ") for name in CASES):
+        raise argparse.ArgumentTypeError(f"there is no archive {asked!r}; there are {', '.join(CASES)}")
+    return asked
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="what", required=True)
     command = commands.add_parser("run", help="fit all modes to the archives")
-    command.add_argument("archives", nargs="*", metavar="ARCHIVE", help=f"all by default: {', '.join(CASES)}")
+    names = "names of archives, or their first words: dev, seen, drawn; test by default"
+    command.add_argument("archives", nargs="*", metavar="ARCHIVE", default=["test"], type=known, help=names)
     command.add_argument("--json", type=Path, help="file of measurements, written to and gone on with")
     command.add_argument("--data", type=Path, default=Path("bench-data/quality"), help="folder of simulated archives")
     command.add_argument("--repeats", type=int, default=3, help="fits of the recommended mode with other seeds")
@@ -317,7 +200,7 @@ def main() -> None:
         content = json.loads(options.file.read_text())
     else:
         results = Results(options.json)
-        for name in options.archives or CASES:
+        for name in [name for name in CASES if any(f"{name} ".startswith(f"{asked} ") for asked in options.archives)]:
             results.measure({"what": "quality", "archive": name}, partial(measure, name, options))
         content = results.content
     print("\n".join([table.markdown() for table in tables(content["measurements"])] + [conditions(content)]))

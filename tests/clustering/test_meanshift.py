@@ -101,7 +101,7 @@ def test_seeds_are_counted_as_scikit_learn_bins_them():
         assert _seeds(scores, bandwidth) == len(get_bin_seeds(scores, bandwidth))
 
 
-def test_modes_of_most_repeats_are_kept_at_their_median():
+def test_modes_of_two_thirds_of_the_repeats_are_kept_at_their_median():
     samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2, specks=0)]
     repeated = repeat_modes(samples, bandwidth=2.0, min_share=0)
     assert [modes.n_clusters for modes in repeated.repeats] == [4, 3, 3]
@@ -126,6 +126,15 @@ def test_modes_that_differ_in_most_repeats_are_left_out_although_their_number_is
     np.testing.assert_allclose(agreed.share, [0.3, 0.2])
 
 
+@pytest.mark.parametrize(("repeats", "enough"), [(2, 2), (3, 2), (5, 4), (9, 6), (15, 10)])
+def test_two_thirds_of_the_repeats_are_enough_and_fewer_are_not(repeats, enough):
+    for votes in (enough - 1, enough):
+        counted = [modes_at(0, 5) for _ in range(votes)] + [modes_at(0)] * (repeats - votes)
+        assert agreed_modes(counted).n_clusters == 1 + (votes == enough)
+        found, places = agreed(modes_at(0, 5)), np.array([[0.0], [5]])
+        assert confirmed(found, places, counted).n_clusters == 1 + (votes == enough)
+
+
 def test_a_single_repeat_is_kept_as_it_is():
     modes = find_modes(three_blobs(), bandwidth=2.0, min_share=0)
     kept = agreed_modes([modes])
@@ -135,7 +144,7 @@ def test_a_single_repeat_is_kept_as_it_is():
 
 
 def test_repeats_that_agree_on_nothing_are_refused():
-    with pytest.raises(PadflowError, match="more than half of the 2 subsamples"):
+    with pytest.raises(PadflowError, match="two thirds of the 2 subsamples"):
         agreed_modes([modes_at(0, 5), modes_at(10, 15)])
 
 
