@@ -269,28 +269,40 @@ def _mean_bandwidth(repeats: list[Modes]) -> float:
 
 
 def same_modes(repeats: list[Modes], radius: float) -> list[list[tuple[int, int]]]:
-    """Group modes of different repeats that are the same, the nearest first.
+    """Group modes of different repeats that are the same, the largest group first.
+
+    A group is a mode and the nearest mode of each other repeat, none farther than `radius`. Which repeat comes first
+    plays no part: a mode that lies now here and now there on a ridge would else be two, of half the repeats each.
 
     Parameters
     ----------
     repeats : list of Modes
     radius : float
-        Distance from the mean of a group within which a mode belongs to it.
+        Distance from the middle mode of a group within which a mode belongs to it.
 
     Returns
     -------
     list of list of (int, int)
         Of each group, the repeats and the numbers of its modes there; at most one of each repeat.
     """
+    members = [(repeat, mode) for repeat, found in enumerate(repeats) for mode in range(len(found.modes))]
+    places = np.concatenate([found.modes for found in repeats])
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    free = set(range(len(members)))
+
+    def group_around(middle: int) -> tuple[int, float, list[int]]:
+        nearest: dict[int, int] = {}
+        for other in sorted(free, key=lambda other: (distance[middle, other], other)):
+            if distance[middle, other] <= radius:
+                nearest.setdefault(members[other][0], other)
+        group = sorted(nearest.values())
+        return len(group), -float(distance[middle, group].sum()), group
+
     groups: list[list[tuple[int, int]]] = []
-    for repeat, found in enumerate(repeats):
-        free = set(range(len(found.modes)))
-        if groups:
-            means = np.array([np.mean([repeats[r].modes[m] for r, m in group], axis=0) for group in groups])
-            for mode, group in _nearest_pairs(found.modes, means, radius):
-                groups[group].append((repeat, mode))
-                free.remove(mode)
-        groups += [[(repeat, mode)] for mode in sorted(free)]
+    while free:
+        *_, group = max(map(group_around, sorted(free)), key=lambda found: found[:2])
+        free.difference_update(group)
+        groups.append([members[one] for one in group])
     return groups
 
 

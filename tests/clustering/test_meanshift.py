@@ -190,11 +190,21 @@ def test_groups_hold_every_mode_once_and_one_of_a_repeat(places, radius):
     groups = same_modes(repeats, radius)
     members = sorted(member for group in groups for member in group)
     assert members == [(r, m) for r, some in enumerate(places) for m in range(len(some))]
+    assert [len(group) for group in groups] == sorted(map(len, groups), reverse=True)
     for group in groups:
         assert len({repeat for repeat, _ in group}) == len(group)
-        found = [places[r][m] for r, m in group]
-        for count in range(1, len(found)):
-            assert abs(found[count] - np.mean(found[:count])) <= radius * (1 + 1e-9)
+        found = np.array([places[r][m] for r, m in group])
+        assert np.abs(found - found[:, None]).max(axis=1).min() <= radius * (1 + 1e-9)
+
+
+@given(st.permutations(range(7)))
+def test_a_mode_that_moves_on_a_ridge_is_one_whatever_the_order_of_the_repeats(order):
+    # Two populations that touch: most repeats find one mode somewhere on the ridge, one finds two.
+    ridge = [(0.0,), (0.2,), (0.5,), (0.6,), (1.0,), (1.1,), (-0.1, 1.15)]
+    repeats = [modes_at(*ridge[which]) for which in order]
+    first, second = same_modes(repeats, 0.7)
+    assert (len(first), len(second)) == (7, 1)
+    assert agreed_modes(repeats).n_clusters == 1
 
 
 def test_drawn_starts_find_the_modes_of_binned_ones():

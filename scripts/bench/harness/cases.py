@@ -134,56 +134,56 @@ CASES = {
         Noise(background_per_second=0.05, gaps_per_day=1.5),
         spacecraft="rbspb",
     ),
-    "seen four seventh": Case(
+    "seen four early": Case(
         602,
         datetime.date(2013, 12, 15),
         chosen(0, 3, 4, 5, weights=(0.2, 0.3, 0.25, 0.3)),
         Noise(flux_factor=0.8, mixing=0.8),
         spacecraft="rbspb",
     ),
-    "seen seven seventh": Case(
+    "seen seven early": Case(
         605,
         datetime.date(2013, 4, 15),
         chosen(0, 1, 2, 3, 4, 5, 7, weights=(0.25, 0.3, 0.2, 0.25, 0.2, 0.25, 0.3)),
         Noise(scatter=1.2, gaps_per_day=1.5),
     ),
-    "seen eight seventh": Case(
+    "seen eight early": Case(
         606,
         datetime.date(2015, 10, 1),
         chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.2, 0.25, 0.3, 0.2, 0.25, 0.2, 0.3, 0.25)),
         Noise(flux_factor=0.9, fills_per_day=1.5),
         spacecraft="rbspb",
     ),
-    "test three": Case(
+    "seen three seventh": Case(
         601, datetime.date(2015, 2, 1), chosen(1, 3, 7, weights=(0.3, 0.25, 0.2)), Noise(scatter=1.2, gaps_per_day=1)
     ),
-    "test four": Case(
+    "seen four seventh": Case(
         607,
         datetime.date(2014, 1, 15),
         chosen(0, 2, 5, 6, weights=(0.25, 0.3, 0.2, 0.3)),
         Noise(background_per_second=0.04, mixing=0.8),
         spacecraft="rbspb",
     ),
-    "test five": Case(
+    "seen five seventh": Case(
         603,
         datetime.date(2016, 4, 1),
         chosen(1, 2, 3, 6, 7, weights=(0.25, 0.3, 0.2, 0.3, 0.2)),
         Noise(contamination_per_second=3, fills_per_day=1),
     ),
-    "test six": Case(
+    "seen six seventh": Case(
         604,
         datetime.date(2014, 9, 15),
         chosen(0, 1, 2, 5, 6, 7, weights=(0.3, 0.2, 0.25, 0.25, 0.2, 0.3)),
         Noise(background_per_second=0.05, mixing=0.9),
         spacecraft="rbspb",
     ),
-    "test seven": Case(
+    "seen seven seventh": Case(
         608,
         datetime.date(2015, 7, 15),
         chosen(0, 1, 3, 4, 5, 6, 7, weights=(0.3, 0.2, 0.25, 0.2, 0.3, 0.25, 0.2)),
         Noise(flux_factor=0.9, gaps_per_day=1),
     ),
-    "test eight": Case(
+    "seen eight seventh": Case(
         609,
         datetime.date(2016, 2, 15),
         chosen(0, 1, 2, 3, 4, 5, 6, 7, weights=(0.3, 0.2, 0.25, 0.25, 0.2, 0.25, 0.3, 0.2)),
@@ -216,3 +216,4 @@ NOISES = {
 }
 """What may differ from the simulator's defaults in a drawn case, and between which bounds."""
 CASES |= {f"drawn {number:02d}": drawn(number) for number in range(16)}
+CASES |= {f"test {number}": drawn(number) for number in range(16, 22)}
