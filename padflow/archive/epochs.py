@@ -112,5 +112,5 @@ def _clear_outside(values: np.ndarray, *, scale: int) -> np.ndarray:
 
 def _as_times(ns: np.ndarray, shape: tuple[int, ...], valid: np.ndarray) -> np.ndarray:
     times = ns.view("datetime64[ns]").reshape(shape)
-    times[~valid] = np.datetime64("NaT")
+    times[~valid] = np.datetime64("NaT", "ns")
     return times

@@ -152,14 +152,14 @@ def verify(directory: Path) -> Verdict:
         except (OSError, *DAMAGES):  # of parts that are not there it was said above; the next run mends the rest
             problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
             continue
-        last = np.datetime64("NaT")
+        last = np.datetime64("NaT", "ns")
         for span in plan.parts():
             if span.index not in whole:
-                last = np.datetime64("NaT")
+                last = np.datetime64("NaT", "ns")
                 continue
             time = reader.times(span.start, span.stop)
             steps = np.diff(np.concatenate([[last] if not np.isnat(last) else time[:0], time]))
-            if np.isnat(time).any() or (steps <= np.timedelta64(0)).any():
+            if np.isnat(time).any() or (steps <= np.timedelta64(0, "ns")).any():
                 broken.append(("ingest", plan.group, span.index))
                 problems.append(f"ingest, {plan.group} part {span.index}: times do not ascend")
             last = time[-1]

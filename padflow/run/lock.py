@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import _thread
 import fcntl
 import json
 import os
+import signal
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,6 +23,8 @@ STALE_SECONDS = 120
 """Without a beat for this long a holder on another machine is taken for dead; shared folders may lag."""
 SAME_START_SECONDS = 2
 """How far the start of one process may seem to move: the system's clock is set now and then."""
+WAKE = signal.SIGURG
+"""What a holder sends itself when the lock is lost: SIGINT is ignored by what a shell script starts with ``&``."""
 
 
 @contextmanager
@@ -33,27 +35,45 @@ def locked(directory: Path) -> Iterator[None]:
     ------
     PadflowError
         Where somebody holds it, or has taken it over because this process seemed dead; names the machine and process.
+    ValueError
+        In another thread, which no signal can interrupt.
     """
-    path = directory / LOCK
-    mine = _take(path)
     done, lost = threading.Event(), threading.Event()
-    beating = threading.Thread(target=_beat, args=(path, mine, done, lost), name="padflow-lock", daemon=True)
-    beating.start()
+    with _interrupted(lambda: lost.is_set() and not done.is_set()):
+        path = directory / LOCK
+        mine = _take(path)
+        beating = threading.Thread(target=_beat, args=(path, mine, done, lost), name="padflow-lock", daemon=True)
+        beating.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if lost.is_set():
+                raise PadflowError(
+                    f"{directory} was taken over by {_name(_text(path))} while this process did not run for "
+                    f"{STALE_SECONDS} s or more, or its {LOCK} was removed. What is written is whole."
+                ) from None
+            raise
+        finally:
+            done.set()
+            beating.join()
+            if _text(path) == mine:
+                with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+                    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _interrupted(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let `WAKE` interrupt the main thread as Ctrl-C does, where that is wanted."""
+
+    def interrupt(*_: object) -> None:
+        if wanted():
+            raise KeyboardInterrupt
+
+    before = signal.signal(WAKE, interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        if lost.is_set():
-            raise PadflowError(
-                f"{directory} was taken over by {_name(_text(path))} while this process did not run for "
-                f"{STALE_SECONDS} s or more, or its {LOCK} was removed. What is written is whole."
-            ) from None
-        raise
     finally:
-        done.set()
-        beating.join()
-        if _text(path) == mine:
-            with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
-                path.unlink(missing_ok=True)
+        signal.signal(WAKE, before)
 
 
 def _take(path: Path) -> str:
@@ -174,7 +194,7 @@ def _beat(path: Path, mine: str, done: threading.Event, lost: threading.Event) -
         # Twice: one who wants to take it over may hold it for a moment, and give it back.
         if _text(path) != mine and not done.wait(1) and _text(path) != mine:
             lost.set()
-            _thread.interrupt_main()
+            signal.pthread_kill(threading.main_thread().ident, WAKE)
             return
         with suppress(OSError):  # the next beat may do better
             os.utime(path)

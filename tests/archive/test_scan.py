@@ -269,7 +269,7 @@ OFFSETS = st.sampled_from([-1, 0, 1, 2, 3, DAY_NS - 2, DAY_NS - 1, DAY_NS, DAY_N
 def test_own_rows_are_the_first_of_each_time_in_order(offsets: list[int | None]) -> None:
     midnight = np.datetime64("2013-03-17", "ns")
     times = np.array(
-        [np.datetime64("NaT") if ns is None else midnight + np.timedelta64(ns, "ns") for ns in offsets],
+        [np.datetime64("NaT", "ns") if ns is None else midnight + np.timedelta64(ns, "ns") for ns in offsets],
         "datetime64[ns]",
     )
     expected = {}

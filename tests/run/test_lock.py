@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -129,20 +130,32 @@ def test_of_many_who_find_it_stale_one_takes_it(tmp_path, monkeypatch):
         (tmp_path / LOCK).unlink()
 
 
-def test_a_holder_that_lost_it_stops_and_leaves_the_new_one_alone(tmp_path, monkeypatch):
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def interrupts(request):
+    """SIGINT as in a terminal, and as a shell script leaves it for what it starts with ``&``."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_a_holder_that_lost_it_stops_at_once_and_leaves_the_new_one_alone(tmp_path, monkeypatch):
     """As after a laptop slept for an hour while another machine took the directory over."""
     monkeypatch.setattr(lock_module, "BEAT_SECONDS", 0.05)
+    began, wakes = time.monotonic(), signal.getsignal(lock_module.WAKE)
     other = json.dumps({"host": "elsewhere", "pid": 7, "process": 1.0})
     with pytest.raises(PadflowError, match="was taken over by process 7 on elsewhere"), locked(tmp_path):
         _wait_for_the_other(tmp_path / LOCK, other)
+    assert time.monotonic() - began < 200, "it stopped when the 300 s were over"
     assert (tmp_path / LOCK).read_text() == other
+    assert signal.getsignal(lock_module.WAKE) == wakes
 
 
 def _wait_for_the_other(path, other):
     whole = path.with_name("other")  # in one step: an empty file would be taken for nobody's
     whole.write_text(other)
     whole.replace(path)
-    time.sleep(30)
+    time.sleep(300)
 
 
 def test_the_heart_beats(tmp_path, monkeypatch):
