@@ -110,7 +110,7 @@ def train_autoencoder(
         diverges.
     """
     _check_rows(validation, "validation", "train.validation_share or train.split")
-    tf, keras = _tensorflow()
+    tf, keras = load_tensorflow()
     model = _build(keras, validation.shape[1], code_size, seed)
     weights = [variable.value for variable in model.trainable_variables]
     run_epoch = epoch_function(tf, weights, batch_size, learning_rate)
@@ -154,7 +154,7 @@ def train_autoencoder(
 
 def training_flags() -> dict[str, str | int | bool]:
     """Versions and switches that the bits of trained weights depend on, for the provenance of a run."""
-    tf, keras = _tensorflow()
+    tf, keras = load_tensorflow()
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -183,7 +183,7 @@ def load_keras(path: str | Path) -> keras.Model:
     """
     if Path(path).suffix != ".keras":  # Keras opens older formats without its safe mode
         raise PadflowError(f"{path} is no model/autoencoder.keras of padflow's: its name must end in .keras.")
-    _, keras = _tensorflow()
+    _, keras = load_tensorflow()
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -242,7 +242,7 @@ def _network(model: keras.Model) -> Network:
     return Network(*(np.array(weights) for weights in model.get_weights()))
 
 
-def _tensorflow() -> tuple[Any, Any]:
+def load_tensorflow() -> tuple[Any, Any]:
     """Import TensorFlow and Keras quietly, with the threads that suit so small a network."""
     with _import_lock:
         first = "tensorflow" not in sys.modules

@@ -16,9 +16,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array
@@ -32,7 +33,7 @@ from padflow import cli
 from padflow.clients import ALLOWED_FAILURES, DaskWorkers
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.network import Network
-from padflow.run import fitting, stages, trainer
+from padflow.run import stages, trainer
 
 for imported_late in ("cdflib", "dask_ml.cluster"):
     importlib.import_module(imported_late)
@@ -151,7 +152,7 @@ def run(order: dict[str, Any]) -> None:
     }
     dask.config.set(settings)
     padflow.report.html.write_report = report_nothing
-    fitting.train_apart = trainer.fit_network
+    stages.Trainer = lambda: nullcontext(SimpleNamespace(train=trainer.fit_network))
     trainer.train_network, trainer._save_keras = train_nothing, save_nothing
     if order["apart"]:
         stages.connect = cluster_apart

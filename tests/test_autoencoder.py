@@ -28,7 +28,7 @@ SMALL = SETTINGS | {"code_size": 5, "epochs": 3, "batch_size": 16}
 
 @pytest.fixture(scope="module")
 def frameworks():
-    return autoencoder._tensorflow()
+    return autoencoder.load_tensorflow()
 
 
 @pytest.fixture(scope="module")

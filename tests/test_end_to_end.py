@@ -127,7 +127,7 @@ def test_running_again_does_nothing(finished_run, padflow: Callable, serial, mon
 
     before = snapshot(finished_run.directory)
     monkeypatch.setattr(ledger._Perform, "__call__", refuse)
-    monkeypatch.setattr("padflow.run.fitting.train_apart", refuse)
+    monkeypatch.setattr("padflow.run.stages.Trainer", refuse)
     monkeypatch.setattr("padflow.report.html.write_report", refuse)
     monkeypatch.setattr("padflow.archive.scan.inspect", refuse)
     ended = padflow(*finished_run.arguments)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
 from padflow.network import Network
-from padflow.run import fitting, stages, trainer
+from padflow.run import stages, trainer
 from padflow.run.checks import repair, verify
 from padflow.run.progress import Progress
 
@@ -419,7 +419,7 @@ def test_random_sequences_end_as_the_oracle_says(
     monkeypatch.setattr(stages, "connect", lambda *_, **__: nullcontext(SerialWorkers()))
     monkeypatch.setattr(stages, "load_instrument", lambda _: REPT)
     monkeypatch.setattr("padflow.run.checks.load_instrument", lambda _: REPT)
-    monkeypatch.setattr(fitting, "train_apart", trainer.fit_network)
+    monkeypatch.setattr(stages, "Trainer", lambda: nullcontext(SimpleNamespace(train=trainer.fit_network)))
     monkeypatch.setattr(trainer, "train_network", train_nothing)
     monkeypatch.setattr(trainer, "_save_keras", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # test_durable.py has it

@@ -18,6 +18,7 @@ from padflow.durable import read_json, write_json
 from padflow.instruments import Instrument
 from padflow.run.ledger import PartTask, content_of, digest, receipts, run_parts
 from padflow.run.progress import Progress
+from padflow.run.trainer import Trainer
 
 UNKNOWN = ""
 """Key of a part while what it reads is not there."""
@@ -53,6 +54,8 @@ class Run:
         For ``run.json``.
     workers : Workers
         Set while a cluster is up.
+    trainer : Trainer
+        Set while a cluster is up, where there is something to train.
     """
 
     config: Config
@@ -62,6 +65,7 @@ class Run:
     restart_from: str | None = None
     command: str = ""
     workers: Workers | None = None
+    trainer: Trainer | None = None
     catalog: Catalog | None = None
     groups: list[GroupPlan] = field(default_factory=list)
     budget: Budget | None = None

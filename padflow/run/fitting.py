@@ -41,7 +41,6 @@ from padflow.run.context import Run, part_tasks
 from padflow.run.layout import CLASSES, ENCODER, FIT, NETWORK
 from padflow.run.ledger import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
 from padflow.run.passes import MomentsPart, Pass, fit_arrays, moments_file, read_statistics
-from padflow.run.trainer import train_apart
 
 ALL_DIED = (
     "Workers died of every part. They may lack memory: raise cluster.memory_limit or lower archive.rows_per_part."
@@ -71,7 +70,7 @@ def fit_autoencoder(run: Run) -> None:
             text = f"epoch {epoch + 1} of at most {most}, loss {loss:.3e}, validation {val_loss:.3e}"
             run.progress.advance(1, text=f"{text}, {rows_per_second:,.0f} rows/s")
 
-        peak = train_apart(run.directory, [group.group for group in run.groups], show)
+        peak = run.trainer.train(run.directory, [group.group for group in run.groups], show)
         info = fitted(run, "train")["info"]
         epochs = len(info["history"]["loss"])
         stage.count(epochs * info["rows"], peak)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -39,6 +39,7 @@ from padflow.run.lock import locked
 from padflow.run.passes import LabelPart, LabelStandIn, ScorePart, ScoreStandIn, fit_arrays
 from padflow.run.progress import Progress
 from padflow.run.settings import clear_from, guard_settings, left_from
+from padflow.run.trainer import Trainer
 from padflow.store import prepare_group
 from padflow.templates import results_specs
 
@@ -160,17 +161,18 @@ def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
 
 
 @contextmanager
-def _at_work(run: Run) -> Iterator[None]:
+def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
     try:
         run.directory.mkdir(parents=True, exist_ok=True)
         with locked(run.directory):
             _begin(run)
-            with connect(run.config.cluster, run.directory) as workers:
-                run.workers = workers
+            ahead = Trainer() if trains and not fitted(run, "train") else nullcontext()
+            with ahead as trainer, connect(run.config.cluster, run.directory) as workers:
+                run.workers, run.trainer = workers, trainer
                 try:
                     yield
                 finally:
-                    run.workers = None
+                    run.workers = run.trainer = None
     except OSError as error:
         known = error if isinstance(error, CannotWrite) else explained(error, Path(error.filename or run.directory))
         if isinstance(known, NoSpace) and run.budget:
@@ -191,7 +193,7 @@ def run_all(run: Run, *, until: str | None = None) -> Outcome:
     """
     if read_json(run.directory / FIT / ADOPTED):
         raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
-    with _at_work(run):
+    with _at_work(run, trains=until != "ingest"):
         scan(run)
         budget_of(run)
         ingest(run)

@@ -1,8 +1,9 @@
 """The training stage, in a process of its own that takes TensorFlow's memory and threads with it when it ends.
 
-    python -m padflow.run.trainer RUN_DIRECTORY SPACECRAFT...
+    python -m padflow.run.trainer
 
-All it needs is in the run directory. It tells its parent of each epoch by a line of JSON, and ends when that does.
+It is told the run directory and the spacecraft by a line of JSON; all else that it needs is in that directory. It tells
+its parent of each epoch by a line of JSON, and ends when that does.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from padflow.autoencoder import load_tensorflow, save_keras
 from padflow.clients import peak_memory_bytes
 from padflow.config import load_config
 from padflow.durable import write_bytes, write_json
@@ -36,40 +40,51 @@ ERRORS = {kind.__name__: kind for kind in (PadflowError, ConfigError, CannotWrit
 """Kinds of errors that the process tells its parent of; of others it leaves a traceback."""
 
 
-def train_apart(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:
-    """Do `fit_network` in a process of its own, and return what it does.
+class Trainer:
+    """A process that loads TensorFlow as soon as it is started, and trains when it is told to; ended by ``with``."""
 
-    Raises
-    ------
-    PadflowError
-        What the process raised, or that it died.
-    """
-    # -P: a folder that the user happens to be in gives no modules. Its own session: Ctrl-C is its parent's affair.
-    command = [sys.executable, "-P", "-m", __name__, str(directory), *groups]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    peak = 0
-    with process:
-        try:
-            for line in process.stdout:
-                said = json.loads(line)
-                if "error" in said:
-                    raise ERRORS.get(said["error"], PadflowError)(said["text"])
-                if "epoch" in said:
-                    show_epoch(*said["epoch"])
-                peak = said.get("peak_memory_bytes", peak)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        killed = " (killed, perhaps for want of memory)" if process.returncode == -signal.SIGKILL else ""
-        raise PadflowError(
-            f"The process that trains the autoencoder ended with status {process.returncode}{killed}. Run the same "
-            "command again; if it ends so again, lower train.max_rows and train.max_validation_rows, or ask for more "
-            "memory."
+    def __init__(self):
+        # -P: a folder that the user happens to be in gives no modules. Its own session: Ctrl-C is its parent's affair.
+        command = [sys.executable, "-P", "-m", __name__]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-    return peak
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        with suppress(BrokenPipeError), self._process:
+            """Closes the pipes and waits."""
+
+    def train(self, directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:
+        """Do `fit_network` in that process, and return what it does; once.
+
+        Raises
+        ------
+        PadflowError
+            What the process raised, or that it died.
+        """
+        with suppress(BrokenPipeError):  # of one that has died
+            print(json.dumps([str(directory), groups]), file=self._process.stdin, flush=True)
+        peak = 0
+        for line in self._process.stdout:
+            said = json.loads(line)
+            if "error" in said:
+                raise ERRORS.get(said["error"], PadflowError)(said["text"])
+            if "epoch" in said:
+                show_epoch(*said["epoch"])
+            peak = said.get("peak_memory_bytes", peak)
+        status = self._process.wait()
+        if status:
+            killed = " (killed, perhaps for want of memory)" if status == -signal.SIGKILL else ""
+            raise PadflowError(
+                f"The process that trains the autoencoder ended with status {status}{killed}. Run the same command "
+                "again; if it ends so again, lower train.max_rows and train.max_validation_rows, or ask for more "
+                "memory."
+            )
+        return peak
 
 
 def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:
@@ -95,8 +110,6 @@ def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> in
 
 
 def _save_keras(trained: Any, folder: Path) -> None:
-    from padflow.autoencoder import save_keras
-
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / KERAS_MODEL
         save_keras(trained, path)
@@ -105,10 +118,12 @@ def _save_keras(trained: Any, folder: Path) -> None:
 
 def main() -> None:
     """Train for the parent that started this process."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    orders: SimpleQueue = SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     sys.modules.update(dict.fromkeys(NOT_NEEDED))  # as if they were not installed
-    directory, *groups = sys.argv[1:]
     try:
+        load_tensorflow()  # which takes seconds, while the parent scans and ingests
+        directory, groups = orders.get()
         _say(peak_memory_bytes=fit_network(Path(directory), groups, lambda *epoch: _say(epoch=epoch)))
     except PadflowError as error:
         _say(error=type(error).__name__, text=str(error))
@@ -118,9 +133,10 @@ def _say(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()  # it ends when the parent does, however that came
-    os._exit(1)
+def _listen(orders: SimpleQueue) -> None:
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    os._exit(1)  # the parent has ended, however that came
 
 
 if __name__ == "__main__":

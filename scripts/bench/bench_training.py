@@ -36,7 +36,7 @@ def pads(rows: int) -> np.ndarray:
 
 @cache
 def padflow_epoch(rows: int):
-    tf, keras = autoencoder._tensorflow()
+    tf, keras = autoencoder.load_tensorflow()
     model = autoencoder._build(keras, FEATURES, CODE, 1)
     weights = [variable.value for variable in model.trainable_variables]
     return tf, weights, tf.constant(pads(rows)), epoch_graph.epoch_function(tf, weights, BATCH, 5e-4)
@@ -84,7 +84,7 @@ def time_products(rows: int) -> float:
 @cache
 def keras_model(rows: int):
     autoencoder.INTRA_OP_THREADS = autoencoder.BATCH_PARTS = 0  # TensorFlow's own default
-    _, keras = autoencoder._tensorflow()
+    _, keras = autoencoder.load_tensorflow()
     model = autoencoder._build(keras, FEATURES, CODE, 1)
     model.compile(optimizer=keras.optimizers.Adam(5e-4), loss="mse")
     return model, pads(rows)

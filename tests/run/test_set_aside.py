@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def run(
     from contextlib import nullcontext
 
     monkeypatch.setattr(stages, "connect", lambda *_, **__: nullcontext(workers))
-    monkeypatch.setattr(fitting, "train_apart", trainer.fit_network)
+    monkeypatch.setattr(stages, "Trainer", lambda: nullcontext(SimpleNamespace(train=trainer.fit_network)))
     monkeypatch.setattr(trainer, "train_network", server_module.train_nothing)
     monkeypatch.setattr(trainer, "_save_keras", server_module.save_nothing)
 

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,6 @@ import yaml
 
 from padflow.errors import ConfigError, PadflowError
 from padflow.run import trainer
-from padflow.run.trainer import train_apart
 
 GROUPS = ["rbspa"]
 MIB = 2**20
@@ -37,6 +38,11 @@ def change(directory: Path, section: str, **values: object) -> None:
     path.write_text(yaml.safe_dump(config))
 
 
+def train_apart(directory: Path, show: Callable) -> int:
+    with trainer.Trainer() as process:
+        return process.train(directory, GROUPS, show)
+
+
 def child() -> psutil.Process:
     (found,) = [one for one in psutil.Process().children() if "padflow.run.trainer" in one.cmdline()]
     return found
@@ -44,7 +50,7 @@ def child() -> psutil.Process:
 
 def test_leaves_what_a_run_has_and_shows_each_epoch(finished_run, untrained: Path) -> None:
     shown = []
-    peak = train_apart(untrained, GROUPS, lambda *epoch: shown.append(epoch))
+    peak = train_apart(untrained, lambda *epoch: shown.append(epoch))
     assert 300 * MIB < peak < 3000 * MIB
     assert [epoch for epoch, *_ in shown] == list(range(len(shown)))
     assert all(loss > 0 and validation > 0 and rate > 0 for _, loss, validation, rate in shown)
@@ -59,9 +65,8 @@ import sys, padflow.archive.ingest
 from padflow.autoencoder import training_flags
 from padflow.run import trainer
 
-trainer._end_with_parent = lambda: None
+trainer._listen = lambda orders: orders.put(["run", []])
 trainer.fit_network = lambda *_: len(training_flags())
-sys.argv = ["trainer", "run"]
 trainer.main()
 unused = {"PIL", "pandas", "sklearn", "matplotlib", "xarray", "distributed"}
 loaded = {name.split(".")[0] for name, module in sys.modules.items() if module}
@@ -77,24 +82,24 @@ def test_it_and_ingest_load_no_library_that_they_do_not_use() -> None:
 def test_its_error_is_its_parents(untrained: Path) -> None:
     change(untrained, "preprocess", l_range=[50.0, 60.0])
     with pytest.raises(PadflowError, match="There is no record for training") as raised:
-        train_apart(untrained, GROUPS, print)
+        train_apart(untrained, print)
     assert not (untrained / "fit" / "network.npz").exists()
     assert type(raised.value) is PadflowError
     change(untrained, "preprocess", l_range="wide")
     with pytest.raises(ConfigError, match=r"preprocess\.l_range"):
-        train_apart(untrained, GROUPS, print)
+        train_apart(untrained, print)
 
 
 def test_its_death_is_said(untrained: Path) -> None:
     change(untrained, "train", epochs=500, patience=500)
     with pytest.raises(PadflowError, match=r"status -9 \(killed, perhaps for want of memory\)"):
-        train_apart(untrained, GROUPS, lambda *_: child().kill())
+        train_apart(untrained, lambda *_: child().kill())
 
 
 def test_an_error_without_words_is_said(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "__name__", "padflow.run.no_such_module")
     with pytest.raises(PadflowError, match=r"status 1\. Run the same command"):
-        train_apart(untrained, GROUPS, print)
+        train_apart(untrained, print)
 
 
 def test_an_interrupt_ends_it(untrained: Path) -> None:
@@ -106,7 +111,7 @@ def test_an_interrupt_ends_it(untrained: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_apart(untrained, GROUPS, interrupt)
+        train_apart(untrained, interrupt)
     assert not children[0].is_running()
 
 
@@ -115,14 +120,43 @@ def test_it_ends_with_its_parent(untrained: Path) -> None:
     code = f"""
 import os, psutil
 from pathlib import Path
-from padflow.run.trainer import train_apart
+from padflow.run.trainer import Trainer
 def die(*_):
     print(psutil.Process().children()[0].pid, flush=True)
     os.kill(os.getpid(), {signal.SIGKILL})
-train_apart(Path({str(untrained)!r}), {GROUPS}, die)
+Trainer().train(Path({str(untrained)!r}), {GROUPS}, die)
 """
     ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(int(ended.stdout)).wait(30)
     assert not (untrained / "fit" / "network.npz").exists()
+
+
+def test_one_that_is_not_wanted_after_all_is_ended() -> None:
+    with trainer.Trainer():
+        process = child()
+    assert not process.is_running()
+
+
+def test_one_that_died_while_it_waited_is_said(untrained: Path) -> None:
+    with trainer.Trainer() as process:
+        found = child()
+        found.kill()
+        while found.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        with pytest.raises(PadflowError, match=r"status -9 \(killed"):
+            process.train(untrained, GROUPS, print)
+
+
+def test_it_ends_with_its_parent_while_it_waits() -> None:
+    code = f"""
+import os, psutil
+from padflow.run.trainer import Trainer
+trainer = Trainer()
+print(psutil.Process().children()[0].pid, flush=True)
+os.kill(os.getpid(), {signal.SIGKILL})
+"""
+    ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(ended.stdout)).wait(30)
