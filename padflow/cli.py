@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -137,11 +138,20 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...], ver
 
 
 def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
+    config = load_config(path, overrides)
+    _start_fork_server(config)
     from padflow.run.stages import open_run
 
-    config = load_config(path, overrides)
     note = f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
     return open_run(config, workdir or Path(f"{path.stem}-run"), note=note, **more)
+
+
+def _start_fork_server(config: Config) -> None:
+    """Let what workers are forked from import what it needs while this process does: both take seconds."""
+    if config.cluster.kind == "local":
+        from padflow.clusters import start_fork_server
+
+        start_fork_server()
 
 
 run_options = (click.argument("path", metavar="CONFIG", type=CONFIG), workdir_option, set_option)
@@ -152,10 +162,10 @@ def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: 
     """Look at the files and print what a run will take; refuse one that cannot fit."""
     from dataclasses import asdict
 
+    run = _open(path, workdir, overrides)
     from padflow.printing import plan_text
     from padflow.run.stages import plan_only
 
-    run = _open(path, workdir, overrides)
     budget = plan_only(run)
     facts = asdict(budget) | {"groups": {group.group: group.rows for group in run.groups}}
     facts["memory_limit"] = run.config.cluster.memory_limit
@@ -169,9 +179,10 @@ def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: 
 @command(*run_options)
 def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
     """Read the CDF files into archive.zarr; go on where an earlier run stopped."""
+    run = _open(path, workdir, overrides)
     from padflow.run.stages import run_all
 
-    outcome = run_all(_open(path, workdir, overrides), until="ingest")
+    outcome = run_all(run, until="ingest")
     click.echo(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
     _say_set_aside(outcome.run)
 
@@ -191,9 +202,10 @@ def run_command(
     path: Path, workdir: Path | None, overrides: tuple[str, ...], restart_from: str | None, verbose: bool
 ) -> None:
     """Do all stages, from CDF files to the report; go on where an earlier run stopped."""
+    run = _open(path, workdir, overrides, restart_from=restart_from)
     from padflow.run.stages import run_all
 
-    _finish(run_all(_open(path, workdir, overrides, restart_from=restart_from)))
+    _finish(run_all(run))
 
 
 @command(
@@ -394,6 +406,7 @@ def main() -> None:
         _run_commands()
     finally:
         signal.signal(signal.SIGTERM, before)
+        gc.freeze()  # else Python looks through all modules for garbage before it ends, for half a second
 
 
 def _run_commands() -> None:

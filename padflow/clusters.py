@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +73,24 @@ def worker_environment() -> dict[str, Any]:
     return dask.config.get("distributed.nanny.pre-spawn-environ") | ENVIRONMENT
 
 
+def start_fork_server() -> None:
+    """Start the process that workers of this machine are forked from, unless there is one.
+
+    Each worker would else import for seconds what this process imports once for all of them, while the driver does.
+    """
+    # What libraries read when they are loaded holds for what is forked. Safe path: a folder that the user happens to be
+    # in gives no modules.
+    environment = worker_environment() | {"PYTHONSAFEPATH": "1"}
+    before = dict(os.environ)
+    multiprocessing.set_forkserver_preload(["padflow.preloaded"])
+    os.environ.update(environment)
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @contextmanager
 def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
     """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
@@ -99,6 +120,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
     }
     if config.kind == "local":
+        settings["distributed.worker.multiprocessing-method"] = "forkserver"
         # Dask gives up a worker that is not there this long after an earlier death. One that dies of its part again and
         # again may just be starting at that moment; its nanny always brings it back.
         settings["distributed.deploy.lost-worker-timeout"] = "1000d"
@@ -181,12 +203,14 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
 def _local_cluster(config: ClusterConfig) -> LocalCluster:
     from distributed import LocalCluster
 
+    start_fork_server()
     return LocalCluster(
         n_workers=choose_workers(config),
         threads_per_worker=1,
         memory_limit=config.memory_limit,
         host="127.0.0.1",
         dashboard_address=config.dashboard_address,
+        env=os.environ | worker_environment(),  # of now, and not of when the fork server was started
         silence_logs="CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
         security=security_of(config),
     )

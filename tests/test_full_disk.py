@@ -22,6 +22,7 @@ import zarr
 
 from padflow.durable import PARTIAL, write_bytes
 from padflow.errors import CannotWrite, NoSpace
+from padflow.report.contents import FIGURES
 from padflow.run.ledger import broken_files, receipts
 from padflow.run.lock import LOCK
 
@@ -68,10 +69,7 @@ def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that takes less time."""
-    from padflow.report import figures
-
-    few = dict(list(figures.builders().items())[:2])
-    monkeypatch.setattr(figures, "builders", lambda: few)
+    monkeypatch.setattr("padflow.report.html.FIGURES", dict(list(FIGURES.items())[:2]))
 
 
 def arrays(directory: Path, stores: tuple[str, ...] = ("archive.zarr", "results.zarr")) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ from padflow.durable import is_inside, is_plain_name, read_json
 from padflow.errors import ConfigError, PadflowError
 from padflow.instruments import INSTRUMENTS, Instrument
 from padflow.opening import open_archive, open_results
+from padflow.report.contents import FIGURES
 from padflow.report.html import write_report
 from padflow.store import ArchiveReader, ResultsReader
 
@@ -59,10 +60,7 @@ def stranger(finished_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that takes less time."""
-    from padflow.report import figures
-
-    few = dict(list(figures.builders().items())[:2])
-    monkeypatch.setattr(figures, "builders", lambda: few)
+    monkeypatch.setattr("padflow.report.html.FIGURES", dict(list(FIGURES.items())[:2]))
 
 
 @pytest.fixture

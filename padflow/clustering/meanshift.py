@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from sklearn.cluster import estimate_bandwidth, get_bin_seeds
+import pandas as pd
+from sklearn.cluster import estimate_bandwidth
 from sklearn.metrics import pairwise_distances, pairwise_distances_argmin
 
 from padflow.clustering.kmeans import by_size
@@ -106,7 +107,7 @@ def find_modes(
     )
     if bandwidth is None:
         bandwidth = estimate()
-    elif starts is None and (seeds := _seeds(scores, bandwidth)) > MAX_SEEDS:
+    elif starts is None and (seeds := len(_seeds(scores, bandwidth))) > MAX_SEEDS:
         raise PadflowError(
             f"mean_shift.bandwidth = {bandwidth:g} is too small for these scores: mean shift would start from {seeds:,}"
             f" places of {len(scores):,} records, and {MAX_SEEDS:,} are the most. The estimate is {estimate():.3g}; set"
@@ -119,7 +120,7 @@ def find_modes(
             " mean_shift.bandwidth."
         )
     if starts is None:
-        seeds = get_bin_seeds(scores, bandwidth)
+        seeds = _seeds(scores, bandwidth)
     else:
         drawn = np.random.default_rng(seed).choice(len(scores), min(starts, len(scores)), replace=False)
         seeds = scores[np.sort(drawn)]
@@ -165,11 +166,16 @@ def _distinct(centres: np.ndarray, counts: np.ndarray, bandwidth: float) -> np.n
     return centres[free]
 
 
-def _seeds(scores: np.ndarray, bandwidth: float) -> int:
-    """Count the occupied cubes of the width of a bandwidth, as many as mean shift's binned seeds."""
+def _seeds(scores: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Return the middles of the occupied cubes of the width of a bandwidth; all scores where numbers run out.
+
+    They are those of scikit-learn's ``get_bin_seeds``, which takes thirty times as long.
+    """
     with np.errstate(over="ignore"):
-        cubes = np.round(scores / bandwidth)
-    return len(np.unique(cubes, axis=0)) if np.isfinite(cubes).all() else len(scores)
+        cubes = np.round(scores / bandwidth).astype(np.float32)
+    if not np.isfinite(cubes).all():
+        return scores
+    return pd.DataFrame(cubes).drop_duplicates().to_numpy() * bandwidth
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The figures of a report: what is common to all of them, and their order.
+"""The figures of a report: what is common to all of them.
 
 Figures are made by Matplotlib's object-oriented interface alone. Neither ``pyplot`` nor ``rcParams`` is
 touched, so drawing is safe in a worker and leaves a notebook's settings as they were.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import string
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +19,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
-
-from padflow.report.tables import Run
 
 WIDTH_INCHES = 7.0  # text width of a two-column journal page (MNRAS, RASTI)
 LABEL_POINTS = 8
@@ -143,23 +140,6 @@ def png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
     return stream.getvalue()
-
-
-def builders() -> dict[str, Callable[[Run], Drawing]]:
-    """Return the functions that draw a run's figures by file name, in the order of the page."""
-    from padflow.report import figures_classes, figures_maps, figures_model
-
-    return {
-        "sizes": figures_classes.sizes,
-        "pads": figures_classes.pads,
-        "pads_quartiles": figures_classes.pads_quartiles,
-        "occurrence_l_time": figures_maps.l_time,
-        "occurrence_l_mlt": figures_maps.l_mlt,
-        "scores": figures_model.scores,
-        "variance": figures_model.variance,
-        "mean_shift": figures_model.mean_shift,
-        "loss": figures_model.loss,
-    }
 
 
 def numbers(values: Any) -> np.ndarray:

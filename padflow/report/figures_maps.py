@@ -39,7 +39,7 @@ CAPTION = (
 )
 
 
-def l_time(run: Run) -> Drawing:
+def occurrence_l_time(run: Run) -> Drawing:
     """Draw the share of each class against L and time."""
     counts = _counts(
         run,
@@ -83,7 +83,7 @@ def l_time(run: Run) -> Drawing:
     return Drawing("occurrence_l_time", "Where and when: L and time", caption, alt, figure)
 
 
-def l_mlt(run: Run) -> Drawing:
+def occurrence_l_mlt(run: Run) -> Drawing:
     """Draw the share of each class against L and magnetic local time, as dials with noon up."""
     what = "Class against L and magnetic local time"
     counts = _counts(run, "occurrence_mlt", ("cluster", "l_bin", "mlt_bin"), what, "l_edges", "mlt_edges")

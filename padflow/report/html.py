@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from padflow.durable import refuse_links, write_bytes
+from padflow.report.contents import FIGURES, draw
 from padflow.report.tables import (
     Run,
     notes_in_words,
@@ -69,20 +70,18 @@ def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterabl
 
 def _write_figures(run_dir: Path, apply: Callable[[Callable, Iterable], Iterable]) -> tuple[list[dict], list[str]]:
     """Draw the figures; return what the page says of each, and why others are left out."""
-    from padflow.report.figures import builders
-
     changed = max(path.stat().st_mtime_ns for path in run_dir.iterdir() if path.is_file())
-    drawn = list(apply(partial(_write_figure, run_dir, changed), builders()))
+    drawn = list(apply(partial(_write_figure, run_dir, changed), FIGURES))
     return [facts for facts in drawn if isinstance(facts, dict)], [why for why in drawn if isinstance(why, str)]
 
 
 def _write_figure(run_dir: Path, changed: int, name: str) -> dict[str, Any] | str:
     """Draw one figure; return what the page says of it, or why it is left out."""
-    from padflow.report.figures import NothingToDraw, builders, png
+    from padflow.report.figures import NothingToDraw, png
 
     path = run_dir / "report" / "figures" / f"{name}.png"
     try:
-        drawing = builders()[name](_run_to_draw(run_dir, changed))
+        drawing = draw(name, _run_to_draw(run_dir, changed))
     except NothingToDraw as why:
         path.unlink(missing_ok=True)  # of an earlier report of the same run
         return str(why)

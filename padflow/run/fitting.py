@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +134,9 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
             )
         indices = draw_indices(config, total)
         samples = _samples(run, list(sizes), indices)
-        found = find_number(samples, config, apply=run.workers.map)
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(import_module, "dask_ml.cluster.k_means")  # for a second, in which this process only waits
+            found = find_number(samples, config, apply=run.workers.map)
         stage.count(sum(len(index) for index in indices))
         stage.summary = describe_number(found)
     k = number_of_classes(config, found)

@@ -8,6 +8,7 @@ its parent of each epoch by a line of JSON, and ends when that does.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -127,6 +128,7 @@ def main() -> None:
         _say(peak_memory_bytes=fit_network(Path(directory), groups, lambda *epoch: _say(epoch=epoch)))
     except PadflowError as error:
         _say(error=type(error).__name__, text=str(error))
+    gc.freeze()  # the parent waits for the end, before which Python would look through all of TensorFlow for garbage
 
 
 def _say(**values: Any) -> None:

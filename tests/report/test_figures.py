@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from padflow.report import figures
+from padflow.report.contents import FIGURES, draw
 from padflow.report.figures import (
     NothingToDraw,
-    builders,
     class_colour,
     class_hatch,
     class_marker,
@@ -27,9 +27,9 @@ def draw_all(run, *, lay_out=False):
     Laying out, and drawing many panels of one kind, take most of the time.
     """
     drawings, left_out = {}, {}
-    for name, build in builders().items():
+    for name in FIGURES:
         try:
-            drawings[name] = build(run)
+            drawings[name] = draw(name, run)
         except NothingToDraw as why:
             left_out[name] = str(why)
             continue
@@ -42,7 +42,7 @@ def draw_all(run, *, lay_out=False):
 
 
 def test_png_is_fit_for_print(finished_run):
-    content = figures.png(builders()["variance"](read_run(finished_run)).figure)
+    content = figures.png(draw("variance", read_run(finished_run)).figure)
     with Image.open(io.BytesIO(content)) as image:
         assert image.size[0] == 7 * 300
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
@@ -50,12 +50,12 @@ def test_png_is_fit_for_print(finished_run):
 
 def test_drawing_leaves_no_global_state(finished_run):
     before = dict(matplotlib.rcParams)
-    builders()["loss"](read_run(finished_run))
+    draw("loss", read_run(finished_run))
     assert dict(matplotlib.rcParams) == before
-    code = "import sys; from padflow.report.figures import builders; builders(); "
-    code += "print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, padflow.preloaded as _; "
+    code += "print(*(f'matplotlib.{name}' in sys.modules for name in ('figure', 'pyplot')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "True False"
 
 
 def test_importing_the_page_does_not_import_matplotlib():
@@ -119,13 +119,13 @@ def test_one_day_one_class_one_energy(make_run, tmp_path, edit_summary):
 def test_folded_pitch_angles_use_the_quarter_circle(make_run, tmp_path, edit_summary):
     folder = make_run(tmp_path / "run", n_classes=2, n_energies=5, n_pitch=9, n_records=50)
     edit_summary(folder, lambda summary: summary.assign_coords(pitch_angle=np.arange(9) * 10 + 10.0))
-    axes = builders()["pads"](read_run(folder)).figure.axes
+    axes = draw("pads", read_run(folder)).figure.axes
     assert axes[0].get_xlim() == (0, 90)
 
 
 def test_pad_lines_are_the_means(finished_run):
     run = read_run(finished_run)
-    axes = builders()["pads"](run).figure.axes
+    axes = draw("pads", run).figure.axes
     mean = run.summary["pad_mean"].transpose("cluster", "energy", "pitch_angle").values
     for i in (0, 5):
         segments = axes[i].collections[0].get_segments()  # empty where all is NaN
@@ -135,7 +135,7 @@ def test_pad_lines_are_the_means(finished_run):
 
 def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(finished_run):
     run = read_run(finished_run)
-    axes = builders()["occurrence_l_time"](run).figure.axes
+    axes = draw("occurrence_l_time", run).figure.axes
     n = len(run.classes)
     maps = np.ma.stack([ax.collections[0].get_array() for ax in axes[:n]])
     counts = run.summary["occurrence"].transpose("cluster", "l_bin", "time_bin").values
@@ -148,7 +148,7 @@ def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(finished_run):
 
 
 def test_noon_is_up_and_dawn_right(finished_run):
-    ax = builders()["occurrence_l_mlt"](read_run(finished_run)).figure.axes[0]
+    ax = draw("occurrence_l_mlt", read_run(finished_run)).figure.axes[0]
 
     def place(hour):
         return ax.transData.transform((hour * np.pi / 12, 4.0)) - ax.transData.transform((0.0, 0.0))
@@ -164,5 +164,4 @@ def test_energies_are_given_in_a_readable_unit():
 
 def test_same_figure_same_bytes(small_run):
     run = read_run(small_run)
-    build = builders()["scores"]
-    assert figures.png(build(run).figure) == figures.png(build(run).figure)
+    assert figures.png(draw("scores", run).figure) == figures.png(draw("scores", run).figure)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from padflow.errors import PadflowError
-from padflow.report.figures import builders
+from padflow.report.contents import FIGURES
 from padflow.report.html import duration, join, plural, share, size, write_report
 from padflow.report.tables import read_run, tables
 
@@ -112,8 +112,8 @@ def test_a_malicious_file_name_is_text(page, full_run):
 
 
 def test_repeating_gives_the_same_bytes_and_no_litter(small_run, monkeypatch):
-    few = {name: builders()[name] for name in ("sizes", "scores")}
-    monkeypatch.setattr("padflow.report.figures.builders", lambda: few)
+    few = {name: FIGURES[name] for name in ("sizes", "scores")}
+    monkeypatch.setattr("padflow.report.html.FIGURES", few)
 
     def content():
         write_report(small_run)

@@ -1,0 +1,35 @@
+"""The figures of the report. Matplotlib, which takes a second to import, is imported where one is drawn."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from padflow.report.tables import Run
+
+if TYPE_CHECKING:
+    from padflow.report.figures import Drawing
+
+FIGURES = {
+    "sizes": "figures_classes",
+    "pads": "figures_classes",
+    "pads_quartiles": "figures_classes",
+    "occurrence_l_time": "figures_maps",
+    "occurrence_l_mlt": "figures_maps",
+    "scores": "figures_model",
+    "variance": "figures_model",
+    "mean_shift": "figures_model",
+    "loss": "figures_model",
+}
+"""By file name, in the order of the page: the module that has the function of this name."""
+
+
+def draw(name: str, run: Run) -> Drawing:
+    """Draw one figure of a run.
+
+    Raises
+    ------
+    NothingToDraw
+        Where the run has no data for it.
+    """
+    return getattr(import_module(f"padflow.report.{FIGURES[name]}"), name)(run)
