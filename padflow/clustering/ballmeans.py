@@ -8,6 +8,8 @@ from sklearn.neighbors import KDTree
 
 LEAF_SIZE = 16
 """Points in a leaf: where the sphere cuts one, each of its points is looked at."""
+MOST_WAITING = 128
+"""Nodes that are yet to be looked at: two children at each level of a tree that halves its points."""
 
 
 class BallMeans:
@@ -31,9 +33,9 @@ class BallMeans:
         self._origin = points.mean(axis=0)  # sums of differences from it lose no digits
         running = np.cumsum(points - self._origin, axis=0)
         running = np.vstack([np.zeros_like(running[:1]), running])
-        start, stop = nodes["idx_start"], nodes["idx_end"]
-        sums = running[stop] - running[start]
-        self._tree = (points, self._origin, low, high, start, stop, nodes["is_leaf"], sums)
+        # Contiguous, as they are in a tree of one node: Numba compiles for each layout.
+        start, stop, leaf = (np.ascontiguousarray(nodes[name]) for name in ("idx_start", "idx_end", "is_leaf"))
+        self._tree = (points, self._origin, low, high, start, stop, leaf, running[stop] - running[start])
         self._squared = radius**2
 
     def __call__(self, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,19 +51,17 @@ class BallMeans:
             NaN where no point is near.
         count : ndarray of int64, shape (centres,)
         """
-        total, count = _within(centres, self._squared, *self._tree)
+        total, count = np.zeros(centres.shape), np.zeros(len(centres), np.int64)
+        _add_within(centres, self._squared, *self._tree, np.empty(MOST_WAITING, np.int64), total, count)
         with np.errstate(invalid="ignore"):
             return total / count[:, None] + self._origin, count
 
 
+# Arrays made in here would take half a second more to compile.
 @njit(nogil=True)
-def _within(centres, squared, points, origin, low, high, start, stop, leaf, sums):
-    """Return, of the points around each centre, the sum of their differences from the origin and their number."""
+def _add_within(centres, squared, points, origin, low, high, start, stop, leaf, sums, waiting, total, count):
+    """Add up, of the points around each centre, their differences from the origin and their number."""
     components = centres.shape[1]
-    total = np.zeros(centres.shape)
-    count = np.zeros(len(centres), np.int64)
-    # Two children wait at each level of a tree that halves its points.
-    waiting = np.empty(128, np.int64)
     for i in range(len(centres)):
         waiting[0] = 0
         number = 1
@@ -92,4 +92,3 @@ def _within(centres, squared, points, origin, low, high, start, stop, leaf, sums
                 waiting[number] = 2 * node + 1
                 waiting[number + 1] = 2 * node + 2
                 number += 2
-    return total, count
