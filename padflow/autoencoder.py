@@ -12,7 +12,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +99,8 @@ def train_autoencoder(
     seed : int
         Decides the initial weights and the order of rows.
     progress : callable, optional
-        Called after each epoch as ``progress(epoch, loss, val_loss, rows_per_second)``.
+        Called after each epoch, when the next one is trained as well, as ``progress(epoch, loss, val_loss,
+        rows_per_second)``; the speed is that of training, beside which the epoch before is validated.
 
     Returns
     -------
@@ -112,44 +115,81 @@ def train_autoencoder(
     _check_rows(validation, "validation", "train.validation_share or train.split")
     tf, keras = load_tensorflow()
     model = _build(keras, validation.shape[1], code_size, seed)
-    weights = [variable.value for variable in model.trainable_variables]
-    run_epoch = epoch_function(tf, weights, batch_size, learning_rate)
-    run_validation = validation_function(tf, weights)
-    validation = _tensor(tf, validation)
-
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
     )
     stopping.set_model(model)
     stopping.on_train_begin()
     model.stop_training = False
+    training = _Training(tf, model, epochs_of_rows, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+    validate = partial(validation_function(tf, training.weights), _tensor(tf, validation))
     history: dict[str, list[float]] = {"loss": [], "val_loss": []}
-    rows = tensor = None
-    steps = 0
-    for epoch in range(epochs):
-        previous, rows = rows, epochs_of_rows(epoch)
-        if rows is not previous:
-            _check_rows(rows, "training", "train.train_share or train.split")
-            tensor = _tensor(tf, rows)
-        began = time.perf_counter()
-        loss = float(run_epoch(tensor, _shuffled(len(rows), seed, epoch), tf.constant(steps, tf.int64)))
-        rows_per_second = len(rows) / (time.perf_counter() - began)
-        steps += -(-len(rows) // batch_size)
-        val_loss = float(run_validation(validation))
-        if not (np.isfinite(loss) and np.isfinite(val_loss)):
-            raise PadflowError(
-                f"Training diverged: in epoch {epoch} the loss became {loss} and the validation loss "
-                f"{val_loss}. Lower train.learning_rate, now {learning_rate:g}."
-            )
-        history["loss"].append(loss)
-        history["val_loss"].append(val_loss)
-        if progress is not None:
-            progress(epoch, loss, val_loss, rows_per_second)
-        stopping.on_epoch_end(epoch, {"val_loss": val_loss})
-        if model.stop_training:
-            break
+    with ThreadPoolExecutor(1) as beside:
+        ahead = training.next_epoch()
+        for epoch in range(epochs):
+            # Beside the training of the next epoch, which leaves a quarter of the two cores idle.
+            done, validated = ahead, beside.submit(validate, *ahead.weights)
+            if epoch + 1 < epochs:
+                ahead = training.next_epoch()
+            val_loss = float(validated.result())
+            if not (np.isfinite(done.loss) and np.isfinite(val_loss)):
+                raise PadflowError(
+                    f"Training diverged: in epoch {epoch} the loss became {done.loss} and the validation loss "
+                    f"{val_loss}. Lower train.learning_rate, now {learning_rate:g}."
+                )
+            history["loss"].append(done.loss)
+            history["val_loss"].append(val_loss)
+            if progress is not None:
+                progress(epoch, done.loss, val_loss, done.rows_per_second)
+            model.set_weights([weights.numpy() for weights in done.weights])
+            stopping.on_epoch_end(epoch, {"val_loss": val_loss})
+            if model.stop_training:
+                break
     stopping.on_train_end()
     return Trained(_network(model), history, stopping.best_epoch, model)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What an epoch of training leaves: its loss, the weights after it, which stay, and its speed."""
+
+    loss: float
+    weights: list
+    rows_per_second: float
+
+
+class _Training:
+    """Trains the weights of a Keras model, epoch by epoch; the model itself stays as it was."""
+
+    def __init__(
+        self,
+        tf: Any,
+        model: keras.Model,
+        epochs_of_rows: Callable[[int], np.ndarray],
+        *,
+        batch_size: int,
+        learning_rate: float,
+        seed: int,
+    ):
+        self.weights = [tf.Variable(variable.value) for variable in model.trainable_variables]
+        self._tf, self._epochs_of_rows, self._batch_size, self._seed = tf, epochs_of_rows, batch_size, seed
+        self._run = epoch_function(tf, self.weights, batch_size, learning_rate)
+        self._epoch = self._steps = 0
+        self._rows = self._tensor = None
+
+    def next_epoch(self) -> _Epoch:
+        tf, previous, self._rows = self._tf, self._rows, self._epochs_of_rows(self._epoch)
+        count = len(self._rows)
+        if self._rows is not previous:
+            _check_rows(self._rows, "training", "train.train_share or train.split")
+            self._tensor = _tensor(tf, self._rows)
+        began = time.perf_counter()
+        order = _shuffled(count, self._seed, self._epoch)
+        loss = float(self._run(self._tensor, order, tf.constant(self._steps, tf.int64)))
+        seconds = time.perf_counter() - began
+        self._epoch += 1
+        self._steps += -(-count // self._batch_size)
+        return _Epoch(loss, [tf.identity(weights) for weights in self.weights], count / seconds)
 
 
 def training_flags() -> dict[str, str | int | bool]:

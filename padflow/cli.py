@@ -19,6 +19,7 @@ from padflow import __version__
 from padflow.config import Config, load_config
 from padflow.config_text import documented_yaml
 from padflow.errors import ConfigError, PadflowError, printable
+from padflow.imports import no_garbage
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 TROUBLES = (
@@ -140,7 +141,8 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...], ver
 def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
     config = load_config(path, overrides)
     _start_fork_server(config)
-    from padflow.run.stages import open_run
+    with no_garbage():
+        from padflow.run.stages import open_run
 
     note = f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
     return open_run(config, workdir or Path(f"{path.stem}-run"), note=note, **more)

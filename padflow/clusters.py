@@ -69,8 +69,8 @@ def worker_environment() -> dict[str, Any]:
     """Return the environment that worker processes start with: Dask's, and padflow's."""
     import dask
 
-    importlib.import_module("distributed")  # adds its settings to Dask's
-    return dask.config.get("distributed.nanny.pre-spawn-environ") | ENVIRONMENT
+    # Those that Dask has by default are in padflow's, so that `distributed` need not be imported for them.
+    return dask.config.get("distributed.nanny.pre-spawn-environ", {}) | ENVIRONMENT
 
 
 def start_fork_server() -> None:

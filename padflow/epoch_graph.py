@@ -141,10 +141,12 @@ def _halves(rows: Any) -> list:
 
 
 def validation_function(tf: Any, weights: list) -> Callable:
-    """Compile ``validation(rows) -> loss``: the mean squared error, in blocks that bound the memory."""
-    w_encode, b_encode, w_decode, b_decode = weights
+    """Compile ``validation(rows, *weights) -> loss``: the mean squared error, in blocks that bound the memory.
 
-    def validation(rows):
+    The weights are those that it is given, and not the variables of these shapes: those may be trained on meanwhile.
+    """
+
+    def validation(rows, w_encode, b_encode, w_decode, b_decode):
         def body(start, total):
             block = rows[start : start + VALIDATION_ROWS]
             code = tf.nn.relu(tf.nn.bias_add(tf.matmul(block, w_encode), b_encode))
@@ -156,5 +158,5 @@ def validation_function(tf: Any, weights: list) -> Callable:
         return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
 
     return tf.function(validation, autograph=False, jit_compile=False).get_concrete_function(
-        tf.TensorSpec((None, weights[0].shape[0]), tf.float32)
+        tf.TensorSpec((None, weights[0].shape[0]), tf.float32), *(tf.TensorSpec(w.shape, tf.float32) for w in weights)
     )

@@ -24,6 +24,7 @@ from padflow.fitting import (
     find_number,
     fit_components_to,
     kmeans_classes,
+    kmeans_place,
     near_modes,
     number_of_classes,
     numbered_by_size,
@@ -176,8 +177,9 @@ def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[
         size = min(len(scores), config.agglomerative.samples)
         classes, info = ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
     else:
-        with workers.collections():
-            lazy = da.from_array(near_modes(scores.astype("f8"), found, config), chunks=(FIT_ROWS, -1))
+        near = near_modes(scores.astype("f8"), found, config)
+        with kmeans_place(workers, len(near)):
+            lazy = da.from_array(near, chunks=(FIT_ROWS, -1))
             classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config)
         classes = numbered_by_size(classes, config, sizes=lambda classes: class_sizes(classes, scores))
     return classes, info | {"mean_shift": describe_modes(found)}

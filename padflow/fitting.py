@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from sklearn.cluster import KMeans
@@ -13,6 +15,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
 from padflow.blas import one_blas_thread
+from padflow.clients import Workers
 from padflow.clustering.agglomerative import fit_ward
 from padflow.clustering.kmeans import by_size, fit_kmeans
 from padflow.clustering.meanshift import RepeatedModes, confirmed, modes_of_each, repeat_modes
@@ -264,6 +267,14 @@ def kmeans_classes(
             "it. Set kmeans.borders to halfway, or kmeans.clusters to another number."
         )
     return Classes(mixture.centres, mixture=mixture), info
+
+
+def kmeans_place(workers: Workers, rows: int) -> AbstractContextManager[Any]:
+    """Return a context in which k-means of so many scores runs on the workers, or of few in threads of this process.
+
+    Which is where k-means++ has them anyway. An iteration takes workers longer to be handed out than to be done.
+    """
+    return workers.collections() if rows > START_SCORES else dask.config.set(scheduler="threads")
 
 
 def numbered_by_size(classes: Classes, config: Config, *, sizes: Callable[[Classes], np.ndarray]) -> Classes:

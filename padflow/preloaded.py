@@ -3,19 +3,20 @@
 import gc
 from importlib import import_module
 
-import dask_ml.cluster.k_means  # noqa: F401
-import numpy as np
+from padflow.imports import no_garbage
 
-import padflow.archive.ingest
-import padflow.archive.scan
-import padflow.run.fitting
-import padflow.run.summary  # noqa: F401
-from padflow.clustering.ballmeans import BallMeans
-from padflow.report.contents import FIGURES
+with no_garbage():
+    from padflow.report.contents import FIGURES
 
-BallMeans(np.eye(2), 1.0)(np.eye(2))  # which Numba compiles at its first use
+    modules = ["padflow.archive.ingest", "padflow.archive.scan", "padflow.run.fitting", "padflow.run.summary"]
+    modules += ["dask_ml.cluster.k_means", *(f"padflow.report.{module}" for module in FIGURES.values())]
+    for module in modules:
+        import_module(module)
 
-for module in set(FIGURES.values()):
-    import_module(f"padflow.report.{module}")
+    import numpy as np
 
-gc.freeze()  # what is imported stays: nobody need look through it for garbage, which copies the pages that forks share
+    from padflow.clustering.ballmeans import BallMeans
+
+    BallMeans(np.eye(2), 1.0)(np.eye(2))  # which Numba compiles at its first use
+
+gc.freeze()  # what is imported stays: to look through it again would copy the pages that forks share

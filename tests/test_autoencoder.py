@@ -151,7 +151,7 @@ def test_steps_match_keras_adam(frameworks, noise, row_count):
 )
 def test_early_stopping_on_a_given_sequence(monkeypatch, noise, sequence, patience, epochs_run, best):
     losses = iter(sequence)
-    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows: next(losses))
+    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows, *weights: next(losses))
     settings = SMALL | {"epochs": len(sequence), "patience": patience}
     trained = train(noise, noise, **settings)
     assert trained.history["val_loss"] == sequence[:epochs_run]
@@ -162,7 +162,7 @@ def test_early_stopping_on_a_given_sequence(monkeypatch, noise, sequence, patien
 def test_weights_are_of_the_best_or_the_last_epoch(monkeypatch, noise, restore_best, epochs_kept):
     straight = train(noise, noise, **SMALL | {"epochs": epochs_kept})
     losses = iter([5, 3, 4, 4])
-    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows: next(losses))
+    monkeypatch.setattr(autoencoder, "validation_function", lambda tf, weights: lambda rows, *weights: next(losses))
     trained = train(noise, noise, **SMALL | {"epochs": 9, "patience": 2, "restore_best": restore_best})
     assert digest(trained) == digest(straight)
     for weights, array in zip(trained.model.get_weights(), trained.network.to_arrays().values(), strict=True):

@@ -27,6 +27,7 @@ from padflow.fitting import (
     find_number,
     fit_components_to,
     kmeans_classes,
+    kmeans_place,
     mode_places,
     near_modes,
     number_of_classes,
@@ -183,7 +184,7 @@ def _kmeans(
         near = run.workers.map(partial(_count, read), tasks)
         sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
-    with run.workers.collections():
+    with kmeans_place(run.workers, sum(sizes.values())):
         classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, samples=samples, config=run.config)
     return numbered_by_size(classes, run.config, sizes=partial(_all_class_sizes, run, tasks)), info
 

@@ -27,6 +27,7 @@ from padflow.clients import peak_memory_bytes
 from padflow.config import load_config
 from padflow.durable import write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
+from padflow.imports import no_garbage
 from padflow.packing import pack_arrays
 from padflow.preprocessing import preprocessor_for
 from padflow.run.layout import ARCHIVE, FIT, NETWORK, SPLIT
@@ -123,7 +124,8 @@ def main() -> None:
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     sys.modules.update(dict.fromkeys(NOT_NEEDED))  # as if they were not installed
     try:
-        load_tensorflow()  # which takes seconds, while the parent scans and ingests
+        with no_garbage():
+            load_tensorflow()  # which takes seconds, while the parent scans and ingests
         directory, groups = orders.get()
         _say(peak_memory_bytes=fit_network(Path(directory), groups, lambda *epoch: _say(epoch=epoch)))
     except PadflowError as error:
