@@ -111,6 +111,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
     """
     import dask
 
+    importlib.import_module("distributed")  # adds its settings to Dask's, which must not be among those put back below
     if config.performance_report and importlib.util.find_spec("bokeh") is None:
         raise ConfigError("cluster.performance_report needs bokeh: pip install padflow[dashboard], or leave it out.")
     refusals: list[str] = []

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from threadpoolctl import threadpool_info
 
 from padflow import clusters
 from padflow.clients import DaskWorkers
-from padflow.clusters import choose_workers, connect
+from padflow.clusters import choose_workers, connect, start_fork_server
 from padflow.config import ClusterConfig, load_config
 from padflow.errors import ConfigError, PadflowError
 from padflow.run.ledger import receipts
@@ -44,6 +45,7 @@ def test_servers_listen_on_loopback_only(cluster: DaskWorkers) -> None:
 
 
 def test_workers_that_die_are_explained_and_all_are_gone_at_the_end() -> None:
+    start_fork_server()  # which stays, like the resource tracker, for the clusters to come
     before = set(psutil.Process().children(recursive=True))
     with (
         connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers,
@@ -53,6 +55,34 @@ def test_workers_that_die_are_explained_and_all_are_gone_at_the_end() -> None:
     left = set(psutil.Process().children(recursive=True)) - before
     _, alive = psutil.wait_procs([p for p in left if "resource_tracker" not in " ".join(p.cmdline())], timeout=5)
     assert alive == []
+
+
+def test_workers_have_the_environment_of_now_and_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    start_fork_server()
+    monkeypatch.setenv("SET_AFTER_THE_FORK_SERVER", "yes")
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
+        names = ("SET_AFTER_THE_FORK_SERVER", "OMP_NUM_THREADS")
+        assert workers.map(os.getenv, names) == ["yes", "1"]
+        pools = workers.map(threads_of_libraries, [None])[0]
+    assert pools
+    assert set(pools) == {1}
+
+
+def threads_of_libraries(_: None) -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info()]
+
+
+def test_a_folder_that_the_user_is_in_gives_no_modules(small_archive: Path, tmp_path: Path) -> None:
+    for name in ("zarr", "sklearn", "tensorflow", "padflow"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"archive: {{source: {small_archive}, end: 2013-03-01}}\ncluster: {{workers: 1}}\n")
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("padflow"), "ingest", config], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_worker_that_dies_again_and_again_comes_back_each_time() -> None:
