@@ -9,7 +9,7 @@ with no_garbage():
     from padflow.report.contents import FIGURES
 
     modules = ["padflow.archive.ingest", "padflow.archive.scan", "padflow.run.fitting", "padflow.run.summary"]
-    modules += ["dask_ml.cluster.k_means", *(f"padflow.report.{module}" for module in FIGURES.values())]
+    modules += [f"padflow.report.{module}" for module in FIGURES.values()]
     for module in modules:
         import_module(module)
 
