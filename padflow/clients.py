@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,6 +49,9 @@ class Workers(Protocol):
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
 
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come."""
+
 
 class SerialWorkers:
     """Runs everything here and now."""
@@ -66,6 +70,10 @@ class SerialWorkers:
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute as Dask does without a cluster."""
         return nullcontext()
+
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come."""
+        trim_memory()
 
 
 class DaskWorkers:
@@ -168,6 +176,11 @@ class DaskWorkers:
         """Return a context in which Dask collections compute on the cluster."""
         return self._collections()
 
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come, on each worker that there is."""
+        with losses_explained():
+            self.client.run(trim_memory, on_error="ignore")
+
     @contextmanager
     def _collections(self) -> Iterator[None]:
         with losses_explained(), self.client.as_current():
@@ -202,6 +215,12 @@ def _deaths(item: Any) -> str:
         f"Workers died on {item}, one after the other. They may lack memory: give each more (cluster.memory_limit) or "
         "less to do at a time (archive.rows_per_part)."
     )
+
+
+def trim_memory() -> None:
+    """Give the system what glibc keeps of freed memory, as Dask's documentation has it; other C libraries nothing."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def peak_memory_bytes() -> int:

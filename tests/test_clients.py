@@ -93,6 +93,22 @@ def test_workers_keep_the_memory_of_blocks_and_one_blas_thread(cluster: DaskWork
         assert [environment[name] for name in names] == [str(64 << 20), str(16 << 20), "1"]
 
 
+def _resident_after_use() -> object:
+    def resident(megabytes: int) -> int:
+        pieces = [bytes(1 << 20) for _ in range(megabytes)]  # glibc keeps pieces of this size when they are freed
+        del pieces
+        return psutil.Process().memory_info().rss
+
+    resident.__module__ = "__main__"  # so that it travels by value
+    return resident
+
+
+def test_workers_that_rest_give_memory_back(cluster: DaskWorkers) -> None:
+    kept = max(cluster.map(_resident_after_use(), [50] * 4))
+    cluster.rest()
+    assert max(cluster.map(_resident_after_use(), [0] * 4)) < kept - (30 << 20)
+
+
 def test_what_is_left_is_cancelled_where_the_caller_stops(cluster: DaskWorkers) -> None:
     for _ in cluster.each(time.sleep, [0.0, *[30.0] * 5]):
         break

@@ -66,6 +66,7 @@ def fit_autoencoder(run: Run) -> None:
     """Train the autoencoder on rows drawn from the archive, unless the run has one."""
     if fitted(run, "train"):
         return
+    run.workers.rest()  # until training ends
     most = run.config.train.epochs
     with run.stage("train", total=most, unit="epochs") as stage:
 
