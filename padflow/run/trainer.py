@@ -70,23 +70,20 @@ class Trainer:
         """
         with suppress(BrokenPipeError):  # of one that has died
             print(json.dumps([str(directory), groups]), file=self._process.stdin, flush=True)
-        peak = 0
         for line in self._process.stdout:
             said = json.loads(line)
             if "error" in said:
                 raise ERRORS.get(said["error"], PadflowError)(said["text"])
             if "epoch" in said:
                 show_epoch(*said["epoch"])
-            peak = said.get("peak_memory_bytes", peak)
+            if "peak_memory_bytes" in said:  # said when all is done: its end need not be waited for
+                return said["peak_memory_bytes"]
         status = self._process.wait()
-        if status:
-            killed = " (killed, perhaps for want of memory)" if status == -signal.SIGKILL else ""
-            raise PadflowError(
-                f"The process that trains the autoencoder ended with status {status}{killed}. Run the same command "
-                "again; if it ends so again, lower train.max_rows and train.max_validation_rows, or ask for more "
-                "memory."
-            )
-        return peak
+        killed = " (killed, perhaps for want of memory)" if status == -signal.SIGKILL else ""
+        raise PadflowError(
+            f"The process that trains the autoencoder ended with status {status}{killed}. Run the same command again; "
+            "if it ends so again, lower train.max_rows and train.max_validation_rows, or ask for more memory."
+        )
 
 
 def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:

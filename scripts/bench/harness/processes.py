@@ -16,7 +16,10 @@ SAMPLE_SECONDS = 0.1
 TRAINER = "padflow.run.trainer"
 """Module that is the process that trains."""
 SAMPLES_PER_SEARCH = 5
-"""Looking for new processes, and for the pages that they share, costs more than reading what each holds."""
+"""Looking for new processes costs more than reading what each holds."""
+LEAST_CHANGE, MOST_SAMPLES_APART = 0.01, 50
+"""Looking for the pages that processes share stops each of them for milliseconds: only where their resident sizes
+together have changed by this share since the last look, or after so many samples."""
 
 
 @dataclass
@@ -86,13 +89,15 @@ def watch(command: list[str], *, log: Path, run_json: Path | None = None) -> Wat
 
 def _sample_until_end(process: subprocess.Popen, watched: Watched, *, began: float, run_json: Path | None) -> None:
     known = [psutil.Process(process.pid)]
-    changed = together = 0
+    changed = together = seen = 0
     for number in range(1 << 62):
-        if number % SAMPLES_PER_SEARCH == 0:
+        searched = number % SAMPLES_PER_SEARCH == 0
+        if searched:
             known = _tree(known)
             trainers = {one.pid for one in known if TRAINER in _command(one)}
-            together = sum(_share(one) for one in known)
         memory = [_resident(one) for one in known]
+        if searched and (abs(sum(memory) - seen) > LEAST_CHANGE * seen or number % MOST_SAMPLES_APART == 0):
+            seen, together = sum(memory), sum(_share(one) for one in known)
         now = time.monotonic() - began
         watched.samples.append((now, together, max(memory), memory[0]))
         watched.largest = max(watched.largest, *memory)
