@@ -1,6 +1,7 @@
 """What workers use, imported once: in the process that workers of this machine are forked from."""
 
 import gc
+import signal
 from importlib import import_module
 
 from padflow.imports import no_garbage
@@ -19,4 +20,6 @@ with no_garbage():
 
     BallMeans(np.eye(2), 1.0)(np.eye(2))  # which Numba compiles at its first use
 
+# Ctrl-C reaches every process of a terminal. It is the driver's affair, which ends its workers: they would each say so.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 gc.freeze()  # what is imported stays: to look through it again would copy the pages that forks share

@@ -85,6 +85,24 @@ def test_a_folder_that_the_user_is_in_gives_no_modules(small_archive: Path, tmp_
     assert not (tmp_path / "imported").exists()
 
 
+def test_ctrl_c_is_said_once_and_ends_all(small_archive: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"archive: {{source: {small_archive}}}\ntrain: {{epochs: 100000, patience: 100000}}\n")
+    command = ["env", "--default-signal=INT", Path(sys.executable).with_name("padflow"), "run", config]
+    with (tmp_path / "said").open("w") as said:
+        run = subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said, start_new_session=True)
+    while "train: " not in (tmp_path / "said").read_text():
+        assert run.poll() is None
+        time.sleep(0.1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    assert run.wait(timeout=60) == 1
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert (tmp_path / "said").read_text().splitlines()[-1].startswith("padflow: Interrupted.")
+    assert "Traceback" not in (tmp_path / "said").read_text()
+
+
 def test_a_worker_that_dies_again_and_again_comes_back_each_time() -> None:
     """Dask looks seconds after a death whether the worker is there, and gives it up where it is just starting."""
     with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
