@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from padflow.errors import PadflowError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 AHEAD = 4
 """Tasks handed to the scheduler for each worker thread: enough to keep it busy, few enough to stay small."""
+MOST_TOGETHER = 4
+"""Most items in one task; a task costs driver and worker milliseconds (`scripts/bench/run.py dispatch`)."""
+TASK_SECONDS = 0.5
+"""Items are put together in tasks of up to this long: what is done shows soon, and little is lost with a worker."""
 ALLOWED_FAILURES = 2
 """Deaths of workers that had a task after which it is still given to another."""
 
@@ -76,6 +81,30 @@ class SerialWorkers:
         trim_memory()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """Runs a function over a few items, one after the other."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, items: list[Any]) -> tuple[list[Any], float]:
+        """Return the results, and the seconds that an item took."""
+        began = time.perf_counter()
+        results = [self.function(item) for item in items]
+        return results, (time.perf_counter() - began) / len(items)
+
+
+def items_together(left: int, *, threads: int, seconds_each: float | None) -> int:
+    """Return how many of the items left the next task holds.
+
+    One until it is known how long an item takes; then the fewer, the fewer are left for each thread, so that all
+    threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987, 10.1109/TC.1987.5009495).
+    """
+    if seconds_each is None:
+        return 1
+    return max(1, min(MOST_TOGETHER, int(TASK_SECONDS / max(seconds_each, 1e-6)), left // (2 * threads)))
+
+
 class DaskWorkers:
     """Runs everything on a Dask cluster, a bounded number of tasks at a time.
 
@@ -124,18 +153,22 @@ class DaskWorkers:
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        pending = iter(numbered)
+        pending = deque(numbered)
         # Dask would take the whole text of an object with its settings for the name of its tasks, each time.
         name = getattr(function, "__name__", type(function).__name__)
         completed = as_completed(loop=self.client.loop)
-        running: dict[Any, Any] = {}
-        done = 0
+        running: dict[Any, list[tuple[int, Any]]] = {}
+        done, seconds_each = 0, None
 
         def fill() -> None:
-            room = AHEAD * max(1, self._threads()) - len(running)
-            following = list(islice(pending, max(0, room)))  # there may be fewer threads than a moment ago
+            threads = max(1, self._threads())  # there may be fewer than a moment ago
+            following = []
+            while pending and len(running) + len(following) < AHEAD * threads:
+                together = items_together(len(pending), threads=threads, seconds_each=seconds_each)
+                following.append([pending.popleft() for _ in range(together)])
             if following:
-                futures = self.client.map(function, [item for _, item in following], pure=False, key=name)
+                items = [[item for _, item in some] for some in following]
+                futures = self.client.map(_Task(function), items, pure=False, key=name)
                 new = dict(zip(futures, following, strict=True))
                 running.update(new)
                 completed.update(new)
@@ -143,16 +176,17 @@ class DaskWorkers:
         try:
             fill()
             for batch in completed.batches():
-                results = self._finished(batch)
+                finished = self._finished(batch)
                 for future in batch:
-                    number, item = running.pop(future)
+                    some = running.pop(future)
                     try:
-                        result = results[future] if future in results else future.result()
+                        results, seconds_each = finished[future] if future in finished else future.result()
                     except KilledWorker:
-                        suspects.append((number, item))
+                        suspects += some
                     else:
-                        done += 1
-                        yield number, item, result
+                        done += len(some)
+                        for (number, item), result in zip(some, results, strict=True):
+                            yield number, item, result
                     future.release()
                 fill()
         finally:

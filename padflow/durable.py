@@ -35,12 +35,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        make_folder(path.parent)
         try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                _write_synced(temporary, content)
+            except FileNotFoundError:  # to look for each folder on the way would cost more than to write a small file
+                make_folder(path.parent)
+                _write_synced(temporary, content)
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):  # in a folder that has become read-only
@@ -49,6 +49,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise explained(error, path, needed_bytes=len(content)) from error
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> OSError:

@@ -7,13 +7,27 @@ import operator
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 
+import distributed
+import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
+from hypothesis import given
+from hypothesis import strategies as st
 
-from padflow.clients import AHEAD, DaskWorkers, SerialWorkers, Workers, peak_memory_bytes
+from padflow.clients import (
+    AHEAD,
+    MOST_TOGETHER,
+    TASK_SECONDS,
+    DaskWorkers,
+    SerialWorkers,
+    Workers,
+    items_together,
+    peak_memory_bytes,
+)
 from padflow.clusters import connect
 from padflow.config import ClusterConfig
 from padflow.errors import PadflowError
@@ -56,18 +70,45 @@ def test_collections_compute(workers: Workers) -> None:
         assert da.ones(1000, chunks=100).sum().compute() == 1000
 
 
-def test_items_are_taken_as_the_work_proceeds(cluster: DaskWorkers) -> None:
-    taken = 0
+def test_few_tasks_are_with_the_scheduler_at_a_time(cluster: DaskWorkers) -> None:
+    there = [len(cluster.client.futures) for _ in cluster.each(operator.neg, range(300))]
+    assert len(there) == 300
+    assert max(there) < 3 * AHEAD  # those of a batch just done among them
 
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for number in range(100):
-            taken += 1
-            yield number
 
-    for done, _ in enumerate(cluster.each(operator.neg, items())):
-        assert taken <= done + 1 + 2 * AHEAD
-    assert taken == 100
+def test_quick_items_share_tasks(cluster: DaskWorkers) -> None:
+    tasks = Counter(result for _, result in cluster.each(_task_after(0.0), range(200)))
+    assert len(tasks) < 100
+    assert max(tasks.values()) == MOST_TOGETHER
+
+
+def test_slow_items_are_tasks_of_their_own(cluster: DaskWorkers) -> None:
+    tasks = Counter(result for _, result in cluster.each(_task_after(0.3), range(20)))
+    assert set(tasks.values()) == {1}
+
+
+def _task_after(seconds: float) -> object:
+    def task(_: int) -> str:
+        time.sleep(seconds)
+        return distributed.get_worker().get_current_task()
+
+    task.__module__ = "__main__"  # so that it travels by value
+    return task
+
+
+@given(st.integers(1, 5000), st.integers(1, 200), st.floats(0, 10), st.integers(0, 2**32))
+def test_threads_end_together(items: int, threads: int, seconds_each: float, seed: int) -> None:
+    """Where one item takes at most twice as long as another, no thread waits longer than for one item."""
+    left, busy = items, [0.0] * threads
+    lengths = np.random.default_rng(seed)
+    while left:
+        together = items_together(left, threads=threads, seconds_each=seconds_each)
+        assert 1 <= together <= min(left, MOST_TOGETHER)
+        assert together == 1 or together * seconds_each <= TASK_SECONDS
+        thread = busy.index(min(busy))
+        busy[thread] += lengths.uniform(1, 2, together).sum()
+        left -= together
+    assert max(busy) - min(busy) <= 2
 
 
 def test_work_is_shared_and_not_done_here(cluster: DaskWorkers) -> None:
