@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import multiprocessing
@@ -138,6 +139,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         client = stack.enter_context(_client(config, target))
         print(f"dashboard: {client.dashboard_link}", file=sys.stderr, flush=True)
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
+        gc.freeze()  # what is imported stays: to look through it for garbage stops the scheduler for 0.2 s
         with _explained(client, config, watch=watch, hint=hint):
             _await_workers(client, config, watch)
             with _reported(client, directory) if config.performance_report and directory else nullcontext():
@@ -204,9 +206,13 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
 def _local_cluster(config: ClusterConfig) -> LocalCluster:
     from distributed import LocalCluster
 
+    from padflow.cores import own_cores
+
     start_fork_server()
+    workers = choose_workers(config)
     return LocalCluster(
-        n_workers=choose_workers(config),
+        n_workers=workers,
+        plugins=own_cores(workers),
         threads_per_worker=1,
         memory_limit=config.memory_limit,
         host="127.0.0.1",

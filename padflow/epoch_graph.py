@@ -21,8 +21,10 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Adam as Keras has it by default (Kingma and Ba 2015, arXiv:1412.6980, with epsilon 1e-7)."""
 
 
-def gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
+def gradient_sums(tf: Any, rows: Any, weights: list, w_back: Any) -> tuple:
     """Half the summed squared error of some rows, and its gradients by each of the four weights.
+
+    `w_back` is W2 transposed.
 
     With h = relu(x W1 + b1), y = sigmoid(h W2 + b2) and E = sum((y - x)^2) / 2:
     dE/dz2 = (y - x) y (1 - y), dE/dW2 = h^T dE/dz2, dE/dz1 = (dE/dz2 W2^T) [h > 0], dE/dW1 = x^T dE/dz1.
@@ -34,7 +36,7 @@ def gradient_sums(tf: Any, rows: Any, weights: list) -> tuple:
     decoded = do(lambda: tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode)))
     difference = do(lambda: decoded - rows)
     by_decoded = do(lambda: raw.SigmoidGrad(y=decoded, dy=difference))
-    by_hidden = do(lambda: tf.matmul(by_decoded, w_decode, transpose_b=True))
+    by_hidden = do(lambda: tf.matmul(by_decoded, w_back))
     by_code = do(lambda: raw.ReluGrad(gradients=by_hidden, features=code))
     gradients = (
         do(lambda: tf.matmul(rows, by_code, transpose_a=True)),
@@ -69,9 +71,15 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
     # half-squares stands for that of the mean, which is this much smaller.
     gradient_scale = batch_size * features / 2
 
-    def step(rows, halves, powers, rescale=None):
+    def step(rows, halves, powers, *, after=None, rescale=None):
         current = [w.read_value() for w in weights]
-        parts = [gradient_sums(tf, tf.gather(rows, half), current) for half in halves]
+        w_back = tf.transpose(current[2])  # once, where each product would do it for itself
+        parts = []
+        for number, half in enumerate(halves):
+            # A thread that is done with its half of a step fetches rows of the next one until the other is, too.
+            with tf.control_dependencies(after[number : number + 1] if after else []):
+                gathered = tf.gather(rows, half)
+            parts.append(gradient_sums(tf, gathered, current, w_back))
         power_1, power_2 = powers
         for variable, (mean, square), *gradients in zip(
             weights, moments, *(gradients for _, gradients in parts), strict=True
@@ -104,7 +112,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
             half_squares = []
             for i in range(steps):
                 mine = slice(BATCH_PARTS * i, BATCH_PARTS * (i + 1))
-                half_squares += step(rows, halves[mine], pairs[2 * i : 2 * i + 2])
+                half_squares += step(rows, halves[mine], pairs[2 * i : 2 * i + 2], after=half_squares[-BATCH_PARTS:])
             return number + steps, total + _double_sum(tf, half_squares)
 
         done = (0, tf.constant(0, tf.float64))
@@ -119,7 +127,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
             count = tf.size(left)
             halves = tf.split(left, _halves(count), num=BATCH_PARTS)
             rescale = batch_size / tf.cast(count, tf.float32)
-            return _double_sum(tf, step(rows, halves, tf.unstack(powers[whole], num=2), rescale))
+            return _double_sum(tf, step(rows, halves, tf.unstack(powers[whole], num=2), rescale=rescale))
 
         total = done[1] + tf.cond(tf.size(left) > 0, last, lambda: tf.constant(0, tf.float64))
         return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)

@@ -110,7 +110,7 @@ def test_gradients_match_automatic_differentiation(frameworks):
     with tf.GradientTape() as tape:
         code = tf.nn.relu(rows @ weights[0] + weights[1])
         expected_loss = tf.reduce_sum(tf.square(tf.sigmoid(code @ weights[2] + weights[3]) - rows)) / 2
-    loss, gradients = gradient_sums(tf, rows, weights)
+    loss, gradients = gradient_sums(tf, rows, weights, tf.transpose(weights[2]))
     assert float(loss) == pytest.approx(float(expected_loss), rel=1e-6)
     for gradient, expected in zip(gradients, tape.gradient(expected_loss, weights), strict=True):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)

@@ -73,6 +73,33 @@ def threads_of_libraries(_: None) -> list[int]:
     return [pool["num_threads"] for pool in threadpool_info()]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux lets processes choose their cores")
+def test_workers_that_fill_the_machine_keep_to_a_core_each_also_after_one_died() -> None:
+    cores = os.sched_getaffinity(0)
+    with connect(ClusterConfig(workers=len(cores), memory_limit="500MiB")) as workers:
+        client = workers.client
+        for _ in range(2):
+            client.wait_for_workers(len(cores))
+            found = {
+                address: client.submit(os.sched_getaffinity, 0, workers=address, pure=False).result()
+                for address in client.nthreads()
+            }
+            assert sorted(map(tuple, found.values())) == [(core,) for core in sorted(cores)]
+            before = set(found)
+            os.kill(client.run(os.getpid)[min(before)], signal.SIGKILL)
+            end = time.monotonic() + 60
+            while len(set(client.nthreads()) - before) == 0 and time.monotonic() < end:
+                time.sleep(0.1)
+    assert os.sched_getaffinity(0) == cores
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux lets processes choose their cores")
+def test_workers_that_do_not_fill_the_machine_go_where_the_system_puts_them() -> None:
+    cores = os.sched_getaffinity(0)
+    with connect(ClusterConfig(workers=len(cores) + 1, memory_limit="500MiB")) as workers:
+        assert workers.map(os.sched_getaffinity, [0]) == [cores]
+
+
 def test_a_folder_that_the_user_is_in_gives_no_modules(small_archive: Path, tmp_path: Path) -> None:
     for name in ("zarr", "sklearn", "tensorflow", "padflow"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})")
