@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Where it is set, every process compiles anew all that it imports, which takes seconds; scripts/setup.sh unsets it too.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from harness.measuring import Measuring
 from harness.results import Results
