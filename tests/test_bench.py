@@ -69,6 +69,7 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     (plain,) = select(found, table="reference", what="reference")
     assert ours["records"] == plain["records"] > 2500
     assert ours["model"]["epochs"] == plain["epochs"] == 2
+    assert 0 < plain["fit_seconds"] < plain["steps"]["train and encode"] < plain["seconds"]
     assert ours["worker_bytes"] < ours["largest_bytes"] == ours["trainer_bytes"] < ours["all_bytes"]
     assert ours["driver_bytes"] < ours["trainer_bytes"]
     (truth,) = select(found, table="reference", what="truth")
@@ -214,6 +215,15 @@ def test_ratios_are_taken_within_a_repeat_and_medians_after():
     assert tables.ratio(plain, ours, tables.seconds) == 2
     assert tables.ratio(plain, ours[1:], tables.seconds) == 3.5
     assert np.isnan(tables.ratio(plain, [], tables.seconds))
+
+
+def test_training_is_compared_within_whole_runs():
+    plain = measured("reference", "reference", 0, 60.0, records=9, epochs=2, all_bytes=4, fit_seconds=42.0)
+    ours = measured("reference", "padflow", 0, 20.0, all_bytes=2, stages={"train": {"seconds": 7.0}})
+    truth = measured("reference", "truth", 0, 1.0, padflow_ari=0.5, reference_ari=0.5)
+    figures = {row[0].split(",")[0]: row[1] for row in main_figures([plain, ours, truth]).rows}
+    assert figures["Stage `train` over its Keras `fit`"] == "6.00 x"
+    assert figures["End to end over the plain restatement"] == "3.00 x"
 
 
 def test_share_of_floor_of_ingest_counts_workers():

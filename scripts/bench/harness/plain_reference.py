@@ -48,8 +48,8 @@ def split(records: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return train, validation, test
 
 
-def train_and_encode(rows: np.ndarray, epochs: int) -> tuple[np.ndarray, np.ndarray, dict[str, list[float]]]:
-    """Train the autoencoder; return the numbers of the test rows, their codes and the losses."""
+def train_and_encode(rows: np.ndarray, epochs: int) -> tuple[np.ndarray, np.ndarray, dict[str, list[float]], float]:
+    """Train the autoencoder; return the numbers of the test rows, their codes, the losses, and the seconds of `fit`."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -60,9 +60,11 @@ def train_and_encode(rows: np.ndarray, epochs: int) -> tuple[np.ndarray, np.ndar
     autoencoder = keras.Model(inputs, decoded)
     autoencoder.compile(optimizer=keras.optimizers.Adam(5e-4), loss="mse")
     x, known = rows[train], rows[validation]
+    began = time.monotonic()
     history = autoencoder.fit(x, x, batch_size=256, epochs=epochs, validation_data=(known, known), verbose=0).history
+    fit_seconds = time.monotonic() - began
     codes = keras.Model(inputs, code).predict(rows[test], batch_size=4096, verbose=0)
-    return test, codes, history
+    return test, codes, history, fit_seconds
 
 
 def cluster(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
@@ -121,7 +123,7 @@ def main() -> None:
     rows = normalise(flux)
     del flux
     marks.append(("normalise", time.monotonic()))
-    test, codes, history = train_and_encode(rows, options.epochs)
+    test, codes, history, fit_seconds = train_and_encode(rows, options.epochs)
     del rows
     marks.append(("train and encode", time.monotonic()))
     scores, labels, modes, metrics = cluster(codes)
@@ -133,6 +135,7 @@ def main() -> None:
     facts = {
         "records": len(times),
         "epochs": len(history["loss"]),
+        "fit_seconds": fit_seconds,
         "loss": history["loss"][-1],
         "val_loss": history["val_loss"][-1],
         "clusters": int(labels.max()) + 1,
