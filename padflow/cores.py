@@ -1,4 +1,4 @@
-"""Workers that fill a machine keep to one core each. Imports Dask's scheduler, as what starts a cluster does."""
+"""Workers that fill a machine keep to one core each."""
 
 from __future__ import annotations
 
