@@ -177,7 +177,7 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
 
 @dataclass(frozen=True)
 class _Axis:
-    """An axis of the file and what it becomes: ``target``, by taking ``order`` or, if None, interpolating."""
+    """An axis of the file (1 or records, channels) and what it becomes: ``target``, by ``order`` or interpolation."""
 
     values: np.ndarray
     target: np.ndarray
@@ -291,10 +291,10 @@ class _File:
             target = fixed[order]
             if grid is None:
                 self.check_axis(role, target)
-                return _Axis(fixed, target, order)
+                return _Axis(fixed[np.newaxis], target, order)
             if target.shape == grid.shape and np.allclose(target, grid, rtol=1e-5, atol=0):
-                return _Axis(fixed, grid, order)
-            return _Axis(fixed, grid, None)
+                return _Axis(fixed[np.newaxis], grid, order)
+            return _Axis(fixed[np.newaxis], grid, None)
         if grid is None:
             raise BadFile(
                 "varying_axis",

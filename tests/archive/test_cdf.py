@@ -219,17 +219,22 @@ def some_records(factory, how):
     content["FEDU"] = factory.variable(flux, factory.REAL4, compress=6 * (how == "gzipped blocks"), block=7)
     if how == "sparse":
         content["L"] = factory.variable(content["L"]["data"], Sparse="prev_sparse")
-    if how == "energies that vary":
+    if how in ("energies that vary", "energies beside the grid"):
         energy = np.geomspace(20, 4000, 12) * np.linspace(1, 1.2, 40)[:, None]
-        content = mageis(factory, factory.variable(energy, units="keV"), flux[:, :11].astype(float))
+        varies = how == "energies that vary"
+        energy = factory.variable(energy if varies else energy[0], varies=varies, units="keV")
+        content = mageis(factory, energy, flux[:, :11].astype(float))
     return content
 
 
-@pytest.mark.parametrize("how", ["blocks", "gzipped blocks", "sparse", "columns first", "energies that vary"])
+@pytest.mark.parametrize(
+    "how",
+    ["blocks", "gzipped blocks", "sparse", "columns first", "energies that vary", "energies beside the grid"],
+)
 def test_some_records_are_those_of_the_whole_file(tmp_path, factory, how):
     spec = {"Majority": "column_major"} if how == "columns first" else {}
     path = factory.write_cdf(tmp_path / "file.cdf", some_records(factory, how), **spec)
-    instrument = INSTRUMENTS["mageis"] if how == "energies that vary" else REPT
+    instrument = INSTRUMENTS["mageis"] if how.startswith("energies") else REPT
     whole, notes = read_records(path, instrument, "rbspa")
     total = Counter()
     for first, end in ((0, 7), (7, 20), (20, 21), (21, 40)):
