@@ -18,7 +18,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from padflow.config_cluster import ClusterConfig
 from padflow.config_text import describe_validation
 from padflow.config_types import PathText, Seconds, Section
-from padflow.errors import ConfigError
+from padflow.errors import ConfigError, brief, one_line
+from padflow.plain_yaml import parse_yaml, read_yaml
 
 BLOCK_ROWS = 1024
 """Rows of one inner chunk of the archive, and of one block of computation (see `padflow.preprocessing`)."""
@@ -54,8 +55,8 @@ class ArchiveConfig(Section):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         names = [value] if isinstance(value, str) else value
-        if isinstance(names, list | tuple):
-            return tuple(sorted({n.lower() if isinstance(n, str) else n for n in names}))
+        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+            return tuple(sorted({name.lower() for name in names}))
         return names
 
     @field_validator("source", mode="after")
@@ -326,16 +327,9 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {path}. `padflow config` prints one.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {path} cannot be read: {error}.") from None
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not path.exists():
+        raise ConfigError(f"There is no configuration file {path}. `padflow config` prints one.")
+    values = read_yaml(path, what="configuration file")
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -369,14 +363,14 @@ def _override(values: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
-        raise ConfigError(f"--set {text!r}: expected section.key=value, such as train.epochs=50.")
+        raise ConfigError(f"--set {brief(text)}: expected section.key=value, such as train.epochs=50.")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {text!r}: the value is not valid YAML.") from None
+        parsed = parse_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"--set {brief(text)}: the value is not valid YAML: {error}.") from None
     target = values
     for name in names[:-1]:
         target = target.setdefault(name, {})
         if not isinstance(target, dict):
-            raise ConfigError(f"--set {text!r}: {name} is a value, not a section.")
+            raise ConfigError(f"--set {brief(text)}: {one_line(name)} is a value, not a section.")
     target[names[-1]] = parsed

@@ -7,19 +7,30 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from padflow.errors import brief, one_line
+
+MOST_FINDINGS = 8
+"""Findings that a message lists."""
+
 
 def describe_validation(error: ValidationError, model: type[BaseModel]) -> str:
     """Put pydantic's findings into sentences that name the key and, for unknown ones, the keys there are."""
     findings: dict[str, list[str]] = {}
     for found in error.errors():
         location = _key_of(found["loc"], model)
-        key = ".".join(location) or "the whole"
+        key = one_line(".".join(location)) or "the whole"
         if found["type"] == "extra_forbidden":
             findings[f"unknown key {key}"] = [f"known here are {', '.join(_siblings(location, model))}"]
         else:
             message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            findings.setdefault(f"{key} = {found['input']!r}", []).append(message)
-    return "; ".join(f"{key}: {' or '.join(says)}" for key, says in findings.items()) + "."
+            findings.setdefault(f"{key} = {brief(found['input'])}", []).append(one_line(message))
+    return listed([f"{key}: {' or '.join(says)}" for key, says in findings.items()]) + "."
+
+
+def listed(findings: list[str]) -> str:
+    """Join the first of some findings, and say how many more there are."""
+    more = len(findings) - MOST_FINDINGS
+    return "; ".join(findings[:MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else []))
 
 
 def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
+
+MOST_ECHOED = 200
+"""Characters of what a user wrote that a message repeats: about a line (chosen)."""
+
 
 class PadflowError(Exception):
     """Base of padflow's own errors; the command line prints its text and exits with status 1."""
@@ -42,3 +47,31 @@ class BadFile(PadflowError):
 def printable(text: str) -> str:
     """Escape what would command a terminal, for names of files may hold anything."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str, most: int = MOST_ECHOED) -> str:
+    """Return a text as one line of at most `most` characters, cut in its middle."""
+    line = " ".join(text[: 10 * most].split())
+    if len(line) <= most and len(text) <= 10 * most:
+        return line
+    half = (most - 5) // 2
+    return f"{line[:half]} ... {' '.join(text[-10 * most :].split())[-half:]}"
+
+
+def brief(value: object) -> str:
+    """Return a value as `repr` writes it, cut to a line however large it is, for a message that names it."""
+    return one_line(_BRIEF.repr(value))
+
+
+class _Brief(reprlib.Repr):
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, 120, 120
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out more than 4,300 digits.
+        return repr(x) if x.bit_length() < 200 else f"an integer of {x.bit_length()} bits"
+
+
+_BRIEF = _Brief()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
-from padflow.errors import ConfigError
+from padflow.config_text import listed
+from padflow.errors import ConfigError, brief, one_line
+from padflow.plain_yaml import read_yaml
 
 EnergyUnit = Literal["MeV", "keV", "eV"]
 MEV_PER: dict[str, float] = {"MeV": 1.0, "keV": 1e-3, "eV": 1e-6}
@@ -167,27 +168,24 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
     path = Path(name_or_path)
     if not path.is_file():
         raise ConfigError(
-            f"no instrument {str(name_or_path)!r}: give one of {', '.join(INSTRUMENTS)}, "
+            f"no instrument {brief(str(name_or_path))}: give one of {', '.join(INSTRUMENTS)}, "
             "or the path of a YAML file that describes one"
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"instrument file {path} cannot be read as YAML: {error}") from None
+    content = read_yaml(path, what="instrument file")
     if not isinstance(content, dict):
         raise ConfigError(f"instrument file {path} must hold keys and values, such as 'name: my-instrument'")
     try:
         return Instrument.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_one_problem(detail) for detail in error.errors())
+        problems = listed([_one_problem(detail) for detail in error.errors()])
         raise ConfigError(f"instrument file {path}: {problems}. Keys: {', '.join(Instrument.model_fields)}") from None
 
 
 def _one_problem(detail: dict) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    key = one_line(".".join(str(part) for part in detail["loc"]))
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}"
-    return f"{key!r}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{key!r}: {one_line(detail['msg'].removeprefix('Value error, '))}"
 
 
 _DAY_AND_VERSION = r"(?P<date>\d{8})_v(?P<version>\d+(?:\.\d+)*)\.cdf"

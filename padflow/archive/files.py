@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from padflow.durable import is_plain_name
-from padflow.errors import ConfigError
+from padflow.errors import ConfigError, brief, one_line
 from padflow.instruments import INSTRUMENTS, Instrument
 
 
@@ -186,7 +186,8 @@ def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...
 
 
 def _nothing_found(folder: Path, instrument: Instrument, others: list[str]) -> str:
-    text = f"no file in {folder} has a name of instrument {instrument.name!r} ({instrument.file_pattern}). "
+    named = f"{brief(instrument.name)} ({one_line(instrument.file_pattern)})"
+    text = f"no file in {folder} has a name of instrument {named}. "
     if not others:
         text += "There is no .cdf file at any depth"
     else:

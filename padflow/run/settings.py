@@ -8,7 +8,7 @@ from typing import Any
 
 from padflow.config import Config, load_config
 from padflow.durable import sync_folder
-from padflow.errors import ConfigError
+from padflow.errors import ConfigError, brief
 from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import RECEIPTS
 
@@ -84,7 +84,7 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
         first = min((STAGES.index(stage) for _, _, stage in differing.values()), default=len(STAGES))
         if differing and (restart_from is None or STAGES.index(restart_from) > first):
             words = "; ".join(
-                f"{key} was {old!r}, is {new!r}, which touches {', '.join(STAGES[STAGES.index(stage) :])}"
+                f"{key} was {brief(old)}, is {brief(new)}, which touches {', '.join(STAGES[STAGES.index(stage) :])}"
                 for key, (old, new, stage) in differing.items()
             )
             raise ConfigError(
