@@ -13,8 +13,9 @@ import xarray as xr
 from padflow import __version__
 from padflow.clients import DaskWorkers, SerialWorkers, Workers, losses_explained
 from padflow.config import BLOCK_ROWS, Config
+from padflow.datasets import check_dataset
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
-from padflow.errors import PadflowError
+from padflow.errors import ConfigError, PadflowError, brief
 from padflow.fitting import (
     FEWEST_SCORES,
     check_components,
@@ -93,7 +94,19 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     Returns
     -------
     Model
+
+    Raises
+    ------
+    PadflowError
+        Where the Dataset is not laid out so, or its times do not ascend.
+    ConfigError
+        Where `config` is no whole configuration, or asks for what the Dataset does not hold.
     """
+    if not isinstance(config, Config):
+        raise ConfigError(
+            f"fit needs a whole configuration, as padflow.load_config returns it, but got {brief(config)}."
+        )
+    check_dataset(dataset)
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
     check_components(config, preprocessor.features)
     group = _group_of(dataset)

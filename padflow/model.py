@@ -15,6 +15,7 @@ from padflow.clustering.agglomerative import WardFit, assign_ward
 from padflow.clustering.kmeans import assign
 from padflow.clustering.mixture import Mixture, assign_mixture
 from padflow.config import PreprocessConfig
+from padflow.datasets import check_dataset
 from padflow.durable import read_json, sha256_of, write_bytes, write_json
 from padflow.encoder import Encoder
 from padflow.errors import PadflowError
@@ -160,9 +161,15 @@ class Model:
         -------
         xarray.Dataset
             Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``.
+
+        Raises
+        ------
+        PadflowError
+            Where the Dataset is not laid out so, its times do not ascend, or its axes are not those of the model.
         """
         from padflow.lazy import map_rows
 
+        check_dataset(dataset)
         counts = dataset.get("counts_per_flux")
         axes = {
             "pitch_angle": dataset["pitch_angle"].values,

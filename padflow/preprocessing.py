@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from padflow.config import BLOCK_ROWS, PreprocessConfig
-from padflow.errors import ConfigError
+from padflow.config import BLOCK_ROWS, Config, PreprocessConfig
+from padflow.datasets import check_dataset
+from padflow.errors import ConfigError, brief
 from padflow.kernels import (
     Windows,
     all_finite,
@@ -282,24 +283,39 @@ def preprocessor_of(dataset: xr.Dataset, config: PreprocessConfig) -> Preprocess
     )
 
 
-def preprocess(dataset: xr.Dataset, config: PreprocessConfig) -> xr.Dataset:
+def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dataset:
     """Preprocess an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         As `padflow.open_archive` returns it: ``flux`` (time, pitch_angle, energy) and the ephemeris.
-    config : PreprocessConfig
-        For instance ``padflow.load_config("run.yaml").preprocess``.
+    config : PreprocessConfig or Config
+        A whole configuration, such as ``padflow.load_config("run.yaml")``, of which the section `preprocess` is used;
+        or that section alone.
 
     Returns
     -------
     xarray.Dataset
         ``features`` (time, feature) float32 and ``reason`` (time) int8, see `Features`; coordinates
         ``feature_pitch_angle`` (deg) and ``feature_energy`` (MeV).
+
+    Raises
+    ------
+    PadflowError
+        Where the Dataset is not laid out so, or its times do not ascend.
+    ConfigError
+        Where `config` is something else, or asks for what the Dataset does not hold.
     """
     from padflow.lazy import map_rows
 
+    config = config.preprocess if isinstance(config, Config) else config
+    if not isinstance(config, PreprocessConfig):
+        raise ConfigError(
+            f"preprocess needs a configuration, as padflow.load_config returns it, or its section preprocess, but got "
+            f"{brief(config)}."
+        )
+    check_dataset(dataset)
     preprocessor = preprocessor_of(dataset, config)
 
     def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
