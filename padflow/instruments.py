@@ -19,6 +19,8 @@ from padflow.plain_yaml import read_yaml
 
 EnergyUnit = Literal["MeV", "keV", "eV"]
 MEV_PER: dict[str, float] = {"MeV": 1.0, "keV": 1e-3, "eV": 1e-6}
+AxisRole = Literal["pitch_angle", "energy"]
+FluxAxes = tuple[AxisRole, AxisRole]
 
 
 def _check_variable(name: str) -> str:
@@ -50,7 +52,7 @@ class _Frozen(BaseModel):
 
 
 class PitchAngleAxis(_Frozen):
-    """Where the pitch angles of the flux's first axis are found, in degrees."""
+    """Where the pitch angles of the flux are found, in degrees."""
 
     variable: str = Field(description="Variable with the pitch angles: fixed (angles) or per record (records, angles).")
     grid: tuple[Annotated[float, Field(ge=0, le=180)], ...] | None = Field(
@@ -61,7 +63,7 @@ class PitchAngleAxis(_Frozen):
 
 
 class EnergyAxis(_Frozen):
-    """Where the energies of the flux's second axis are found."""
+    """Where the energies of the flux are found."""
 
     variable: str = Field(description="Variable with the energies: fixed (energies) or per record (records, energies).")
     units: EnergyUnit = Field(description="Unit of that variable: MeV, keV or eV.")
@@ -85,7 +87,15 @@ class Instrument(_Frozen):
         "spacecraft, date (YYYYMMDD) and, if names carry one, version (numbers with dots).",
     )
     time: str = Field(description="Time variable: CDF_EPOCH, CDF_EPOCH16 or CDF_TIME_TT2000; the file tells which.")
-    flux: str = Field(description="Flux variable, (records, pitch angles, energies).")
+    flux: str = Field(
+        description="Flux variable, (records, pitch angles, energies) or (records, energies, pitch angles)."
+    )
+    flux_axes: FluxAxes | None = Field(
+        None,
+        description="Order of the flux's axes after the records': [pitch_angle, energy] or [energy, pitch_angle]. "
+        "It is needed only where both have the same size and the file's DEPEND_1 and DEPEND_2 do not name the "
+        "variables of the axes, or name them wrongly: what is stated here counts more than they do.",
+    )
     flux_per: EnergyUnit = Field(description="Flux is per cm2, s, sr and this unit of energy: MeV, keV or eV.")
     pitch_angle: PitchAngleAxis = Field(description="The pitch angles.")
     energy: EnergyAxis = Field(description="The energies.")
@@ -112,6 +122,13 @@ class Instrument(_Frozen):
         if missing:
             raise ValueError(f"needs the named group(s) {', '.join(f'(?P<{name}>...)' for name in missing)}")
         return pattern
+
+    @field_validator("flux_axes")
+    @classmethod
+    def _both_axes_are_named(cls, axes: FluxAxes | None) -> FluxAxes | None:
+        if axes is not None and axes[0] == axes[1]:
+            raise ValueError("must be [pitch_angle, energy] or [energy, pitch_angle]")
+        return axes
 
     @field_validator("ephemeris")
     @classmethod

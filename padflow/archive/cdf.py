@@ -7,12 +7,11 @@ all else is read by `padflow.archive.cdf_layout` and `padflow.archive.cdf_values
 from __future__ import annotations
 
 import functools
-import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,24 @@ import cdflib
 import numpy as np
 from cdflib.epochs import CDFepoch
 
-from padflow.archive.cdf_layout import plain_file, read_layout
+from padflow.archive.cdf_axes import (
+    ORDERS,
+    Axis,
+    fitting_orders,
+    is_axis,
+    matched,
+    order_by_depend,
+    usable,
+    without_ones,
+)
+from padflow.archive.cdf_layout import DEPENDS, plain_file, read_layout
 from padflow.archive.cdf_values import Variable, read_values
-from padflow.archive.clean import clean_flux, clean_place, is_fill
+from padflow.archive.clean import clean_flux, clean_place, fill_numbers, is_fill
 from padflow.archive.epochs import LeapSeconds, to_datetime64
-from padflow.archive.regrid import onto_energies, onto_pitch_angles, reflected
+from padflow.archive.regrid import onto_energies, onto_pitch_angles
 from padflow.durable import NO_SPACE, explained
 from padflow.errors import BadFile
-from padflow.instruments import MEV_PER, Instrument
+from padflow.instruments import MEV_PER, FluxAxes, Instrument
 from padflow.records import Records
 
 DAY_MARGIN = np.timedelta64(10, "m")
@@ -52,12 +61,17 @@ class FileFacts:
         Of every record, in the file's order; NaT where invalid.
     absent : tuple of str
         Ephemeris that the instrument lists and the file lacks.
+    notes : dict of str to int
+        What is odd in a good file: ``energy_of_fill`` and ``pitch_angle_of_fill``, values of the axes that are none,
+        whose channels are left out (of all records, where an axis changes with them); ``unread_fill:<variable>``, 1
+        for each FILLVAL that is no number.
     """
 
     pitch_angle: np.ndarray
     energy: np.ndarray
     times: np.ndarray
     absent: tuple[str, ...]
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> FileFacts:
@@ -79,12 +93,12 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
     BadFile
         With the reason ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``unreadable``,
         ``wrong_checksum``, ``absurd_size``, ``missing_variable``, ``wrong_type``, ``wrong_shape``, ``wrong_units``,
-        ``bad_axis``, ``varying_axis``, ``no_records``, ``no_valid_time``, ``wrong_day`` or ``all_fill``.
+        ``bad_axis``, ``varying_axis``, ``unclear_axes``,
+        ``no_records``, ``no_valid_time``, ``wrong_day`` or ``all_fill``.
     """
     with _opened(path, instrument, spacecraft) as file:
         file.check_units()
-        pitch_angle = file.axis("pitch_angle", values_needed=False)
-        energy = file.axis("energy", values_needed=False)
+        (pitch_angle, no_angle), (energy, no_energy) = file.axis("pitch_angle"), file.axis("energy")
         times = file.times()
         _check_day(file, times, day)
         if not file.has_flux():
@@ -94,6 +108,7 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
             energy=energy.target,
             times=times,
             absent=tuple(name for name in instrument.ephemeris if not file.has_ephemeris(name)),
+            notes={"pitch_angle_of_fill": no_angle, "energy_of_fill": no_energy} | file.unread_fills(),
         )
 
 
@@ -132,7 +147,7 @@ def read_records(
     with _opened(path, instrument, spacecraft) as file:
         file.check_units()
         times = file.times()
-        pitch_angle, energy = file.axis("pitch_angle"), file.axis("energy")
+        (pitch_angle, _), (energy, _) = file.axis("pitch_angle"), file.axis("energy")
         first, end, _ = wanted(times).indices(len(times))
         times = times[first:end]
         flux, notes = file.flux(first, end)
@@ -175,15 +190,6 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
         raise BadFile("unreadable", message) from error
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """An axis of the file (1 or records, channels) and what it becomes: ``target``, by ``order`` or interpolation."""
-
-    values: np.ndarray
-    target: np.ndarray
-    order: np.ndarray | None
-
-
 class _File:
     """An open file whose needed variables are there and agree in shape."""
 
@@ -206,18 +212,35 @@ class _File:
         self.records = time.records if time.record_varying else 0
         if self.records == 0:
             raise BadFile("no_records", f"{self.path} holds no record of {time.name}")
-        if time.dims:
+        if without_ones(time.dims, 0):
             self.misshapen(time, f"({self.records})")
-        if not flux.record_varying or flux.records != self.records or len(flux.dims) != 2:
+        if not flux.record_varying or flux.records != self.records or len(without_ones(flux.dims, 2)) != 2:
             self.misshapen(flux, f"({self.records}, pitch angles, energies)")
-        self.sizes = dict(zip(("pitch_angle", "energy"), flux.dims, strict=True))
-        for role, size in self.sizes.items():
-            variable = self.variable(role, _NUMBER_TYPES)
-            if variable.dims == () and variable.records == size:  # an axis written as one value per record
-                continue
-            longest = max(variable.dims, default=1)
-            if math.prod(variable.dims) != size or longest != size or variable.records not in (1, self.records):
-                self.misshapen(variable, f"({size}) or ({self.records}, {size})")
+        fitting = fitting_orders(flux, {role: self.variable(role, _NUMBER_TYPES) for role in ORDERS[0]})
+        self.flux_axes = self.order_of_axes(flux, list(fitting))
+        self.sizes = dict(zip(self.flux_axes, fitting[self.flux_axes], strict=True))
+
+    def order_of_axes(self, flux: Variable, fitting: list[FluxAxes]) -> FluxAxes:
+        """Return which axis of the flux is which: its sizes decide, then the instrument, then its DEPEND attributes."""
+        stated = self.instrument.flux_axes
+        fitting = [order for order in fitting if stated in (None, order)]
+        if not fitting:
+            orders = " or ".join(f"({self.records}, {one}, {two})" for one, two in ([stated] if stated else ORDERS))
+            axes = (self.variable(role, _NUMBER_TYPES) for role in ORDERS[0])
+            shapes = " and ".join(f"{variable.name} of shape {_shape(variable)}" for variable in axes)
+            self.misshapen(flux, f"{orders}, with {shapes}")
+        if len(fitting) == 1:
+            return fitting[0]
+        depends = [self.attribute(name, flux.name) for name in DEPENDS]
+        by_depend = order_by_depend(depends, {role: self.names[role] for role in ORDERS[0]})
+        if by_depend is None:
+            raise BadFile(
+                "unclear_axes",
+                f"{flux.name} in {self.path} has shape {_shape(flux)}, and its DEPEND_1 and DEPEND_2 do not say which "
+                "axis is pitch angle and which is energy; describe the instrument in a YAML file with flux_axes: "
+                "[pitch_angle, energy] or flux_axes: [energy, pitch_angle]",
+            )
+        return by_depend
 
     def variable(self, role: str, types: tuple[int, ...]) -> Variable:
         name = self.names[role]
@@ -234,8 +257,7 @@ class _File:
         return variable
 
     def misshapen(self, variable: Variable, expected: str) -> None:
-        shape = (variable.records, *variable.dims) if variable.record_varying else variable.dims
-        text = f"{variable.name} in {self.path} has shape {shape}; expected {expected}"
+        text = f"{variable.name} in {self.path} has shape {_shape(variable)}; expected {expected}"
         raise BadFile("wrong_shape", text)
 
     def check_units(self) -> None:
@@ -264,56 +286,47 @@ class _File:
         return self.layout.attributes.get((name, variable.lower()))
 
     def times(self) -> np.ndarray:
-        return to_datetime64(self.values(self.names["time"]), leap_seconds())
+        name = self.names["time"]
+        raw = self.values(name).reshape(-1)
+        times = to_datetime64(raw, leap_seconds())
+        fills = fill_numbers(self.attribute("FILLVAL", name))
+        times[np.isin(raw, [] if fills is None else fills)] = np.datetime64("NaT", "ns")
+        return times
 
-    def axis(self, role: str, *, values_needed: bool = True) -> _Axis:
-        """Read an axis and decide how the file's channels become the target's.
-
-        Without ``values_needed``, the file is not read where the instrument's grid settles the target.
-        """
-        settings = getattr(self.instrument, role)
+    def axis(self, role: str) -> tuple[Axis, int]:
+        """Return an axis and the number of its values that are none, in each record if it changes with them."""
+        settings, name = getattr(self.instrument, role), self.names[role]
         grid = None if settings.grid is None else np.array(settings.grid, np.float64)
-        if grid is not None and not values_needed:
-            return _Axis(grid, grid, None)
-        name = self.names[role]
         raw = self.values(name)
         values = np.array(raw, np.float64).reshape(-1, self.sizes[role])
         with np.errstate(invalid="ignore"):
             values[is_fill(raw, self.attribute("FILLVAL", name)).reshape(values.shape)] = np.nan
-            if role == "energy":
-                values *= MEV_PER[self.instrument.energy.units]
-                values[~((values > 0) & (values < np.inf))] = np.nan
-            else:
-                values = reflected(values) if grid is not None else values
-        fixed = _common_row(values)
-        if fixed is not None:
-            order = np.argsort(fixed, kind="stable")[: np.isfinite(fixed).sum()]
-            target = fixed[order]
-            if grid is None:
-                self.check_axis(role, target)
-                return _Axis(fixed[np.newaxis], target, order)
-            if target.shape == grid.shape and np.allclose(target, grid, rtol=1e-5, atol=0):
-                return _Axis(fixed[np.newaxis], grid, order)
-            return _Axis(fixed[np.newaxis], grid, None)
-        if grid is None:
+            values = usable(role, values * MEV_PER[self.instrument.energy.units] if role == "energy" else values)
+        if not np.isfinite(values).any():
+            raise BadFile("bad_axis", f"{name} in {self.path} holds no valid value: nothing tells its channels apart")
+        axis = matched(role, values, grid)
+        if axis is None:
             raise BadFile(
                 "varying_axis",
                 f"{name} in {self.path} changes from record to record; "
                 f"describe the instrument in a YAML file with {role}.grid",
             )
-        return _Axis(values, grid, None)
-
-    def check_axis(self, role: str, values: np.ndarray) -> None:
-        limits = (0, 180) if role == "pitch_angle" else (0, np.inf)
-        inside = (values >= limits[0]) & (values <= limits[1])
-        if len(values) == 0 or not inside.all() or (np.diff(values) <= 0).any():
-            text = f"{self.names[role]} in {self.path} is no axis of different values within {limits}: {values}"
-            raise BadFile("bad_axis", text)
+        if grid is None and not is_axis(role, axis.target):
+            raise BadFile("bad_axis", f"{name} in {self.path} is no axis of different values: {axis.target}")
+        return axis, int(np.isnan(axis.values).sum())
 
     def flux(self, first: int = 0, end: int | None = None) -> tuple[np.ndarray, dict[str, int]]:
         name = self.names["flux"]
         raw = self.values(name, first, end)
+        raw = raw.reshape(len(raw), *(self.sizes[role] for role in self.flux_axes))
+        if self.flux_axes != ORDERS[0]:
+            raw = raw.transpose(0, 2, 1)
         return clean_flux(raw, self.attribute("FILLVAL", name), round(1 / MEV_PER[self.instrument.flux_per]))
+
+    def unread_fills(self) -> dict[str, int]:
+        """Return a note for each variable whose FILLVAL is no number."""
+        names = [*self.names.values(), *self.places.values()]
+        return {f"unread_fill:{name}": 1 for name in names if fill_numbers(self.attribute("FILLVAL", name)) is None}
 
     def has_flux(self) -> bool:
         """Whether any flux is valid: the last records are tried before all are read."""
@@ -326,14 +339,14 @@ class _File:
             variable is not None
             and variable.record_varying
             and variable.records == self.records
-            and variable.dims == _place_shape(name)
+            and without_ones(variable.dims, len(_place_shape(name))) == _place_shape(name)
             and variable.data_type in _NUMBER_TYPES
         )
 
     def ephemeris(self, name: str, first: int, end: int) -> np.ndarray:
         if not self.has_ephemeris(name):
             return np.full((end - first, *_place_shape(name)), np.nan, np.float32)
-        raw = self.values(self.places[name], first, end)
+        raw = self.values(self.places[name], first, end).reshape(end - first, *_place_shape(name))
         return clean_place(raw, self.attribute("FILLVAL", self.places[name]))
 
 
@@ -341,12 +354,8 @@ def _place_shape(name: str) -> tuple[int, ...]:
     return (3,) if name == "Position" else ()
 
 
-def _common_row(values: np.ndarray) -> np.ndarray | None:
-    """Return the one row that all rows of ``values`` repeat, whatever is missing in some of them, or None."""
-    valid = np.isfinite(values)
-    row = values[valid.argmax(axis=0), np.arange(values.shape[1])]
-    with np.errstate(invalid="ignore"):
-        return row if (~valid | (np.abs(values - row) <= 1e-5 * np.abs(row))).all() else None
+def _shape(variable: Variable) -> tuple[int, ...]:
+    return (variable.records, *variable.dims) if variable.record_varying else variable.dims
 
 
 def _select(flux: np.ndarray, order: np.ndarray | None, *, axis: int) -> np.ndarray:

@@ -53,7 +53,8 @@ _PIECE_BYTES = 2**20
 _MAX_DIMENSIONS = 10  # CDF_MAX_DIMS
 _BIG_ENDIAN, _LITTLE_ENDIAN = (1, 2, 5, 7, 9, 11, 12), (4, 6, 13, 16)
 _GLOBAL_SCOPE = 1
-ATTRIBUTES = ("FILLVAL", "UNITS")
+DEPENDS = ("DEPEND_1", "DEPEND_2", "DEPEND_3", "DEPEND_4")
+ATTRIBUTES = ("FILLVAL", "UNITS", *DEPENDS)
 """Attributes of variables that are read; the entries of others are never opened."""
 
 

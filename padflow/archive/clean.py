@@ -20,7 +20,7 @@ def clean_flux(raw: np.ndarray, fill_value: object, factor: float) -> tuple[np.n
     raw : ndarray
         Values as stored.
     fill_value : object
-        The attribute FILLVAL, used if it is a number other than 0: zero flux is valid data.
+        The attribute FILLVAL, used if it is a number (also as text) other than 0: zero flux is valid data.
     factor : float
         Applied after fills are found.
 
@@ -34,6 +34,7 @@ def clean_flux(raw: np.ndarray, fill_value: object, factor: float) -> tuple[np.n
     """
     flux = np.empty(raw.shape, np.float32)
     notes = {"fill": 0, "negative": 0, "nonfinite": 0}
+    fills = usual_fills(fill_value)
     rows = max(1, BLOCK_VALUES // max(1, math.prod(raw.shape[1:])))
     with np.errstate(over="ignore", invalid="ignore"):
         for row in range(0, len(raw), rows):
@@ -41,8 +42,8 @@ def clean_flux(raw: np.ndarray, fill_value: object, factor: float) -> tuple[np.n
             scaled = block if factor == 1 else block * (block.dtype.type(factor) if block.dtype.kind == "f" else factor)
             cleaned[...] = scaled
             # Everything but plain numbers from 0 on has a sign, or the bits of infinity or more.
-            if _is_usual(fill_value) or cleaned.view(np.uint32).max(initial=0) >= INFINITY_BITS:
-                for kind, number in _remove(cleaned, missing=is_fill(block, fill_value)).items():
+            if fills or cleaned.view(np.uint32).max(initial=0) >= INFINITY_BITS:
+                for kind, number in _remove(cleaned, missing=_marked(block, fills)).items():
                     notes[kind] += number
     return flux, notes
 
@@ -69,17 +70,43 @@ def clean_place(raw: np.ndarray, fill_value: object) -> np.ndarray:
 
 def is_fill(raw: np.ndarray, fill_value: object) -> np.ndarray:
     """Mark fills in the stored type, where they are still exact."""
+    return _marked(raw, usual_fills(fill_value))
+
+
+def fill_numbers(fill_value: object) -> np.ndarray | None:
+    """Return the numbers that an attribute FILLVAL gives, also where it is text or holds several; None if unknown.
+
+    Parameters
+    ----------
+    fill_value : object
+        The attribute's value; None or blank text if there is none.
+
+    Returns
+    -------
+    ndarray, optional
+        Real or complex numbers, of the attribute's type; float64 for text. Empty where there is no FILLVAL.
+    """
+    if fill_value is None or (isinstance(fill_value, str) and not fill_value.strip()):
+        return np.empty(0)
+    if isinstance(fill_value, str):
+        try:
+            return np.array([float(fill_value.upper().replace("D", "E"))])  # Fortran writes -1.0D31
+        except ValueError:
+            return None
+    numbers = np.asarray(fill_value).reshape(-1)
+    return numbers if numbers.dtype.kind in "fiuc" else None
+
+
+def usual_fills(fill_value: object) -> list[np.number]:
+    """Return the numbers of a FILLVAL that could be taken for a value."""
+    numbers = fill_numbers(fill_value)
+    if numbers is None or numbers.dtype.kind == "c":
+        return []
+    return [number for number in numbers if np.isfinite(number) and number > LARGEST_FILL and number != 0]
+
+
+def _marked(raw: np.ndarray, fills: list[np.number]) -> np.ndarray:
     missing = ~(raw > LARGEST_FILL)  # true for NaN, too
-    if _is_usual(fill_value):
-        missing |= raw == (raw.dtype.type(fill_value) if raw.dtype.kind == "f" else fill_value)
+    for fill in fills:
+        missing |= raw == (raw.dtype.type(fill) if raw.dtype.kind == "f" else fill)
     return missing
-
-
-def _is_usual(fill_value: object) -> bool:
-    """Whether a fill is a number that could be taken for a value."""
-    return (
-        isinstance(fill_value, np.number)
-        and bool(np.isfinite(fill_value))
-        and fill_value > LARGEST_FILL
-        and fill_value != 0
-    )

@@ -220,11 +220,15 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     before, after = midnight - valid, valid - (midnight + DAY_NS)
     stray = ((before > 0) & (before <= STRAY_NS)) | ((after >= 0) & (after < STRAY_NS))
     inside = (before <= 0) & (after < 0)
-    notes = {f"absent:{name}": 1 for name in facts.absent} | {
-        "invalid_time": len(facts.times) - len(valid),
-        "doubled": int(inside.sum()) - len(rows),
-        "outside_day": int((~inside & ~stray).sum()),
-    }
+    notes = (
+        {f"absent:{name}": 1 for name in facts.absent}
+        | facts.notes
+        | {
+            "invalid_time": len(facts.times) - len(valid),
+            "doubled": int(inside.sum()) - len(rows),
+            "outside_day": int((~inside & ~stray).sum()),
+        }
+    )
     found = replace(
         entry,
         records=len(facts.times),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from padflow.archive import clean
-from padflow.archive.clean import clean_flux, clean_place
+from padflow.archive.clean import clean_flux, clean_place, fill_numbers
 
 odd = st.sampled_from([-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0])
 values = st.one_of(odd, st.floats(width=64))
@@ -75,3 +75,33 @@ def test_places_may_be_negative():
     found = clean_place(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), np.float64(99))
     np.testing.assert_array_equal(found, [[np.nan, -6e4, np.nan, np.nan, np.nan, np.nan]])
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("fill", "numbers"),
+    [
+        (None, []),
+        (" ", []),
+        ("999", [999]),
+        (" -1.0E+31 ", [-1e31]),
+        ("-1.0d31", [-1e31]),
+        (np.int64(-(2**63)), [-(2**63)]),
+        (np.array([5, 6], np.int32), [5, 6]),
+        ("none", None),
+        ("999, -999", None),
+        (np.array(["a"]), None),
+    ],
+)
+def test_what_numbers_a_fill_gives(fill, numbers):
+    found = fill_numbers(fill)
+    assert found is None if numbers is None else found.tolist() == numbers
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f8", "i2", "u1", "i8"])
+@pytest.mark.parametrize(("fill", "number"), [("99", 99), (np.array([99.0, 98.0]), 99), (np.int8(99), 99)])
+def test_a_fill_that_is_text_or_several_is_found(dtype, fill, number):
+    raw = np.array([1, number, 7], dtype)
+    flux, notes = clean_flux(raw, fill, 10)
+    np.testing.assert_array_equal(flux, [10, np.nan, 70])
+    assert notes["fill"] == 1
+    np.testing.assert_array_equal(clean_place(raw, fill), [1, np.nan, 7])
