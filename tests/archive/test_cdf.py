@@ -127,6 +127,50 @@ def test_values_that_are_no_measurement(tmp_path, factory):
     assert np.isfinite(records.flux[1:]).all()
 
 
+def with_fills(factory, fill):
+    """A day of which some values of all kinds are 999, and whose FILLVAL are ``fill``: a number's text or another."""
+    content = factory.rept()
+    for name in ("FEDU", "L", "Position", "FEDU_Energy"):
+        content[name]["attributes"]["FILLVAL"] = fill
+    content["FEDU"]["data"][3] = 999
+    content["L"]["data"][4:6] = 999
+    content["Position"]["data"][7, 1] = 999
+    return content
+
+
+@pytest.mark.parametrize("fill", ["999", " 9.99e2 ", [999, "CDF_INT4"], [999, "CDF_UINT2"], [999, "CDF_REAL4"]])
+def test_a_fill_of_any_type_is_found(tmp_path, factory, fill):
+    path = factory.write_cdf(tmp_path / "fill.cdf", with_fills(factory, fill))
+    records, notes = read_records(path, REPT, "rbspa")
+    assert np.isnan(records.flux[3]).all()
+    assert notes["fill"] >= 17 * 12
+    assert np.flatnonzero(np.isnan(records.ephemeris["L"])).tolist() == [4, 5]
+    assert np.argwhere(np.isnan(records.ephemeris["Position"])).tolist() == [[7, 1]]
+    assert not any(name.startswith("unread_fill") for name in inspect(path, REPT, "rbspa", DAY).notes)
+
+
+def test_a_fill_that_is_no_number_is_noted(tmp_path, factory):
+    path = factory.write_cdf(tmp_path / "fill.cdf", with_fills(factory, "none of these"))
+    notes = inspect(path, REPT, "rbspa", DAY).notes
+    assert {name for name in notes if name.startswith("unread_fill")} == {
+        f"unread_fill:{name}" for name in ("FEDU", "L", "Position", "FEDU_Energy")
+    }
+    assert (read_records(path, REPT, "rbspa")[0].flux[3] == 999).all()
+
+
+@pytest.mark.parametrize("kind", [31, 33])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_time_that_is_the_fill_is_none(tmp_path, factory, kind, as_text):
+    content = factory.rept(kind=kind)
+    fill = content["Epoch"]["data"][5]
+    name = {31: "CDF_EPOCH", 33: "CDF_TIME_TT2000"}[kind]
+    content["Epoch"]["attributes"]["FILLVAL"] = repr(fill.item()) if as_text else [fill, name]
+    path = factory.write_cdf(tmp_path / "fill.cdf", content)
+    records, notes = read_records(path, REPT, "rbspa")
+    assert np.flatnonzero(np.isnat(records.time)).tolist() == [5]
+    assert notes["no_time"] == 1
+
+
 def test_fill_is_found_before_units_are_changed(tmp_path, factory):
     """Times 1000, a float32 fill would become another number, and the largest values infinite."""
     content = factory.rept()

@@ -55,7 +55,7 @@ STRAY_NS, DAY_NS = 300 * 10**9, 86_400 * 10**9
 FIRST = date(2013, 2, 1)
 REASONS = {
     *("dangling_link", "empty", "not_cdf", "truncated", "unreadable", "wrong_checksum", "absurd_size"),
-    *("missing_variable", "wrong_type", "wrong_shape", "wrong_units", "bad_axis", "varying_axis"),
+    *("missing_variable", "wrong_type", "wrong_shape", "wrong_units", "bad_axis", "varying_axis", "unclear_axes"),
     *("no_records", "no_valid_time", "wrong_day", "all_fill"),
 }
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
