@@ -37,6 +37,15 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cases(real_data: Path) -> Path:
+    """Folder of small inputs that once were read wrongly; they are not part of this repository."""
+    folder = real_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no small inputs at {folder}")
+    return folder
+
+
 def _module(name: str) -> ModuleType:
     """Return a module beside this file; tests are imported by path, so that it cannot be imported by name."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

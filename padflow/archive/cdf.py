@@ -1,7 +1,7 @@
 """One CDF file to arrays, or to the reason why it is set aside; the only reader of CDF.
 
-Nothing but `BadFile` leaves this module because of a file. cdflib gives leap seconds and sparse variables;
-all else is read by `padflow.archive.cdf_layout` and `padflow.archive.cdf_values`.
+Nothing but `BadFile` leaves this module because of a file. cdflib gives the leap seconds; all else is read by
+`padflow.archive.cdf_layout` and `padflow.archive.cdf_values`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import cdflib
 import numpy as np
 from cdflib.epochs import CDFepoch
 
@@ -31,8 +30,8 @@ from padflow.archive.cdf_axes import (
     without_ones,
 )
 from padflow.archive.cdf_layout import DEPENDS, plain_file, read_layout
-from padflow.archive.cdf_values import Variable, read_values
-from padflow.archive.clean import clean_flux, clean_place, fill_numbers, is_fill
+from padflow.archive.cdf_values import Variable, default_pad, never_written, read_values
+from padflow.archive.clean import all_numbers, clean_flux, clean_place, fill_numbers, is_fill, is_one_of
 from padflow.archive.epochs import LeapSeconds, to_datetime64
 from padflow.archive.regrid import onto_energies, onto_pitch_angles
 from padflow.durable import NO_SPACE, explained
@@ -277,10 +276,15 @@ class _File:
     def values(self, name: str, first: int = 0, end: int | None = None) -> np.ndarray:
         """Read records [first, end) of a variable, with a leading axis of length 1 if it does not vary with them."""
         variable = self.layout.variables[name.lower()]
-        if not variable.sparse:
-            return read_values(self.plain, self.layout, variable, first_record=first, end_record=end)
-        values = cdflib.CDF(self.plain).varget(name, startrec=first, endrec=None if end is None else end - 1)
-        return values if variable.record_varying else values[np.newaxis]
+        return read_values(self.plain, self.layout, variable, first_record=first, end_record=end)
+
+    def fills(self, name: str) -> tuple[Any, ...]:
+        """Return what stands for a missing value of a variable of numbers: its FILLVAL, its pad, CDF's own pad."""
+        variable = self.layout.variables[name.lower()]
+        return self.attribute("FILLVAL", name), variable.pad, default_pad(variable.data_type)
+
+    def never_written(self, name: str, first: int = 0, end: int | None = None) -> np.ndarray:
+        return never_written(self.layout.variables[name.lower()], first, end)
 
     def attribute(self, name: str, variable: str) -> Any:
         return self.layout.attributes.get((name, variable.lower()))
@@ -289,8 +293,7 @@ class _File:
         name = self.names["time"]
         raw = self.values(name).reshape(-1)
         times = to_datetime64(raw, leap_seconds())
-        fills = fill_numbers(self.attribute("FILLVAL", name))
-        times[np.isin(raw, [] if fills is None else fills)] = np.datetime64("NaT", "ns")
+        times[is_one_of(raw, all_numbers(self.fills(name))) | self.never_written(name)] = np.datetime64("NaT", "ns")
         return times
 
     def axis(self, role: str) -> tuple[Axis, int]:
@@ -300,7 +303,9 @@ class _File:
         raw = self.values(name)
         values = np.array(raw, np.float64).reshape(-1, self.sizes[role])
         with np.errstate(invalid="ignore"):
-            values[is_fill(raw, self.attribute("FILLVAL", name)).reshape(values.shape)] = np.nan
+            missing = is_fill(raw, self.fills(name))
+            missing[self.never_written(name)] = True
+            values[missing.reshape(values.shape)] = np.nan
             values = usable(role, values * MEV_PER[self.instrument.energy.units] if role == "energy" else values)
         if not np.isfinite(values).any():
             raise BadFile("bad_axis", f"{name} in {self.path} holds no valid value: nothing tells its channels apart")
@@ -321,7 +326,8 @@ class _File:
         raw = raw.reshape(len(raw), *(self.sizes[role] for role in self.flux_axes))
         if self.flux_axes != ORDERS[0]:
             raw = raw.transpose(0, 2, 1)
-        return clean_flux(raw, self.attribute("FILLVAL", name), round(1 / MEV_PER[self.instrument.flux_per]))
+        never = self.never_written(name, first, end)
+        return clean_flux(raw, self.fills(name), round(1 / MEV_PER[self.instrument.flux_per]), never_written=never)
 
     def unread_fills(self) -> dict[str, int]:
         """Return a note for each variable whose FILLVAL is no number."""
@@ -346,8 +352,10 @@ class _File:
     def ephemeris(self, name: str, first: int, end: int) -> np.ndarray:
         if not self.has_ephemeris(name):
             return np.full((end - first, *_place_shape(name)), np.nan, np.float32)
-        raw = self.values(self.places[name], first, end).reshape(end - first, *_place_shape(name))
-        return clean_place(raw, self.attribute("FILLVAL", self.places[name]))
+        place = self.places[name]
+        values = clean_place(self.values(place, first, end), self.fills(place))
+        values[self.never_written(place, first, end)] = np.nan
+        return values.reshape(end - first, *_place_shape(name))
 
 
 def _place_shape(name: str) -> tuple[int, ...]:

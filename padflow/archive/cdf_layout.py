@@ -21,13 +21,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from padflow.archive.cdf_values import TYPE_BYTES, Block, Layout, Variable, attribute_value
+from padflow.archive.cdf_values import (
+    PAD_SPARSE,
+    PREVIOUS_SPARSE,
+    TEXT_TYPES,
+    TYPE_BYTES,
+    Block,
+    Layout,
+    Variable,
+    attribute_value,
+    default_pad,
+)
 from padflow.errors import BadFile
 
 MAX_VARIABLE_BYTES = 2**28  # a record a second for a day, of 17 pitch angles and 12 energies, takes half of it
 MAX_UNPACKED_BYTES = 2**30  # of a file compressed as a whole; it goes to disk
 MAX_COMPRESSION_RATIO = 1100  # deflate reaches 1032
-MAX_SPARSE_RECORDS = 200_000  # a day has 86,400 seconds, and cdflib loops over them
+MAX_SPARSE_RECORDS = 2**20  # no byte of the file need stand for them; a day at 12 Hz
 
 _MAGIC = {
     b"\xcd\xf3\x00\x01": "q",
@@ -125,7 +135,7 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
         for first, count, kind in ((header.first_z, header.z, _ZVDR), (header.first_r, header.r, _RVDR)):
             offset = first
             for number in range(count):
-                variable, index, offset = walker.variable(offset, kind, header.r_dims)
+                variable, index, offset = walker.variable(offset, kind, header)
                 key = variable.name.strip().lower()
                 if key in variables:
                     continue
@@ -134,6 +144,9 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
                     for name in ATTRIBUTES:
                         if entry := stored.get((name, kind, number)):
                             attributes[name, key] = attribute_value(*entry, byte_order=header.byte_order)
+                    fill_value = attributes.get(("FILLVAL", key))
+                    if type(fill_value) is type(variable.pad):  # then it stands for the pad, as in NASA's library
+                        variable = replace(variable, filler=fill_value)
                 variables[key] = variable
     return Layout(variables, header.byte_order, header.row_major, attributes)
 
@@ -249,7 +262,7 @@ class _Walker:
                 self.fail("an attribute is larger than its place or of unknown type")
             yield number, data_type, elements, stored
 
-    def variable(self, offset: int, kind: int, r_dims: tuple[int, ...]) -> tuple[Variable, tuple[int, int], int]:
+    def variable(self, offset: int, kind: int, header: _Header) -> tuple[Variable, tuple[int, int], int]:
         """Return the variable, its (first index, number of elements), and the offset of the following one."""
         name_bytes = 256 if self.o == "q" else 64
         fields = self.record(offset, f"oiiooiiiiiiioi{name_bytes}s", kind, whole=True)
@@ -261,15 +274,29 @@ class _Walker:
                 self.fail("a variable's number of dimensions is impossible")
             sizes = struct.unpack_from(f">{rank}i", rest, 4)
             varies = struct.unpack_from(f">{rank}i", rest, 4 + 4 * rank)
+            rest = rest[4 + 8 * rank :]
         else:
-            if len(rest) < 4 * len(r_dims):
+            rank = len(header.r_dims)
+            if len(rest) < 4 * rank:
                 self.fail("a variable's dimensions are missing")
-            sizes, varies = r_dims, struct.unpack_from(f">{len(r_dims)}i", rest)
+            sizes, varies = header.r_dims, struct.unpack_from(f">{rank}i", rest)
+            rest = rest[4 * rank :]
         dims = tuple(size for size, vary in zip(sizes, varies, strict=True) if vary)
         record_varying = bool(flags & 1)
-        if last_record < -1 or any(size < 1 for size in dims) or data_type not in TYPE_BYTES or sparse not in (0, 1, 2):
+        if (
+            last_record < -1
+            or any(size < 1 for size in dims)
+            or data_type not in TYPE_BYTES
+            or sparse not in (0, PAD_SPARSE, PREVIOUS_SPARSE)
+        ):
             self.fail("a variable's type, number of records or dimensions is impossible")
-        variable = Variable(self.name(name), data_type, dims, last_record + 1, record_varying, sparse != 0)
+        pad = default_pad(data_type)
+        if flags & 2 and data_type not in TEXT_TYPES:
+            if len(rest) < TYPE_BYTES[data_type]:
+                self.fail("a variable's pad is missing")
+            pad = attribute_value(data_type, 1, rest, byte_order=header.byte_order)
+        shape = dims, last_record + 1, record_varying
+        variable = Variable(self.name(name), data_type, *shape, sparse, pad, filler=pad)
         if flags & 4:
             self._check_packing(packing)
         return variable, (first_index, elements), following

@@ -9,10 +9,23 @@ from types import ModuleType
 import pytest
 
 
-@pytest.fixture(scope="session")
-def factory() -> ModuleType:
-    """The module cdf_factory; tests are imported by path, so that it cannot be imported by name."""
-    spec = importlib.util.spec_from_file_location("cdf_factory", Path(__file__).with_name("cdf_factory.py"))
+def _module(name: str) -> ModuleType:
+    """Return a module beside this file; tests are imported by path, so that it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def factory() -> ModuleType:
+    """The module cdf_factory."""
+    return _module("cdf_factory")
+
+
+@pytest.fixture(scope="session")
+def nasa() -> ModuleType:
+    """The module nasa_library."""
+    if importlib.util.find_spec("spacepy") is None:
+        pytest.skip("NASA's CDF library comes with spacepy, which is not installed")
+    return _module("nasa_library")

@@ -42,9 +42,9 @@ def without_fill(of: pycdfpp.Variable) -> np.ndarray:
     values = np.array(of.values)
     with np.errstate(over="ignore", invalid="ignore"):
         single = values.astype(np.float32)
-        missing = ~(values.astype(np.float64) > -9e30) | ~np.isfinite(single)
+        missing = ~(values.astype(np.float64) > -9.9e29) | ~np.isfinite(single)
         fill = fill_of(of)
-        if fill is not None and np.isfinite(fill) and fill > -9e30 and fill != 0:
+        if fill is not None and np.isfinite(fill) and fill > -9.9e29 and fill != 0:
             missing |= values == values.dtype.type(fill)
     return np.where(missing, np.float32(np.nan), single)
 

@@ -11,12 +11,14 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from padflow.archive import clean
 from padflow.archive.clean import clean_flux, clean_place, fill_numbers
 
-odd = st.sampled_from([-1e31, float(np.float32(-1e31)), -9e30, -8.9e30, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0])
+odd = st.sampled_from(
+    [-1e31, float(np.float32(-1e31)), -1e30, float(np.float32(-1e30)), -9.8e29, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0]
+)
 values = st.one_of(odd, st.floats(width=64))
 
 
 def one(value: float, fill: float, factor: float) -> tuple[float, str]:
-    if np.isnan(value) or value <= -9e30 or value == fill:
+    if np.isnan(value) or value <= -9.9e29 or value == fill:
         return np.nan, "fill"
     if value * factor < 0 and np.float32(value * factor) != 0:
         return np.nan, "negative"
@@ -27,14 +29,14 @@ def one(value: float, fill: float, factor: float) -> tuple[float, str]:
 
 @given(
     arrays(np.float64, array_shapes(max_dims=3), elements=values),
-    st.sampled_from([5.0, -1e31]),
+    st.sampled_from([5.0, -1e31, -1e30, 0.25]),
     st.sampled_from([1, 1000, 10**6]),
     st.sampled_from([1, 7, clean.BLOCK_VALUES]),
 )
 def test_one_by_one(raw, fill, factor, block_values):
     before = raw.copy()
     with mock.patch.object(clean, "BLOCK_VALUES", block_values):
-        flux, notes = clean_flux(raw, np.float64(fill), factor)
+        flux, notes = clean_flux(raw, [None, np.float64(fill)], factor)
     expected = [one(value, fill, factor) for value in raw.ravel().tolist()]
     np.testing.assert_array_equal(flux.ravel(), [value for value, _ in expected])
     for kind, number in notes.items():
@@ -48,31 +50,38 @@ def test_one_by_one(raw, fill, factor, block_values):
 def test_the_fill_of_either_type_is_found_in_either_type(dtype):
     raw = np.array([-1e31, np.float32(-1e31), 2.0], dtype)
     for fill in (np.float32(-1e31), np.float64(-1e31), None, "none", np.float64("nan")):
-        flux, notes = clean_flux(raw, fill, 1000)
+        flux, notes = clean_flux(raw, [fill], 1000)
         np.testing.assert_array_equal(flux, [np.nan, np.nan, 2000])
         assert notes["fill"] == 2
 
 
 def test_a_fill_of_another_type_than_the_values():
-    flux, notes = clean_flux(np.array([0.1, 7], np.float32), np.float64(0.1), 1)
+    flux, notes = clean_flux(np.array([0.1, 7], np.float32), [np.float64(0.1)], 1)
     assert notes["fill"] == 1
     assert flux[1] == 7
 
 
 def test_zero_is_valid_even_if_the_file_calls_it_fill():
-    flux, notes = clean_flux(np.zeros(3), np.float64(0), 1)
+    flux, notes = clean_flux(np.zeros(3), [np.float64(0)], 1)
     assert (flux == 0).all()
     assert notes["fill"] == 0
 
 
 def test_whole_numbers():
-    flux, notes = clean_flux(np.array([-2147483648, -1, 0, 5], np.int32), np.int32(-2147483648), 1000)
+    flux, notes = clean_flux(np.array([-2147483648, -1, 0, 5], np.int32), [np.int32(-2147483648)], 1000)
     np.testing.assert_array_equal(flux, [np.nan, np.nan, 0, 5000])
     assert (notes["fill"], notes["negative"]) == (1, 1)
 
 
+def test_what_was_never_written_is_missing_whatever_its_pad():
+    raw = np.array([[0, 3], [0, 0], [5, 7]], np.int32)
+    flux, notes = clean_flux(raw, [None, np.int32(0)], 1, never_written=np.array([False, True, False]))
+    np.testing.assert_array_equal(flux, [[0, 3], [np.nan, np.nan], [5, 7]])
+    assert notes["fill"] == 2
+
+
 def test_places_may_be_negative():
-    found = clean_place(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), np.float64(99))
+    found = clean_place(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), [np.float64(99)])
     np.testing.assert_array_equal(found, [[np.nan, -6e4, np.nan, np.nan, np.nan, np.nan]])
     assert found.dtype == np.float32
 
@@ -101,7 +110,7 @@ def test_what_numbers_a_fill_gives(fill, numbers):
 @pytest.mark.parametrize(("fill", "number"), [("99", 99), (np.array([99.0, 98.0]), 99), (np.int8(99), 99)])
 def test_a_fill_that_is_text_or_several_is_found(dtype, fill, number):
     raw = np.array([1, number, 7], dtype)
-    flux, notes = clean_flux(raw, fill, 10)
+    flux, notes = clean_flux(raw, [fill], 10)
     np.testing.assert_array_equal(flux, [10, np.nan, 70])
     assert notes["fill"] == 1
-    np.testing.assert_array_equal(clean_place(raw, fill), [1, np.nan, 7])
+    np.testing.assert_array_equal(clean_place(raw, [fill]), [1, np.nan, 7])
