@@ -263,7 +263,7 @@ def test_a_catalogue_that_names_what_is_outside_is_refused(padflow, stranger, pl
     assert "is not as padflow wrote it" in ended.err
 
 
-@pytest.mark.parametrize("text", ['{"format": 1}', '{"format": 1, "files": [3]}'])
+@pytest.mark.parametrize("text", ['{"format": 2}', '{"format": 2, "files": [3]}'])
 def test_a_catalogue_of_another_structure_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "catalog.json").write_text(text)
     with pytest.raises(PadflowError, match="is not as padflow wrote it"):

@@ -11,7 +11,10 @@ from padflow.durable import is_inside, is_plain_name, read_json, write_json
 from padflow.errors import PadflowError
 
 Status = Literal["used", "superseded", "set_aside"]
-FORMAT = 1
+FORMAT = 2
+
+RecordsByDay = dict[str, dict[str, int]]
+"""Numbers of records by spacecraft and UTC day (YYYY-MM-DD)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class FileEntry:
     rows : int
         Of its own day, once each, with a valid time.
     edge_ns : tuple of int
-        Times (ns since 1970) of its rows close to the midnights of its day.
+        Times (ns since 1970), ascending, of its rows close to the midnights of its day, to its first row or to its
+        last: what files of this day and the next may hold, too.
     stray_ns : tuple of int
         Times of records it holds beyond these midnights, once each; whether they are needed depends on the
         files of the days they belong to.
@@ -64,7 +68,14 @@ class FileEntry:
 
     def set_aside(self, reason: str, message: str) -> FileEntry:
         """Return the entry as one that gives nothing."""
-        return replace(self, status="set_aside", reason=reason, message=message, rows=0, edge_ns=(), stray_ns=())
+        return self._unread("set_aside", reason, message)
+
+    def superseded(self, message: str) -> FileEntry:
+        """Return the entry as one in whose place another is read."""
+        return self._unread("superseded", "superseded", message)
+
+    def _unread(self, status: Status, reason: str, message: str) -> FileEntry:
+        return replace(self, status=status, reason=reason, message=message, rows=0, edge_ns=(), stray_ns=())
 
 
 @dataclass(frozen=True)
@@ -80,12 +91,16 @@ class Catalog:
     files : tuple of FileEntry
     axes : dict of str to dict
         ``pitch_angle`` (deg) and ``energy`` (MeV) lists by name.
+    kept : dict of str to dict
+        Records by spacecraft and day that the archive held before this catalogue was made, and goes on holding:
+        while its parts are written again, they do not tell.
     """
 
     source: str
     instrument: str
     files: tuple[FileEntry, ...]
     axes: dict[str, dict[str, list[float]]]
+    kept: RecordsByDay = field(default_factory=dict)
 
     def used(self) -> list[FileEntry]:
         """Return the files that give records."""
@@ -130,6 +145,7 @@ class Catalog:
                 values["instrument"],
                 tuple(_entry(file) for file in values["files"]),
                 values["axes"],
+                {group: {day: int(count) for day, count in days.items()} for group, days in values["kept"].items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise PadflowError(

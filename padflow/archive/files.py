@@ -34,6 +34,9 @@ class FoundFile:
     size_bytes, mtime_ns : int
         Size and time of last change, which tell an unchanged file from a mended one; of what a symbolic link
         leads to, and 0 where it leads nowhere.
+    piece : str
+        The name without the version, in lower case. Files of one day that differ in it are pieces of the day, such
+        as its hours, and not versions of one another.
     """
 
     path: Path
@@ -42,11 +45,12 @@ class FoundFile:
     version: tuple[int, ...]
     size_bytes: int
     mtime_ns: int
+    piece: str = ""
 
 
 @dataclass(frozen=True)
 class Superseded:
-    """A file that is not read because another one of its spacecraft and day is; ``reason`` says why."""
+    """A file that is not read because another one of its spacecraft, day and piece is; ``reason`` says why."""
 
     file: FoundFile
     by: FoundFile
@@ -80,8 +84,9 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
         match = _match(instrument, entry.name)
         target = _target(entry)
         if match is not None and (target is None or stat.S_ISREG(target.st_mode)):
-            facts = (0, 0) if target is None else (target.st_size, target.st_mtime_ns)
-            found.append(FoundFile(Path(entry.path), *match, *facts))
+            size_bytes, mtime_ns = (0, 0) if target is None else (target.st_size, target.st_mtime_ns)
+            spacecraft, day, version, piece = match
+            found.append(FoundFile(Path(entry.path), spacecraft, day, version, size_bytes, mtime_ns, piece))
         elif target is None and "." not in entry.name:  # as folders of years and days are named
             raise ConfigError(
                 f"{entry.path} is a symbolic link that leads nowhere, to {Path(entry.path).readlink()}, and may have "
@@ -95,7 +100,7 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
 
 
 def newest_versions(files: Iterable[FoundFile]) -> tuple[list[FoundFile], list[Superseded]]:
-    """Choose one file for each spacecraft and day: the highest version, numbers compared as numbers.
+    """Choose one file for each spacecraft, day and piece: the highest version, numbers compared as numbers.
 
     If the same version is there more than once, the larger file is chosen (the smaller may be an interrupted
     download), then the first by path.
@@ -103,19 +108,19 @@ def newest_versions(files: Iterable[FoundFile]) -> tuple[list[FoundFile], list[S
     Returns
     -------
     chosen : list of FoundFile
-        Ordered by spacecraft and day.
+        Ordered by spacecraft, day and piece.
     superseded : list of Superseded
         All the others.
     """
-    by_day: dict[tuple[str, date], list[FoundFile]] = defaultdict(list)
+    by_piece: dict[tuple[str, date, str], list[FoundFile]] = defaultdict(list)
     for file in files:
-        by_day[file.spacecraft, file.day].append(file)
+        by_piece[file.spacecraft, file.day, file.piece].append(file)
     chosen, superseded = [], []
-    for key in sorted(by_day):
-        same_day = sorted(by_day[key], key=lambda file: (-file.size_bytes, file.path.as_posix()))
-        best = max(same_day, key=lambda file: file.version)  # the first of equals
+    for key in sorted(by_piece):
+        alike = sorted(by_piece[key], key=lambda file: (-file.size_bytes, file.path.as_posix()))
+        best = max(alike, key=lambda file: file.version)  # the first of equals
         chosen.append(best)
-        superseded += [Superseded(file, best, _why(file, best)) for file in same_day if file is not best]
+        superseded += [Superseded(file, best, _why(file, best)) for file in alike if file is not best]
     return chosen, superseded
 
 
@@ -166,7 +171,8 @@ def _target(entry: os.DirEntry) -> os.stat_result | None:
         raise ConfigError(f"{entry.path} cannot be read: {error.strerror}") from None
 
 
-def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...]] | None:
+def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...], str] | None:
+    """Return spacecraft, day, version and piece of a file's name."""
     match = re.fullmatch(instrument.file_pattern, name, flags=re.IGNORECASE | re.ASCII)
     if match is None:
         return None
@@ -182,7 +188,8 @@ def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...
         version = tuple(int(part) for part in (groups.get("version") or "").split(".") if part)
     except ValueError:  # eight digits that are no date
         return None
-    return spacecraft, day, version
+    first, end = match.span("version") if groups.get("version") else (0, 0)
+    return spacecraft, day, version, (name[:first] + name[end:]).lower()
 
 
 def _nothing_found(folder: Path, instrument: Instrument, others: list[str]) -> str:

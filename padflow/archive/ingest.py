@@ -103,9 +103,10 @@ class IngestPart:
             if source.strays_ns is None and (first == 0 or not chosen.whole):
                 notes.update(found)
         if rows != day.rows:
+            paths = " and ".join(source.path for source in day.sources)
             raise PadflowError(
-                f"{day.sources[0].path} gave {day.rows} records when it was scanned and {rows} now: it changed in "
-                "between. Run the command again."
+                f"{paths} gave {day.rows} records of {day.day} when scanned and {rows} now: it changed in between. Run "
+                "the command again."
             )
         joined = Records.concatenate(pieces)
         if len(pieces) > 1:
@@ -148,10 +149,11 @@ class _BadSource(Exception):
 
 
 def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:
-    if source.strays_ns is None:
-        return own_rows(times, day)
-    wanted = np.asarray(source.strays_ns, np.int64)
     ns = times.astype(np.int64)
+    if source.strays_ns is None:
+        rows = own_rows(times, day)
+        return rows[~np.isin(ns[rows], source.doubled_ns)] if source.doubled_ns else rows
+    wanted = np.asarray(source.strays_ns, np.int64)
     order = np.argsort(ns, kind="stable")
     place = np.searchsorted(ns[order], wanted)  # the first of equal times
     found = place < len(ns)

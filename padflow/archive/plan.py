@@ -1,7 +1,7 @@
 """From a catalogue of files to days, and from days to aligned parts of equal numbers of rows.
 
-Days are the unit of content: a day's records are those of its own file, sorted and once each, and those that
-the files of the neighbouring days hold beyond midnight and its own file lacks. Parts are the unit of writing:
+Days are the unit of content: a day's records are those of its own files, sorted and once each, and those that
+the files of the neighbouring days hold beyond midnight and its own files lack. Parts are the unit of writing:
 rows [i n, (i + 1) n) of the whole sequence of days.
 """
 
@@ -25,12 +25,26 @@ from padflow.errors import PadflowError
 
 @dataclass(frozen=True)
 class Source:
-    """A file that gives rows to a day: all of its own day's, or only the `strays` of another."""
+    """A file that gives rows to a day.
+
+    Parameters
+    ----------
+    strays_ns : tuple of int, optional
+        Times of the rows that the file of another day gives; by default it gives all rows of its own day.
+    doubled_ns : tuple of int
+        Times of rows of its own day that it does not give, for an earlier file of the day does.
+    """
 
     path: str
     size_bytes: int
     mtime_ns: int
     strays_ns: tuple[int, ...] | None = None
+    doubled_ns: tuple[int, ...] = ()
+
+    def facts(self) -> list:
+        """Return all that decides which rows it gives and what they hold."""
+        facts = [self.path, self.size_bytes, self.mtime_ns, self.strays_ns]
+        return [*facts, self.doubled_ns] if self.doubled_ns else facts  # as it was before there were several files
 
 
 @dataclass(frozen=True)
@@ -56,8 +70,7 @@ class PartSpan:
         """Return a digest of everything that decides the part's bytes."""
         content = [list(context), self.group, self.start, self.stop]
         for day, first, end in self.pieces:
-            sources = [[s.path, s.size_bytes, s.mtime_ns, s.strays_ns] for s in day.sources]
-            content.append([day.day, first, end, sources])
+            content.append([day.day, first, end, [source.facts() for source in day.sources]])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
@@ -109,27 +122,43 @@ def plan_groups(
 
 
 def _days(entries: list[FileEntry]) -> Iterator[Day]:
-    own = {entry.day: entry for entry in entries if entry.rows}
-    strays: dict[str, list[Source]] = {}
-    taken = {day: set(entry.edge_ns) for day, entry in own.items()}
+    rows, sources, taken = _own_days(entries)
     for entry in entries:
         by_day: dict[str, list[int]] = {}
         for time in entry.stray_ns:
-            day = str(np.datetime64(time, "ns").astype("datetime64[D]"))
+            day = day_of(time)
             if time not in taken.setdefault(day, set()):
                 taken[day].add(time)
                 by_day.setdefault(day, []).append(time)
         for day, times in by_day.items():
             source = Source(entry.path, entry.size_bytes, entry.mtime_ns, tuple(times))
-            strays.setdefault(day, []).append(source)
-    for day in sorted(own.keys() | strays.keys()):
-        sources = strays.get(day, [])
-        rows = sum(len(source.strays_ns or ()) for source in sources)
-        if day in own:
-            entry = own[day]
-            sources = [Source(entry.path, entry.size_bytes, entry.mtime_ns), *sources]
-            rows += entry.rows
-        yield Day(day, rows, tuple(sources))
+            sources.setdefault(day, []).append(source)
+            rows[day] = rows.get(day, 0) + len(times)
+    for day in sorted(rows):
+        yield Day(day, rows[day], tuple(sources[day]))
+
+
+def _own_days(entries: list[FileEntry]) -> tuple[dict[str, int], dict[str, list[Source]], dict[str, set[int]]]:
+    """Return number of rows, sources, and times close to the ends of files, by day, without strays.
+
+    Several files of a day come in time order; a time that two of them hold is taken from the first.
+    """
+    rows: dict[str, int] = {}
+    sources: dict[str, list[Source]] = {}
+    taken: dict[str, set[int]] = {}
+    for entry in sorted((entry for entry in entries if entry.rows), key=lambda entry: entry.edge_ns[:1]):
+        held = taken.setdefault(entry.day, set())
+        doubled = tuple(time for time in entry.edge_ns if time in held)
+        held.update(entry.edge_ns)
+        rows[entry.day] = rows.get(entry.day, 0) + entry.rows - len(doubled)
+        source = Source(entry.path, entry.size_bytes, entry.mtime_ns, doubled_ns=doubled)
+        sources.setdefault(entry.day, []).append(source)
+    return rows, sources, taken
+
+
+def day_of(time_ns: int) -> str:
+    """Return the UTC day, YYYY-MM-DD, of a time in ns since 1970."""
+    return str(np.datetime64(time_ns, "ns").astype("datetime64[D]"))
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from padflow import testing
 from padflow.archive.catalog import Catalog, FileEntry
 from padflow.archive.cdf import inspect
 from padflow.archive.files import FoundFile, Superseded, find_files, newest_versions
+from padflow.archive.overlaps import STRAY_NS, without_overlaps
+from padflow.archive.plan import day_of, plan_groups
 from padflow.config import ArchiveConfig
 from padflow.errors import BadFile, ConfigError
 from padflow.instruments import Instrument
 
-STRAY_NS = 300 * 10**9
-"""How far beyond midnight a file's records are taken for strays of the neighbouring day; further is an error."""
 DAY_NS = 86_400 * 10**9
 
-LOOKED_AT_AGAIN = ("other_axes", "io_error")
+LOOKED_AT_AGAIN = ("other_axes", "overlap", "only_strays", "io_error")
 """Reasons that other files, or the system's state, gave and not the file's own content."""
 KILLS_WORKERS = "kills_workers"
 
@@ -74,7 +74,7 @@ def scan_archive(
     """Make the catalogue of a folder of CDF files.
 
     Of each day the newest version that can be used is; those that cannot are set aside, also where an older one
-    stands in for them.
+    stands in for them. A day may come in several files, as long as their times do not overlap.
 
     Parameters
     ----------
@@ -113,23 +113,32 @@ def scan_archive(
             if found_axes is not None:
                 axes[entry.axes] = found_axes
         ordered = sorted(looked_at.values(), key=_in_order)
-        looked_at = {entry.path: entry for entry in _set_aside_other_axes(ordered, axes, established)}
-        found_bad = {path for path, entry in looked_at.items() if entry.status == "set_aside"}
-        if found_bad == bad:
+        entries = without_overlaps(_set_aside_other_axes(ordered, axes, established))
+        # A file that only gives a neighbour its strays is no version of its own day.
+        found_bad = {entry.path for entry in entries if entry.status == "set_aside" or _only_strays(entry)}
+        if found_bad <= bad:
             break
-        bad = found_bad
-    entries = _all_entries(looked_at, superseded, source)
+        bad |= found_bad
+    entries = _set_aside_idle(entries, config)
+    pieces = {_relative(file, source): (file.spacecraft, file.day, file.piece) for file in files}
+    entries = _all_entries(entries, superseded, source=source, pieces=pieces)
     used_axes = {entry.axes for entry in entries}
     return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
 
 
-def _all_entries(looked_at: dict[str, FileEntry], superseded: list[Superseded], source: Path) -> list[FileEntry]:
-    """Return the entries of files that were looked at and of those that newer ones supersede, in order."""
-    preferred = {(e.spacecraft, e.day): e.path for e in looked_at.values() if e.status == "set_aside"}
-    entries = [_in_place(entry, preferred.get((entry.spacecraft, entry.day))) for entry in looked_at.values()]
-    for old in superseded:
-        entry = _blank_entry(old.file, source)
-        entries.append(replace(entry, status="superseded", reason="superseded", message=old.reason))
+def _all_entries(
+    looked_at: list[FileEntry], superseded: list[Superseded], *, source: Path, pieces: dict[str, tuple]
+) -> list[FileEntry]:
+    """Return the entries of files that were looked at and of those that newer ones supersede, in order.
+
+    Parameters
+    ----------
+    pieces : dict of str to tuple
+        What files with the same are versions of, by path.
+    """
+    preferred = {pieces[entry.path]: entry.path for entry in looked_at if entry.status == "set_aside"}
+    entries = [_in_place(entry, preferred.get(pieces[entry.path])) for entry in looked_at]
+    entries += [_blank_entry(old.file, source).superseded(old.reason) for old in superseded]
     return sorted(entries, key=_in_order)
 
 
@@ -142,6 +151,39 @@ def _in_place(entry: FileEntry, preferred: str | None) -> FileEntry:
     if entry.status != "used":
         return entry
     return replace(entry, message=f"read in place of {preferred}, which was set aside" if preferred else None)
+
+
+def _only_strays(entry: FileEntry) -> bool:
+    return entry.status == "used" and not entry.rows
+
+
+def _set_aside_idle(entries: list[FileEntry], config: ArchiveConfig) -> list[FileEntry]:
+    """Set aside the files that hold only strays of which none is needed.
+
+    They are tried one after the other, for two of them may hold the same strays.
+    """
+    left = [entry for entry in entries if not _only_strays(entry)]
+    for entry in filter(_only_strays, entries):
+        left.append(entry if _is_needed(entry, left, config) else _idle(entry))
+    return sorted(left, key=_in_order)
+
+
+def _is_needed(entry: FileEntry, others: list[FileEntry], config: ArchiveConfig) -> bool:
+    """Return whether a file gives any day a record that the `others` do not."""
+    day = date.fromisoformat(entry.day)
+    near = [other for other in others if abs(date.fromisoformat(other.day) - day).days <= 2]
+    catalog = Catalog("", "", (*near, entry), {})
+    groups = plan_groups(catalog, rows_per_part=1, start=config.start, end=config.end)
+    return any(source.path == entry.path for group in groups for day in group.days for source in day.sources)
+
+
+def _idle(entry: FileEntry) -> FileEntry:
+    days = " and ".join(sorted({day_of(time) for time in entry.stray_ns}))
+    return entry.set_aside(
+        "only_strays",
+        f"{entry.path}: none of its {entry.records} records has a time on {entry.day}, which its name says; they are "
+        f"of {days}, and none of them is needed there",
+    )
 
 
 def died(entry: FileEntry, message: str) -> Inspected:
@@ -216,6 +258,7 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     own = facts.times[rows].astype(np.int64)
     midnight = int(np.datetime64(entry.day, "ns").astype(np.int64))
     near = (own - midnight < STRAY_NS) | (midnight + DAY_NS - own <= STRAY_NS)
+    near |= (own - own[:1] <= STRAY_NS) | (own[-1:] - own <= STRAY_NS)
     valid = facts.times[~np.isnat(facts.times)].astype(np.int64)
     before, after = midnight - valid, valid - (midnight + DAY_NS)
     stray = ((before > 0) & (before <= STRAY_NS)) | ((after >= 0) & (after < STRAY_NS))
@@ -238,10 +281,19 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
         notes={key: count for key, count in notes.items() if count},
         axes=name,
     )
-    if not found.rows and not found.stray_ns:
-        message = f"{entry.path}: none of its {len(facts.times)} records has a time on {entry.day}"
-        return found.set_aside("wrong_day", message), axes
+    if not found.rows and ("outside_day" in found.notes or not found.stray_ns):
+        return found.set_aside("wrong_day", _wrong_day_message(found, valid)), axes
     return found, axes
+
+
+def _wrong_day_message(entry: FileEntry, valid_ns: np.ndarray) -> str:
+    message = f"{entry.path}: none of its {entry.records} records has a time on {entry.day}, which its name says"
+    if not len(valid_ns):
+        return message
+    first, last = (
+        np.datetime_as_string(np.datetime64(int(time), "ns"), "s") for time in (valid_ns.min(), valid_ns.max())
+    )
+    return f"{message}; they are of {first} to {last}. Rename it if its times are right"
 
 
 def _same(ours: list[float], theirs: list[float]) -> bool:

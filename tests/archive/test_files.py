@@ -41,8 +41,15 @@ def test_spdf_layout_flat_and_mixed_case(tmp_path):
     ]
     status = (tmp_path / deep).stat()
     assert files[0] == FoundFile(
-        tmp_path / deep, "rbspa", date(2013, 3, 17), (5, 0, 0), status.st_size, status.st_mtime_ns
+        tmp_path / deep,
+        "rbspa",
+        date(2013, 3, 17),
+        (5, 0, 0),
+        status.st_size,
+        status.st_mtime_ns,
+        "rbspa_rel03_ect-rept-sci-l3_20130317_v.cdf",
     )
+    assert files[1].piece == "rbspa_rel03_ect-rept-sci-l3_20130318_v.cdf"
 
 
 def test_empty_files_are_found(tmp_path):
@@ -157,6 +164,22 @@ def test_same_version_twice():
         assert chosen == [files[1]]
         assert [old.file.path.name for old in superseded] == ["b.cdf", "0.cdf"]
         assert superseded[0].reason == "version 5.0.0 is also in a.cdf, which is read instead"
+
+
+def test_pieces_of_a_day_have_versions_of_their_own(tmp_path):
+    fields = REPT.model_dump() | {
+        "name": "mine",
+        "file_pattern": r"(?P<spacecraft>sat\d)_(?P<date>\d{8})_\d\dh_v(?P<version>[\d.]+)\.cdf",
+    }
+    put(tmp_path, *(f"sat7_20130317_{hour}_v{version}.cdf" for hour in ("00h", "06h") for version in ("1.9", "1.10")))
+    put(tmp_path, "SAT7_20130317_12H_v1.9.cdf", "copy/sat7_20130317_12h_v1.9.cdf")
+    chosen, superseded = newest_versions(find_files(tmp_path, Instrument(**fields)))
+    assert [file.path.relative_to(tmp_path).as_posix() for file in chosen] == [
+        "sat7_20130317_00h_v1.10.cdf",
+        "sat7_20130317_06h_v1.10.cdf",
+        "SAT7_20130317_12H_v1.9.cdf",
+    ]
+    assert len(superseded) == 3
 
 
 def test_days_and_spacecraft_are_separate_and_ordered():

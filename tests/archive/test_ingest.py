@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -23,8 +24,9 @@ from padflow.archive.catalog import Catalog
 from padflow.archive.cdf import FileFacts
 from padflow.archive.files import FoundFile
 from padflow.archive.ingest import IngestPart
+from padflow.archive.overlaps import STRAY_NS
 from padflow.archive.plan import plan_groups
-from padflow.archive.scan import STRAY_NS, scan_archive
+from padflow.archive.scan import scan_archive
 from padflow.archive.simulate import Troubles, simulate_archive
 from padflow.clients import SerialWorkers
 from padflow.config import ArchiveConfig, Config
@@ -376,30 +378,8 @@ def facts_of(times: np.ndarray) -> FileFacts:
     return FileFacts(np.array([45.0, 135.0]), np.array([2.0]), times, ())
 
 
-@settings(max_examples=300, deadline=None)
-@given(files=FILES, rows_per_part=st.integers(1, 9))
-def test_each_record_once_whatever_the_files_hold(files: list[list[int | None] | None], rows_per_part: int) -> None:
-    """Files of neighbouring days with disorder, copies within and between them, strays and invalid times."""
-    times: dict[str, np.ndarray] = {}
-    candidates: dict[int, list[float]] = {}
-    marks: dict[str, np.ndarray] = {}
-    for number, offsets in enumerate(files):
-        if offsets is None:
-            continue
-        day = FIRST + timedelta(days=number)
-        midnight = int(np.datetime64(day, "ns").astype(np.int64))
-        path = f"{day.isoformat()}.cdf"
-        ns = [np.iinfo("i8").min if offset is None else midnight + offset for offset in offsets]
-        times[path] = np.array(ns, np.int64).view("datetime64[ns]")
-        marks[path] = 100.0 * number + np.arange(len(ns))
-        for mark, offset in zip(marks[path].tolist(), offsets, strict=True):
-            if offset is not None and -STRAY_NS <= offset < DAY_NS + STRAY_NS:
-                candidates.setdefault(midnight + offset, []).append(mark)
-    if not candidates:
-        return
-    found = [
-        FoundFile(Path("/data") / path, "rbspa", date.fromisoformat(path[:10]), (1,), 10, 10) for path in sorted(times)
-    ]
+def stored_by(files: list[FoundFile], times: dict[str, np.ndarray], marks: dict[str, np.ndarray], rows_per_part: int):
+    """Return the catalogue of made-up files, and the times and marks that the archive holds of them."""
 
     def read(path: Path, instrument, spacecraft: str, *, wanted) -> tuple[Records, dict[str, int]]:
         flux = np.broadcast_to(marks[path.name][:, None, None], (len(marks[path.name]), 2, 1)).astype("f4")
@@ -414,21 +394,92 @@ def test_each_record_once_whatever_the_files_hold(files: list[list[int | None] |
 
     instrument = REPT.model_copy(update={"ephemeris": {}})
     with (
-        patch.object(scan_module, "find_files", lambda *_: found),
+        patch.object(scan_module, "find_files", lambda *_: files),
         patch.object(scan_module, "inspect", lambda path, *_, **__: facts_of(times[path.name])),
         patch.object(ingest_module, "read_records", read),
         patch.object(ingest_module, "write_part", keep),
     ):
         catalog = scan_archive(Path("/data"), instrument, config=ArchiveConfig(), previous=None)
-        (plan,) = plan_groups(catalog, rows_per_part=rows_per_part)
-        for span in plan.parts():
-            assert "files" in IngestPart("/data", instrument, "/store", (2, 1), rows_per_part)(span)
-    stored = np.concatenate([values["time"] for values in written])
-    assert stored.tolist() == sorted(candidates)
+        for plan in plan_groups(catalog, rows_per_part=rows_per_part):
+            for span in plan.parts():
+                assert "files" in IngestPart("/data", instrument, "/store", (2, 1), rows_per_part)(span)
     assert all(len(values["time"]) == rows_per_part for values in written[:-1])
-    for time, mark in zip(stored.tolist(), np.concatenate([v["flux"][:, 0, 0] for v in written]), strict=True):
+    joined = {name: [values[name] for values in written] or [np.empty((0, 1, 1))] for name in ("time", "flux")}
+    return catalog, np.concatenate(joined["time"]).ravel(), np.concatenate(joined["flux"])[:, 0, 0]
+
+
+@settings(max_examples=300, deadline=None)
+@given(files=FILES, rows_per_part=st.integers(1, 9))
+def test_each_record_once_whatever_the_files_hold(files: list[list[int | None] | None], rows_per_part: int) -> None:
+    """Files of neighbouring days with disorder, copies within and between them, strays and invalid times."""
+    times: dict[str, np.ndarray] = {}
+    candidates: dict[str, list[tuple[int, float]]] = {}
+    marks: dict[str, np.ndarray] = {}
+    for number, offsets in enumerate(files):
+        if offsets is None:
+            continue
+        day = FIRST + timedelta(days=number)
+        midnight = int(np.datetime64(day, "ns").astype(np.int64))
+        path = f"{day.isoformat()}.cdf"
+        ns = [np.iinfo("i8").min if offset is None else midnight + offset for offset in offsets]
+        times[path] = np.array(ns, np.int64).view("datetime64[ns]")
+        marks[path] = 100.0 * number + np.arange(len(ns))
+        given = [offset for offset in offsets if offset is not None]
+        near = [-STRAY_NS <= offset < DAY_NS + STRAY_NS for offset in given]
+        if all(near) or any(0 <= offset < DAY_NS for offset in given):  # else it is a file of another day
+            found = zip(ns, marks[path].tolist(), offsets, strict=True)
+            candidates[path] = [(n, m) for n, m, o in found if o is not None and -STRAY_NS <= o < DAY_NS + STRAY_NS]
+    found = [
+        FoundFile(Path("/data") / path, "rbspa", date.fromisoformat(path[:10]), (1,), 10, 10) for path in sorted(times)
+    ]
+    if not found:
+        return
+    catalog, stored, given_marks = stored_by(found, times, marks, rows_per_part)
+    assert stored.tolist() == sorted({time for pairs in candidates.values() for time, _ in pairs})
+    used = {entry.path for entry in catalog.used()}
+    assert used <= candidates.keys()
+    for time, mark in zip(stored.tolist(), given_marks.tolist(), strict=True):
         number = (np.datetime64(time, "ns").astype("datetime64[D]") - np.datetime64(FIRST)).astype(int)
-        own = [m for m in candidates[time] if m // 100 == number]
-        assert mark == (own or candidates[time])[0]
+        there = [m for path in sorted(used) for t, m in candidates[path] if t == time]
+        own = [m for m in there if m // 100 == number]
+        assert mark == (own or there)[0]
     left_out = sum(entry.notes.get("outside_day", 0) + entry.notes.get("invalid_time", 0) for entry in catalog.files)
     assert left_out <= sum(map(len, times.values())) - len(stored)
+    for path in candidates.keys() - used:  # and no file is read for nothing
+        assert {time for time, _ in candidates[path]} <= {t for other in used for t, _ in candidates[other]}
+
+
+MINUTE_NS = 60 * 10**9
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    minutes=st.sets(st.integers(0, 1439), min_size=12, max_size=40),
+    cuts=st.sets(st.integers(3, 36), max_size=4),
+    doubled=st.integers(0, 1),
+    strays=st.booleans(),
+    rows_per_part=st.integers(1, 50),
+    order=st.randoms(use_true_random=False),
+)
+def test_pieces_of_a_day_are_joined_in_time_order_each_record_once(
+    minutes: set[int], cuts: set[int], doubled: int, strays: bool, rows_per_part: int, order
+) -> None:
+    """Of any lengths, with a record at a border in both, in any order of names, and strays of the day before."""
+    midnight = int(np.datetime64(FIRST, "ns").astype(np.int64))
+    whole = midnight + MINUTE_NS * np.array(sorted(minutes))
+    ends = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    pieces = [whole[max(0, first - doubled) : end] for first, end in pairwise(ends)]
+    names = [f"2013-03-01-{number}.cdf" for number in range(len(pieces))]
+    order.shuffle(names)
+    times = {name: piece.view("datetime64[ns]") for name, piece in zip(names, pieces, strict=True)}
+    found = [FoundFile(Path("/data") / name, "rbspa", FIRST, (1,), 10, 10, name) for name in sorted(names)]
+    expected = set(whole.tolist())
+    if strays:
+        own = [midnight - MINUTE_NS, midnight, midnight + 90 * 10**9]  # of which the second may be doubled
+        times["2013-02-28.cdf"] = np.array(own, np.int64).view("datetime64[ns]")
+        expected |= set(own)
+        found.insert(0, FoundFile(Path("/data/2013-02-28.cdf"), "rbspa", FIRST - timedelta(days=1), (1,), 10, 10, "x"))
+    marks = {name: np.arange(len(piece), dtype="f8") for name, piece in times.items()}
+    catalog, stored, _ = stored_by(found, times, marks, rows_per_part)
+    assert {entry.status for entry in catalog.files} == {"used"}
+    assert stored.tolist() == sorted(expected)

@@ -202,6 +202,32 @@ def test_a_file_of_another_day_is_set_aside(folder: Path, factory: ModuleType) -
     entry = scanned(folder).files[-1]
     assert (entry.status, entry.reason) == ("set_aside", "wrong_day")
     assert "2013-04-01" in entry.message
+    # The first records of the next day are no strays where all the others are of that day, too.
+    factory.write_rept(folder / file_name("2013-04-01"), day="2013-04-02")
+    entry = scanned(folder).files[-1]
+    assert (entry.status, entry.reason, entry.stray_ns) == ("set_aside", "wrong_day", ())
+    assert "2013-04-02T00:00:05 to 2013-04-02T00:07:10. Rename it" in entry.message
+
+
+def test_a_file_of_strays_only_is_read_where_they_are_needed(folder: Path, factory: ModuleType) -> None:
+    day = "2013-03-05"
+    strays = factory.write_rept(folder / file_name(day), day="2013-03-06", records=5)
+    first = scanned(folder)
+    assert [(entry.path, entry.rows, len(entry.stray_ns)) for entry in first.used()][-1] == (strays.name, 0, 5)
+    own = factory.write_rept(folder / file_name("2013-03-06"), day="2013-03-06")
+    second = scanned(folder, first)
+    (aside,) = second.set_aside()
+    assert (aside.path, aside.reason) == (strays.name, "only_strays")
+    assert "they are of 2013-03-06, and none of them is needed there" in aside.message
+    assert scanned(folder, second) == second
+    own.unlink()
+    assert scanned(folder, second) == first
+    # It is no version of its own day: an older one that has it is read.
+    factory.write_rept(folder / file_name(day, "5.5.0"), day=day)
+    assert [(entry.path, entry.rows) for entry in scanned(folder).used()][-2:] == [
+        (file_name(day, "5.5.0"), 40),
+        (strays.name, 0),
+    ]
 
 
 def with_energies(factory: ModuleType, path: Path, day: str, *, factor: float) -> None:
