@@ -26,6 +26,7 @@ TICK_POINTS = 7
 DOTS_PER_INCH = 300
 INK = "#222222"
 FAINT = "#8a8a8a"
+SOFT = "#59636e"  # dark enough for small text
 
 # Okabe and Ito (2008), Color Universal Design. Their yellow is unreadable on white: instead, the eighth is
 # the wine of Tol (2021), Colour Schemes.

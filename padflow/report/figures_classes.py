@@ -17,6 +17,7 @@ from padflow.report.figures import (
     FAINT,
     INK,
     LABEL_POINTS,
+    SOFT,
     TICK_POINTS,
     Drawing,
     NothingToDraw,
@@ -33,6 +34,8 @@ from padflow.report.figures import (
 from padflow.report.tables import Run
 
 GRID_COLUMNS_MAX = 12  # energies side by side in the figure of quartiles
+MAX_ERROR = 0.1
+"""Standard error of a mean shape, whose average over pitch angle is 1, above which it would show noise (chosen)."""
 
 
 def sizes(run: Run) -> Drawing:
@@ -114,9 +117,13 @@ def _spacecraft_legend(ax: Axes, run: Run) -> None:
 def pads(run: Run) -> Drawing:
     """Draw the mean pitch-angle distribution of each class, one line an energy, one panel a class."""
     mean = _pad_mean(run)
-    energies, unit = energy_scale(mean["energy"].values.astype(float))
+    known = _well_known(run, mean)
+    shown = np.flatnonzero(known.any(axis=0)) if known.any() else np.arange(mean.sizes["energy"])
+    values = np.where(known[:, None, :], mean.values, np.nan)[..., shown]
+    all_energies, unit = energy_scale(mean["energy"].values.astype(float))
+    energies = all_energies[shown]
     pitch = mean["pitch_angle"].values.astype(float)
-    limit, clipped = _limit(mean.values)
+    limit, clipped = _limit(values)
     colours, norm = energy_colours(len(energies))
     n = len(run.classes)
     n_columns = min(n, 4)
@@ -124,16 +131,15 @@ def pads(run: Run) -> Drawing:
     figure = new_figure(0.7 + 1.45 * n_rows if n > 1 else 3.0)
     axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
     for i, (ax, row, letter) in enumerate(zip(axes, run.classes, letters(n), strict=False)):
-        values = mean.values[i].T  # (energy, pitch_angle)
         ax.axhline(1, color=FAINT, lw=0.6, ls=":")
         ax.add_collection(
-            LineCollection([np.column_stack([pitch, line]) for line in values], array=np.arange(len(energies)))
+            LineCollection([np.column_stack([pitch, line]) for line in values[i].T], array=np.arange(len(energies)))
         ).set(cmap=colours, norm=norm, linewidth=1.0)
-        if not np.isfinite(values).any():
-            ax.text(0.5, 0.5, "too few counts", transform=ax.transAxes, ha="center", va="center").set(
-                fontsize=TICK_POINTS, color=FAINT
-            )
-        ax.set(xlim=_pitch_limits(pitch), ylim=(0, limit), xticks=_pitch_ticks(pitch))
+        number = int(known[i].sum())
+        if number < len(all_energies):
+            text = f"{number} of {len(all_energies)} energies" if number else "too few counts"
+            ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top").set(fontsize=TICK_POINTS - 1, color=SOFT)
+        ax.set(xlim=_pitch_limits(pitch), ylim=(0, limit if known.all() else 1.12 * limit), xticks=_pitch_ticks(pitch))
         finish(ax, letter=letter, title=row.name)
     for ax in axes[n:]:
         ax.set_visible(False)
@@ -145,9 +151,8 @@ def pads(run: Run) -> Drawing:
     finish_bar(bar, f"Energy ({unit})")
     caption = (
         "Mean flux of the records of each class against pitch angle, divided by its average over pitch "
-        f"angle at the same energy (1, dotted, is isotropic), one line for each of {len(energies)} energies "
-        f"from {energies[0]:.3g} to {energies[-1]:.3g} {unit}. Values from too few counts are left "
-        f"out.{_clipped_words(clipped, limit)}"
+        f"angle at the same energy (1, dotted, is isotropic), one line for each energy.{_clipped_words(clipped, limit)}"
+        f"{_left_out_words(known, all_energies, unit)}"
     )
     alt = f"Mean pitch-angle distributions of {n} classes at {len(energies)} energies: "
     alt += "; ".join(row.name for row in run.classes) + "."
@@ -158,6 +163,31 @@ def _pad_mean(run: Run) -> xr.DataArray:
     if "pad_mean" not in run.summary or not run.classes:
         raise NothingToDraw("Pitch-angle distributions: summary.nc holds no pad_mean.")
     return run.summary["pad_mean"].transpose("cluster", "pitch_angle", "energy")
+
+
+def _well_known(run: Run, mean: xr.DataArray) -> np.ndarray:
+    """Return of which classes and energies (cluster, energy) the mean shape is known well enough to be drawn.
+
+    Where the summary holds no errors, of an older padflow, all that has a value is drawn.
+    """
+    there = np.isfinite(mean.values).any(axis=1)
+    if "pad_error" not in run.summary:
+        return there
+    error = run.summary["pad_error"].transpose(*mean.dims).values
+    squares, number = np.nansum(error**2, axis=1), np.isfinite(error).sum(axis=1)
+    return there & (number > 0) & (squares <= MAX_ERROR**2 * number)
+
+
+def _left_out_words(known: np.ndarray, energies: np.ndarray, unit: str) -> str:
+    """Say which energies are not drawn, and why."""
+    if known.all():
+        return ""
+    nowhere = [f"{energy:.3g}" for energy in energies[~known.any(axis=0)]]
+    words = f"; at {', '.join(nowhere)} {unit} no class has enough" if nowhere else ""
+    return (
+        " Energies at which a class has too few counts are not drawn, for they would show noise (standard error of the "
+        f"mean above {MAX_ERROR:g}){words}. All values, with their errors, are in tables/pads.csv."
+    )
 
 
 def _label_shared(figure: Figure, axes: np.ndarray, n: int, n_columns: int) -> None:
@@ -200,21 +230,23 @@ def pads_quartiles(run: Run) -> Drawing:
         np.linspace(0, len(all_energies) - 1, min(len(all_energies), GRID_COLUMNS_MAX)).round().astype(int)
     )
     low, middle, high = (quantile.sel(quantile=q).values[..., chosen] for q in (0.25, 0.5, 0.75))
-    limit, clipped = _limit(np.stack([low, middle, high, mean.values[..., chosen]]))
+    known = _well_known(run, mean)[:, chosen]
+    series = np.where(known[:, None], np.stack([low, middle, high, mean.values[..., chosen]]), np.nan)
+    limit, clipped = _limit(series)
     n_classes, n_energies = len(run.classes), len(chosen)
     figure = new_figure(0.75 + n_classes * (0.72 if n_classes <= 10 else 0.46))
     ax = figure.subplots()
     grid = _Grid(ax, mean["pitch_angle"].values.astype(float), limit)
     for i in range(n_classes):
         for j in range(n_energies):
-            series = (values[i, :, j] for values in (low, middle, high, mean.values[..., chosen]))
-            grid.cell(i, j, *series, colour=class_colour(i))
+            grid.cell(i, j, *series[:, i, :, j], colour=class_colour(i))
     grid.label(run, [f"{all_energies[k]:.3g}" for k in chosen], unit)
     caption = (
         "The same as in the figure before, with its spread: for each class (row) and energy (column, "
         f"{unit}) the median (line), the quartiles (band) and the mean (dots) over the records of the class "
         "of flux divided by its average over pitch angle; dotted: 1, isotropic. All cells share one axis, "
-        f"0 to {limit:.2g}; a dash marks cells with too few counts.{_clipped_words(clipped, limit)}"
+        f"0 to {limit:.2g}; a dash marks cells with too few counts (standard error of the mean above {MAX_ERROR:g})."
+        f"{_clipped_words(clipped, limit)}"
     )
     if n_energies < len(all_energies):
         caption += f" Shown: {n_energies} of {len(all_energies)} energies; all are in tables/pads.csv."

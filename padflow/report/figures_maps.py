@@ -58,7 +58,7 @@ def occurrence_l_time(run: Run) -> Drawing:
     figure = new_figure(0.75 + 1.25 * n_rows)
     axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
     norm, record_norm = _norms(total)
-    low, high = _used_range(total.sum(axis=1), l_edges)
+    low, high = _used_range(total, l_edges)
     for i, (ax, letter) in enumerate(zip(axes, letters(n), strict=False)):
         last = i == n - 1
         values, limits, colours = (total, record_norm, _cividis()) if last else (share[i], norm, _viridis())
@@ -79,6 +79,7 @@ def occurrence_l_time(run: Run) -> Drawing:
     step = float(np.median(np.diff(times)))
     first, last = (str(edge)[:10] for edge in run.summary["time_edges"].values[[0, -1]])
     caption = f"Classes against L and time, {first} to {last}, {step:.3g} days a column. {CAPTION}"
+    caption += _missing_words(run, counts, "L")
     alt = f"Maps of the share of {n - 1} classes against L and time."
     return Drawing("occurrence_l_time", "Where and when: L and time", caption, alt, figure)
 
@@ -96,7 +97,7 @@ def occurrence_l_mlt(run: Run) -> Drawing:
     figure = new_figure(0.1 + (0.35 + 5.0 / max(n_columns, 2)) * n_rows)
     axes = figure.subplots(n_rows, n_columns, subplot_kw={"projection": "polar"}, squeeze=False).ravel()
     norm, record_norm = _norms(total)
-    _, high = _used_range(total.sum(axis=1), l_edges)
+    _, high = _used_range(total, l_edges)
     for i, (ax, letter) in enumerate(zip(axes, letters(n), strict=False)):
         last = i == n - 1
         values, limits, colours = (total, record_norm, _cividis()) if last else (share[i], norm, _viridis())
@@ -116,6 +117,7 @@ def occurrence_l_mlt(run: Run) -> Drawing:
         f"Classes against L (radius, 0 to {high:.3g}) and magnetic local time (h; noon up, dawn right, seen "
         f"from above the north pole; the Earth to scale at the centre, its night side black). {CAPTION}"
     )
+    caption += _missing_words(run, counts, "L or MLT")
     alt = f"Dials of the share of {n - 1} classes against L and magnetic local time, noon up."
     return Drawing("occurrence_l_mlt", "Where: L and magnetic local time", caption, alt, figure)
 
@@ -130,6 +132,18 @@ def _counts(run: Run, name: str, dims: tuple[str, ...], what: str, *edges: str) 
     if not counts.size or not int(counts.sum()):
         raise NothingToDraw(f"{what}: no record with a class has a usable position.")
     return counts
+
+
+def _missing_words(run: Run, counts: xr.DataArray, what: str) -> str:
+    """Say how many records with a class the map leaves out, so that what it shows adds up to what there is."""
+    missing = run.n_labelled - int(counts.sum())
+    if not missing:
+        return ""
+    low, high = run.summary["l_edges"].values[[0, -1]]
+    return (
+        f" Not shown: {missing:,} of the {run.n_labelled:,} records with a class, which have no {what} or an L outside "
+        f"{low:.3g} to {high:.3g}."
+    )
 
 
 def _shares(counts: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +167,9 @@ def _cividis() -> Colormap:
     return colormaps["cividis"].with_extremes(bad=EMPTY)
 
 
-def _used_range(records_by_l: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
-    """Return the L edges around all cells that hold records."""
-    used = np.flatnonzero(np.nan_to_num(records_by_l) > 0)
+def _used_range(total: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
+    """Return the L edges around all cells that hold records, from the records of each cell (row, column)."""
+    used = np.flatnonzero((total > 0).any(axis=1))  # not by a sum: one empty cell, NaN, would hide all of its row
     return (float(edges[used[0]]), float(edges[used[-1] + 1])) if len(used) else (float(edges[0]), float(edges[-1]))
 
 

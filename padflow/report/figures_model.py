@@ -120,7 +120,7 @@ def _explained_variance(run: Run) -> Drawing:
     index = np.arange(1, shown + 1)
     colours = [BLUE if i <= len(kept) else "#c9c9c9" for i in index]
     left.bar(index, 100 * ratios[:shown], color=colours, width=0.8)
-    left.plot(index, 100 * np.cumsum(ratios)[:shown], "o-", ms=3, lw=1, color=VERMILLION)
+    left.plot(index, 100 * np.nancumsum(ratios)[:shown], "o-", ms=3, lw=1, color=VERMILLION)
     left.set_ylim(0, 105)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [
@@ -262,7 +262,7 @@ def mean_shift(run: Run) -> Drawing:
     """Draw how often mean shift found each number of clusters, and the share of every mode."""
     found = run.model.get("mean_shift") or {}
     counts = {int(number): int(times) for number, times in (found.get("counts") or {}).items()}
-    kept, unconfirmed = (np.sort(numbers(found.get(name)))[::-1] for name in ("shares", "unconfirmed_shares"))
+    kept, unconfirmed = (_positive(found.get(name)) for name in ("shares", "unconfirmed_shares"))
     if not counts and not len(kept):
         raise NothingToDraw("Mean shift: model.json holds no result of mean shift.")
     n_kept, shares = int(found.get("n_clusters") or len(kept)), np.concatenate([kept, unconfirmed])
@@ -296,6 +296,12 @@ def mean_shift(run: Run) -> Drawing:
     finish(right, letter="b", title="modes", x="Mode", y="Share of records (%)")
     words = _mean_shift_words(found, counts, kept=n_kept, unconfirmed=len(unconfirmed))
     return Drawing("mean_shift", "Number of clusters", *words, figure)
+
+
+def _positive(shares: list[float | None] | None) -> np.ndarray:
+    """Return the shares that a logarithmic axis can show, largest first."""
+    values = numbers(shares)
+    return np.sort(values[values > 0])[::-1]
 
 
 def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: int, unconfirmed: int) -> tuple[str, str]:

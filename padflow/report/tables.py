@@ -230,13 +230,13 @@ def _classes_table(run: Run) -> tuple[list[str], list[list[Any]]]:
 
 
 def _pads_table(summary: xr.Dataset) -> tuple[list[str], list[list[Any]]]:
-    header = ["cluster", "energy_MeV", "pitch_angle_deg", "mean", "q25", "q50", "q75", "flux_mean"]
+    header = ["cluster", "energy_MeV", "pitch_angle_deg", "mean", "mean_error", "q25", "q50", "q75", "flux_mean"]
     if "pad_mean" not in summary:
         return header, []
     order = ("cluster", "energy", "pitch_angle")
     mean = summary["pad_mean"].transpose(*order)
     missing = xr.full_like(mean, np.nan)
-    columns = [mean]
+    columns = [mean, summary["pad_error"].transpose(*order) if "pad_error" in summary else missing]
     for quantile in (0.25, 0.5, 0.75):
         found = summary.get("pad_quantile")
         columns.append(missing if found is None else found.sel(quantile=quantile).transpose(*order))

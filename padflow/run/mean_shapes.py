@@ -26,9 +26,11 @@ def sum_shapes(flux: np.ndarray, cluster: np.ndarray, k: int, *, counts_per_flux
     Returns
     -------
     dict of str to ndarray of float64, shape (k, pitch_angle, energy)
-        ``flux_sum``, ``flux_n``, ``ratio_sum`` and ``ratio_n``: sums over the values that are there, and their number.
+        ``flux_sum``, ``flux_n``, ``ratio_sum``, ``ratio_squares`` and ``ratio_n``: sums over the values that are
+        there, of the ratios' squares too, and their number.
     """
-    sums = {name: np.zeros((k, *flux.shape[1:])) for name in ("flux_sum", "flux_n", "ratio_sum", "ratio_n")}
+    names = ("flux_sum", "flux_n", "ratio_sum", "ratio_squares", "ratio_n")
+    sums = {name: np.zeros((k, *flux.shape[1:])) for name in names}
 
     def add(name: str, members: np.ndarray, values: np.ndarray) -> None:
         sums[name] += (members @ values.reshape(len(values), -1)).reshape(sums[name].shape)
@@ -47,7 +49,16 @@ def sum_shapes(flux: np.ndarray, cluster: np.ndarray, k: int, *, counts_per_flux
             values *= scale
             add("ratio_sum", members, values)
             add("ratio_n", members, valid & (scale > 0))
+            values *= values
+            add("ratio_squares", members, values)
     return sums
+
+
+def standard_error(total: np.ndarray, squares: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Return the standard error of means from the sums of values and of their squares; NaN for fewer than two."""
+    several = np.maximum(number, 2)
+    variance = np.maximum(squares - total**2 / several, 0) / (several - 1)
+    return np.where(number >= 2, np.sqrt(variance / several), np.nan)
 
 
 def shape_ratio(flux: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Reason
 from padflow.run.layout import FIT
 from padflow.run.ledger import PartTask
-from padflow.run.mean_shapes import shape_ratio, sum_shapes
+from padflow.run.mean_shapes import shape_ratio, standard_error, sum_shapes
 from padflow.run.passes import Pass
 from padflow.sampling import uniform_hash
 from padflow.shapes import name_shape
@@ -206,11 +206,17 @@ def _dataset(
     bins = ("cluster", "pitch_angle", "energy")
     few = totals["ratio_n"] < MIN_RECORDS
     ratio = np.where(few, np.nan, totals["ratio_sum"] / np.maximum(totals["ratio_n"], 1))
+    error = standard_error(*(totals[f"ratio_{name}"] for name in ("sum", "squares", "n")))
     quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_cluster"], k))
     flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
     dataset = xr.Dataset(
         {
             "pad_mean": (bins, ratio, {"long_name": "flux over its pitch-angle average", "units": "1"}),
+            "pad_error": (
+                bins,
+                np.where(few, np.nan, error),
+                {"long_name": "standard error of pad_mean", "units": "1"},
+            ),
             "pad_quantile": (("quantile", *bins), quantiles, {"units": "1"}),
             "flux_mean": (bins, flux, {"units": "cm-2 s-1 sr-1 MeV-1"}),
             "records": (("spacecraft", "cluster"), np.stack([g["n"] for g in by_group.values()])),

@@ -56,6 +56,7 @@ def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list
     return xr.Dataset(
         {
             "pad_mean": (("cluster", "pitch_angle", "energy"), mean),
+            "pad_error": (("cluster", "pitch_angle", "energy"), np.where(np.isfinite(mean), 0.02, np.nan)),
             "pad_quantile": (("quantile", "cluster", "pitch_angle", "energy"), quantile),
             "flux_mean": (("cluster", "pitch_angle", "energy"), mean * (energy**-3).astype("f4")),
             "records": (("spacecraft", "cluster"), records.astype("i8")),

@@ -147,6 +147,65 @@ def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(finished_run):
     np.testing.assert_allclose(maps[(slice(None), *cell)], counts[(slice(None), *cell)] / counts.sum(axis=0)[cell])
 
 
+@pytest.mark.parametrize(
+    ("name", "variable", "slices"),  # a dial is drawn in slices of a fifth of an hour
+    [("occurrence_l_time", "occurrence", 1), ("occurrence_l_mlt", "occurrence_mlt", 5)],
+)
+def test_every_record_that_is_counted_is_within_the_panels(small_run, edit_summary, name, variable, slices):
+    def one_empty_cell_a_row(summary):
+        counts = summary[variable]
+        counts[:] = 0
+        counts[:, 4:9] = 2
+        counts[1, 6] = 5
+        counts[:, 4:9, 0] = 0
+        return summary
+
+    edit_summary(small_run, one_empty_cell_a_row)
+    run = read_run(small_run)
+    ax = draw(name, run).figure.axes[len(run.classes)]
+    cells = ax.collections[0].get_array()
+    edges = run.summary["l_edges"].values
+    low, high = ax.get_ylim()
+    inside = (edges[:-1] >= low) & (edges[1:] <= high)
+    assert cells[inside].sum() == slices * run.summary[variable].sum()
+
+
+def test_a_map_says_how_many_records_it_leaves_out(small_run, edit_summary):
+    def count_two(summary):
+        summary["occurrence"][:] = 0
+        summary["occurrence"][0, 4, 1:3] = 1
+        return summary
+
+    edit_summary(small_run, count_two)
+    run = read_run(small_run)
+    words = f"Not shown: {run.n_labelled - 2} of the {run.n_labelled} records with a class"
+    assert words in draw("occurrence_l_time", run).caption
+
+
+def test_energies_with_too_few_counts_are_not_drawn_and_the_figure_says_so(small_run, edit_summary):
+    def make_noisy(summary):
+        noise = np.random.default_rng(0).uniform(0, 2, summary.sizes["pitch_angle"])
+        summary["pad_mean"].transpose("cluster", "energy", "pitch_angle")[1, 2] = noise
+        summary["pad_error"].transpose("cluster", "energy", "pitch_angle")[1, 2] = 0.3
+        return summary
+
+    everything = [len(drawn_lines(ax)) for ax in draw("pads", read_run(small_run)).figure.axes[:2]]
+    edit_summary(small_run, make_noisy)
+    run = read_run(small_run)
+    drawing = draw("pads", run)
+    assert [len(drawn_lines(ax)) for ax in drawing.figure.axes[:2]] == [everything[0], everything[1] - 1]
+    assert f"{everything[1] - 1} of 5 energies" in [text.get_text() for text in drawing.figure.axes[1].texts]
+    assert "too few counts are not drawn" in drawing.caption
+    dashes = [text.get_text() for text in draw("pads_quartiles", run).figure.axes[0].texts]
+    assert len(dashes) == 10 - everything[0] - (everything[1] - 1)
+    edit_summary(small_run, lambda summary: summary.drop_vars("pad_error"))  # as an older padflow wrote it
+    assert len(drawn_lines(draw("pads", read_run(small_run)).figure.axes[1])) == everything[1]
+
+
+def drawn_lines(ax):
+    return [segment for segment in ax.collections[0].get_segments() if np.isfinite(segment).all() and len(segment)]
+
+
 def test_noon_is_up_and_dawn_right(finished_run):
     ax = draw("occurrence_l_mlt", read_run(finished_run)).figure.axes[0]
 

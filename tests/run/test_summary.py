@@ -60,6 +60,8 @@ def test_mean_distributions(archive: xr.Dataset, results: xr.Dataset, summary: x
                 continue
             ratio = members[chosen, :, e] / average[chosen, e, None]
             np.testing.assert_allclose(found, np.nanmean(ratio, axis=0), rtol=1e-4)
+            error = np.nanstd(ratio, axis=0, ddof=1) / np.sqrt(np.isfinite(ratio).sum(axis=0))
+            np.testing.assert_allclose(summary["pad_error"].values[c, :, e], error, rtol=1e-3, atol=1e-6)
             quartiles = summary["pad_quantile"].values[:, c, :, e]
             assert (np.diff(quartiles, axis=0) >= 0).all()
             if len(members) <= 2000:  # all of them are in the sample
