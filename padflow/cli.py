@@ -20,6 +20,7 @@ from padflow.config import Config, load_config
 from padflow.config_text import documented_yaml
 from padflow.errors import ConfigError, PadflowError, printable
 from padflow.imports import no_garbage
+from padflow.local import local_path
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 TROUBLES = (
@@ -36,8 +37,19 @@ TROUBLES = (
     "bad_epochs",
 )
 """Names of `padflow.archive.simulate.Troubles`, here so that help does not wait for its imports."""
-FOLDER = click.Path(path_type=Path, file_okay=False)
-CONFIG = click.Path(path_type=Path, dir_okay=False)
+
+
+class LocalPath(click.Path):
+    """A path of this machine's file systems; a URL is refused before anything is made."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        local_path(value, param.get_error_hint(ctx).strip("'") if param else "path")
+        return super().convert(value, param, ctx)
+
+
+FOLDER = LocalPath(path_type=Path, file_okay=False)
+FILE = LocalPath(path_type=Path, dir_okay=False)
 
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key; repeatable."
@@ -125,7 +137,7 @@ def _troubles(chosen: tuple[str, ...]) -> Any:
 
 
 @command(
-    click.argument("path", metavar="[CONFIG]", type=CONFIG, required=False),
+    click.argument("path", metavar="[CONFIG]", type=FILE, required=False),
     click.option("--schema", is_flag=True, help="Print the JSON schema of every key."),
     set_option,
     name="config",
@@ -156,7 +168,7 @@ def _start_fork_server(config: Config) -> None:
         start_fork_server()
 
 
-run_options = (click.argument("path", metavar="CONFIG", type=CONFIG), workdir_option, set_option)
+run_options = (click.argument("path", metavar="CONFIG", type=FILE), workdir_option, set_option)
 
 
 @command(*run_options, json_option)
@@ -323,7 +335,7 @@ def report(directory: Path, verbose: bool) -> None:
 
 @command(
     click.argument("directory", metavar="DIR", type=FOLDER),
-    click.argument("output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False)),
+    click.argument("output", metavar="FILE", type=FILE),
     click.option("--spacecraft", default=None, help="Which one, where the run has several."),
     click.option("--start", default=None, metavar="TIME", help="First time, such as 2013-03-17T06:00."),
     click.option("--end", default=None, metavar="TIME", help="End, not included."),

@@ -19,6 +19,7 @@ from padflow.config_cluster import ClusterConfig
 from padflow.config_text import describe_validation
 from padflow.config_types import PathText, Seconds, Section
 from padflow.errors import ConfigError, brief, one_line
+from padflow.local import NOT_LOCAL, is_url, local_path
 from padflow.plain_yaml import parse_yaml, read_yaml
 
 BLOCK_ROWS = 1024
@@ -68,6 +69,8 @@ class ArchiveConfig(Section):
     @field_validator("instrument", mode="after")
     @classmethod
     def _expand_instrument(cls, value: str) -> str:
+        if is_url(value):
+            raise ValueError(NOT_LOCAL)
         return str(Path(value).expanduser().absolute()) if value.lower().endswith((".yaml", ".yml")) else value
 
     @model_validator(mode="after")
@@ -314,7 +317,7 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     ConfigError
         For a missing file, malformed YAML, an unknown key or a value that does not fit; names file and key.
     """
-    values = {} if path is None else _read_yaml(Path(path))
+    values = {} if path is None else _read_yaml(local_path(path, "CONFIG"))
     if path is not None:
         _resolve_paths(values, Path(path).resolve().parent)
     for text in overrides:
@@ -354,7 +357,7 @@ def _resolve_paths(values: dict[str, Any], base: Path) -> None:
         text = inside.get(key) if isinstance(inside, dict) else None
         if not isinstance(text, str):
             continue
-        names = (key == "instrument" and not text.lower().endswith((".yaml", ".yml"))) or "://" in text
+        names = (key == "instrument" and not text.lower().endswith((".yaml", ".yml"))) or is_url(text)
         if not names:
             inside[key] = str(base / Path(text).expanduser())
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from padflow.config_types import Bytes, PathText, Seconds, Section, Walltime
+from padflow.local import is_url
 
 
 class ClusterConfig(Section):
@@ -73,7 +74,7 @@ class ClusterConfig(Section):
     @field_validator("scheduler", mode="after")
     @classmethod
     def _expand_scheduler(cls, value: str | None) -> str | None:
-        return value if value is None or "://" in value else str(Path(value).expanduser().absolute())
+        return value if value is None or is_url(value) else str(Path(value).expanduser().absolute())
 
     @field_validator("tls_ca_file", "tls_cert", "tls_key", mode="after")
     @classmethod

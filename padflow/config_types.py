@@ -9,6 +9,8 @@ from typing import Annotated
 from dask.utils import parse_bytes, parse_timedelta
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from padflow.local import NOT_LOCAL, is_url
+
 
 def _seconds(value: object) -> object:
     """Read ``"2min"`` or ``"90 s"``; Dask's parser knows every unit in use but ``min``."""
@@ -29,10 +31,16 @@ def _clock_seconds(value: object) -> object:
     return float(((24 * days + hours) * 60 + minutes) * 60 + seconds)
 
 
+def _local(value: object) -> object:
+    if isinstance(value, str | Path) and is_url(value):
+        raise ValueError(NOT_LOCAL)
+    return value
+
+
 Bytes = Annotated[int, BeforeValidator(lambda v: parse_bytes(v) if isinstance(v, str) else v), Field(gt=0)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 Walltime = Annotated[float, BeforeValidator(_clock_seconds), Field(ge=60)]
-PathText = Annotated[Path, PlainSerializer(str)]
+PathText = Annotated[Path, BeforeValidator(_local), PlainSerializer(str)]
 
 
 class Section(BaseModel):

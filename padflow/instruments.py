@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from padflow.config_text import listed
 from padflow.errors import ConfigError, brief, one_line
+from padflow.local import local_path
 from padflow.plain_yaml import read_yaml
 
 EnergyUnit = Literal["MeV", "keV", "eV"]
@@ -182,7 +183,7 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
     """
     if str(name_or_path) in INSTRUMENTS:
         return INSTRUMENTS[str(name_or_path)]
-    path = Path(name_or_path)
+    path = local_path(name_or_path, "archive.instrument")
     if not path.is_file():
         raise ConfigError(
             f"no instrument {brief(str(name_or_path))}: give one of {', '.join(INSTRUMENTS)}, "

@@ -19,6 +19,7 @@ from padflow.datasets import check_dataset
 from padflow.durable import read_json, sha256_of, write_bytes, write_json
 from padflow.encoder import Encoder
 from padflow.errors import PadflowError
+from padflow.local import local_path
 from padflow.network import Network
 from padflow.packing import pack_arrays, unpack_arrays
 from padflow.preprocessing import Preprocessor
@@ -209,7 +210,7 @@ class Model:
 
     def save(self, directory: str | Path) -> None:
         """Write ``arrays.npz`` and ``model.json``; the latter, with the other's checksum, comes last."""
-        directory = Path(directory)
+        directory = local_path(directory, "directory")
         content = self._arrays()
         write_bytes(directory / ARRAYS, content)
         description = {
@@ -228,7 +229,7 @@ class Model:
         PadflowError
             Where a file is missing, altered, or of another format; nothing in it is ever run.
         """
-        directory = Path(directory)
+        directory = local_path(directory, "directory")
         again = "Copy the model anew, or fit one with `padflow run`."
         description = read_json(directory / DESCRIPTION)
         if not isinstance(description, dict):

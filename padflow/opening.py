@@ -8,6 +8,7 @@ import xarray as xr
 import zarr
 
 from padflow.errors import PadflowError
+from padflow.local import local_path
 from padflow.run.layout import ARCHIVE, RESULTS
 
 
@@ -66,7 +67,7 @@ def open_results(
 
 
 def _store(path: str | Path, name: str) -> Path:
-    path = Path(path)
+    path = local_path(path, "path")
     return path if path.suffix == ".zarr" else path / name
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from padflow.durable import refuse_links, write_bytes
+from padflow.local import local_path
 from padflow.report.contents import FIGURES, draw
 from padflow.report.tables import (
     Run,
@@ -57,7 +58,7 @@ def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterabl
         If a file of the run is missing or unreadable; the text names it and the command that makes it. If
         something in the run directory is a symbolic link.
     """
-    run = read_run(Path(run_dir))
+    run = read_run(local_path(run_dir, "run_dir"))
     refuse_links(run.directory)
     report = run.directory / "report"
     figures, left_out = _write_figures(run.directory, apply)

@@ -21,6 +21,7 @@ from padflow.config import Config
 from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace
 from padflow.instruments import load_instrument
+from padflow.local import local_path
 from padflow.model import Model, pack_projection
 from padflow.packing import pack_arrays
 from padflow.run.context import Run, label_tasks, run_pass, score_tasks
@@ -92,7 +93,7 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
             "depth."
         )
     instrument = load_instrument(config.archive.instrument)
-    directory = directory.resolve()
+    directory = local_path(directory, "--workdir").resolve()
     guard_settings(config, directory, restart_from=restart_from)
     return Run(config, directory, instrument, Progress(directory), restart_from=restart_from, command=note)
 

@@ -25,6 +25,7 @@ from padflow.archive.simulate.populations import POPULATIONS, Population
 from padflow.archive.simulate.troubles import Troubles, assign
 from padflow.archive.simulate.writing import DayResult, DayTask, write_day
 from padflow.errors import ConfigError
+from padflow.local import local_path
 
 __all__ = [
     "POPULATIONS",
@@ -128,7 +129,7 @@ def simulate_archive(
         If an argument is out of range, the days are too few for the troubles, or the folder holds another
         simulation.
     """
-    folder = Path(folder)
+    folder = local_path(folder, "folder")
     chosen = POPULATIONS[:populations] if isinstance(populations, int) else tuple(populations)
     check_arguments(spacecraft, days, seed, populations, chosen, records_per_day)
     settings = Settings(seed, chosen, noise or Noise(), records_per_day)
