@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from padflow.durable import PARTIAL
 from padflow.errors import ConfigError, PadflowError
+from padflow.local import local_path
 from padflow.opening import open_archive, open_results
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")
@@ -17,8 +19,8 @@ CSV_ROWS = 100_000
 
 
 def export_labels(
-    run_dir: Path,
-    output: Path,
+    run_dir: str | Path,
+    output: str | Path,
     *,
     spacecraft: str | None,
     start: np.datetime64 | None,
@@ -28,8 +30,8 @@ def export_labels(
 
     Parameters
     ----------
-    output : Path
-        Ends in ``.nc`` (NetCDF 4) or ``.csv``.
+    output : path
+        Ends in ``.nc`` (NetCDF 4, CF conventions) or ``.csv``.
     start, end : datetime64, optional
         First time, included, and last, not included, UTC.
 
@@ -41,8 +43,9 @@ def export_labels(
     Raises
     ------
     ConfigError
-        For another ending, or a range that holds no record.
+        For another ending, a URL, or a range that holds no record.
     """
+    run_dir, output = local_path(run_dir, "run_dir"), local_path(output, "FILE")
     if output.suffix not in (".nc", ".csv"):
         raise ConfigError(f"{output}: the name must end in .nc (NetCDF) or .csv.")
     results = open_results(run_dir, spacecraft)
@@ -56,8 +59,8 @@ def export_labels(
         raise ConfigError(f"There is no record in this range; the results reach from {time[0]} to {time[-1]}.")
     names = [name for name in EPHEMERIS if name in archive.variables]
     chosen = results.isel(time=slice(first, last))
-    for name in names:
-        chosen[name] = archive[name].isel(time=slice(first, last)).reset_coords(drop=True)
+    places = archive[names].isel(time=slice(first, last)).reset_coords()
+    chosen = chosen.assign_coords({name: places[name] for name in names})
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(output.name + PARTIAL)
     try:
@@ -72,13 +75,41 @@ def export_labels(
 
 
 def _encodable(dataset: xr.Dataset) -> xr.Dataset:
-    """Drop Zarr's encodings, which NetCDF does not know, and keep times whole to the nanosecond."""
-    dataset = dataset.drop_encoding()
-    dataset["time"].encoding = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
-    for name, variable in dataset.data_vars.items():
-        integer = np.issubdtype(variable.dtype, np.integer)
-        dataset[name].encoding = {"zlib": True, "complevel": 4} | ({"_FillValue": None} if integer else {})
+    """Return the dataset as CF wants it in NetCDF, without Zarr's encodings."""
+    dataset = dataset.drop_encoding().assign_coords(time=_cf_time(dataset["time"]))
+    for name in ("cluster", "reason"):
+        dataset[name].attrs = _cf_flags(dataset[name])
+    for variable in dataset.variables.values():
+        # NaN is missing; no integer is, for -1 and times mean something.
+        fill = np.nan if np.issubdtype(variable.dtype, np.floating) else None
+        variable.encoding = {"_FillValue": fill, "zlib": True, "complevel": 4}
     return dataset
+
+
+def _cf_time(time: xr.DataArray) -> xr.Variable:
+    """Return times as whole microseconds, the finest unit that netCDF4, cftime and tools on them decode.
+
+    They are whole in float64 too, for readers that know no 64-bit integers: seconds would not be.
+    """
+    microseconds = (time.values.astype(np.int64) + 500) // 1000
+    attributes = time.attrs | {
+        "standard_name": "time",
+        "axis": "T",
+        "units": "microseconds since 1970-01-01",
+        "calendar": "standard",
+        "comment": "rounded to the microsecond; results.zarr has nanoseconds",
+    }
+    return xr.Variable("time", microseconds, attributes)
+
+
+def _cf_flags(variable: xr.DataArray) -> dict[str, Any]:
+    """Return a variable's attributes with flags of its own type, one for each of its values."""
+    values = list(variable.attrs.get("flag_values", ()))
+    meanings = str(variable.attrs.get("flag_meanings", "")).split()
+    if variable.name == "cluster":
+        values, meanings = [-1, *values], ["no_class", *meanings]
+    flags = {"flag_values": np.array(values, variable.dtype), "flag_meanings": " ".join(meanings)}
+    return variable.attrs | flags
 
 
 def _write_csv(dataset: xr.Dataset, names: list[str], path: Path) -> None:

@@ -97,26 +97,30 @@ def results_specs(components: int) -> list[ArraySpec]:
             np.nan,
             ("component",),
             (components,),
-            {"long_name": "principal components of the record's code"},
+            {"units": "1", "long_name": "principal components of the record's code"},
         ),
         ArraySpec(
             "distance",
             "f4",
             np.nan,
             attributes={
-                "long_name": "distance of the score to the centre of its class, over the spread of a class that has one"
+                "units": "1",
+                "long_name": "distance of the score to the centre of its class, over the spread of a class with one",
             },
         ),
         ArraySpec(
             "margin",
             "f4",
             np.nan,
-            attributes={"long_name": "0 on the border to the next class, towards 1 well within the class"},
+            attributes={
+                "units": "1",
+                "long_name": "0 on the border to the next class, near 1 well within the class",
+            },
         ),
         ArraySpec(
             "reconstruction_error",
             "f4",
             np.nan,
-            attributes={"long_name": "mean squared difference of the record and its reconstruction"},
+            attributes={"units": "1", "long_name": "mean squared difference of the record and its reconstruction"},
         ),
     ]

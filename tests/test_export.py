@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import cftime
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
 from padflow import open_archive, open_results
 from padflow.errors import ConfigError, PadflowError
-from padflow.export import export_labels
+from padflow.export import _cf_time, export_labels
 
 START, END = np.datetime64("2013-03-02T06:00", "ns"), np.datetime64("2013-03-04", "ns")
 VALUES = ("cluster", "reason", "distance", "margin", "reconstruction_error")
@@ -34,11 +36,44 @@ def export(finished_run, output: Path, **chosen) -> int:
     return export_labels(finished_run.directory, output, **({"spacecraft": None, "start": None, "end": None} | chosen))
 
 
+def test_netcdf_is_what_other_tools_read(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
+    export(finished_run, tmp_path / "labels.nc", start=START, end=END)
+    with netCDF4.Dataset(tmp_path / "labels.nc") as file:
+        file.set_auto_mask(False)
+        time = file["time"]
+        found = netCDF4.num2date(time[:], time.units, time.calendar, only_use_cftime_datetimes=False)
+        offset = np.abs(np.array(found, "datetime64[us]").astype("datetime64[ns]") - expected["time"].values)
+        assert offset.max() <= np.timedelta64(500, "ns")
+        assert cftime.num2date(time[:2], time.units)[1] == found[1]  # without a calendar it is the standard one
+        assert (time[:].astype("f8").astype("i8") == time[:]).all()  # whole in float64 too
+        assert file.Conventions.startswith("CF-")
+        for name, variable in file.variables.items():
+            if variable.dtype.kind != "f":
+                assert "_FillValue" not in variable.ncattrs(), name
+            else:
+                assert np.isnan(variable._FillValue), name
+                assert variable.units, name
+            if "time" in variable.dimensions and name not in ("time", *PLACES):
+                assert set(variable.coordinates.split()) == set(PLACES), name
+        for name in ("cluster", "reason"):
+            variable = file[name]
+            assert variable.flag_values.dtype == variable.dtype
+            assert len(variable.flag_values) == len(variable.flag_meanings.split())
+            assert set(np.unique(variable[:])) <= set(variable.flag_values)
+
+
+def test_times_are_rounded_to_the_nearest_microsecond() -> None:
+    ns = np.array([1_363_478_400_123_456_499, 1_363_478_400_123_456_500, -1_500], "datetime64[ns]")
+    found = _cf_time(xr.DataArray(ns, dims="time"))
+    np.testing.assert_array_equal(found.values, [1_363_478_400_123_456, 1_363_478_400_123_457, -1])
+
+
 def test_netcdf(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     output = tmp_path / "new" / "labels.nc"
     assert export(finished_run, output, start=START, end=END) == expected.sizes["time"]
     with xr.open_dataset(output, engine="h5netcdf") as found:
-        np.testing.assert_array_equal(found["time"].values, expected["time"].values)
+        offset = np.abs(found["time"].values - expected["time"].values)
+        assert offset.max() <= np.timedelta64(500, "ns")
         for name in (*VALUES, *PLACES, "score"):
             assert found[name].dtype == expected[name].dtype, name
             np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)

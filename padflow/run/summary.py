@@ -42,7 +42,9 @@ def time_edges(first: np.datetime64, last: np.datetime64) -> np.ndarray:
     """Return edges of at most `LONGEST_TIME_AXIS` equal bins from a whole day to a whole day, or of 12 h."""
     start = first.astype("datetime64[D]").astype("datetime64[ns]")
     span = last.astype("datetime64[D]") + np.timedelta64(1, "D") - start
-    width = max(span / LONGEST_TIME_AXIS, SHORTEST_TIME_BIN.astype("timedelta64[ns]"))
+    second = np.timedelta64(1, "s")  # whole seconds, for every reader of NetCDF decodes these
+    width = max(np.ceil(span / LONGEST_TIME_AXIS / second).astype(int) * second, SHORTEST_TIME_BIN)
+    width = width.astype("timedelta64[ns]")
     return start + np.arange(int(np.ceil(span / width)) + 1) * width
 
 
@@ -244,6 +246,7 @@ def _dataset(
         dataset["occurrence"] = (("cluster", "l_bin", "time_bin"), totals["occurrence"])
         dataset["l_edges"] = (("l_edge",), L_EDGES)
         dataset["time_edges"] = (("time_edge",), np.array(edges_ns).astype("datetime64[ns]"))
+        dataset["time_edges"].encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "i8"}
     if "occurrence_mlt" in totals:
         dataset["occurrence_mlt"] = (("cluster", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
         dataset["mlt_edges"] = (("mlt_edge",), MLT_EDGES, {"units": "h"})

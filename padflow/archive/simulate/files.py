@@ -223,9 +223,8 @@ def write_truth(
 ) -> None:
     """Write the truth of one spacecraft as NetCDF in time order: population (int8), expected counts."""
     order = np.argsort(time_ms, kind="stable")
-    time_ns = time_ms[order].astype(np.int64) * 1_000_000
     variables = {
-        "time": (time_ns, {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian"}),
+        "time": (time_ms[order].astype(np.int64), {"units": "milliseconds since 1970-01-01", "calendar": "standard"}),
         "population": (population[order], {"long_name": POPULATION_MEANING}),
         "expected_counts": (expected_counts[order], {"long_name": "electrons expected in the record"}),
     }
