@@ -221,6 +221,18 @@ class DaskWorkers:
             yield
 
 
+def warn_of_plain(client: Client) -> None:
+    """Say in a line that a cluster lets anybody in who reaches it."""
+    address = client.scheduler.address
+    if not address.startswith(("tls://", "wss://", "inproc://")):
+        print(
+            f"warning: the Dask cluster at {address} has no TLS: whoever reaches it can run code as its user and "
+            "read what you send (docs/security.md)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 @contextmanager
 def losses_explained() -> Iterator[None]:
     """Say in plain words that scheduler or data are gone, or that workers died of a collection."""

@@ -13,19 +13,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from multiprocessing import forkserver
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dask.system import CPU_COUNT
 
-from padflow.clients import ALLOWED_FAILURES, DaskWorkers
+from padflow.clients import ALLOWED_FAILURES, DaskWorkers, warn_of_plain
 from padflow.config import ClusterConfig
 from padflow.durable import read_json
 from padflow.errors import ConfigError, PadflowError
-from padflow.jobs import ENVIRONMENT, WORKER_SETTINGS, job_cluster, security_of
+from padflow.jobs import ENVIRONMENT, WORKER_SETTINGS, job_cluster, scheduler_of
+from padflow.private import check_temporary_folder
+from padflow.security import joined_security, protocol_of, security_of
 from padflow.watch import Watch, stall_message
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client, SpecCluster
 
 CONNECT_SECONDS = 10
 """A scheduler that does not answer for this long is taken for absent."""
@@ -96,14 +99,16 @@ def start_fork_server() -> None:
 def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
     """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
 
-    Servers listen on the loopback interface only, but for those of jobs, which listen on `cluster.interface`.
+    Servers listen on the loopback interface only, but for those of jobs, which listen on `cluster.interface`. They let
+    in only who has the certificate of the run.
     Workers have one thread each, for NumPy holds the GIL in much of the work and one BLAS thread keeps the bits of
     results the same everywhere.
 
     Parameters
     ----------
     directory : Path, optional
-        Run directory; logs of worker jobs go into its ``logs`` folder.
+        Run directory; logs of worker jobs go into its ``logs`` folder, and while they last it holds a folder for this
+        user alone.
 
     Raises
     ------
@@ -113,8 +118,8 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
     import dask
 
     importlib.import_module("distributed")  # adds its settings to Dask's, which must not be among those put back below
-    if config.performance_report and importlib.util.find_spec("bokeh") is None:
-        raise ConfigError("cluster.performance_report needs bokeh: pip install padflow[dashboard], or leave it out.")
+    _check_bokeh(config)
+    check_temporary_folder()
     refusals: list[str] = []
     settings = WORKER_SETTINGS | {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
@@ -127,7 +132,9 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         # again may just be starting at that moment; its nanny always brings it back.
         settings["distributed.deploy.lost-worker-timeout"] = "1000d"
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(settings))
+        # Not the folder of a fixed name that Dask would take, from which it also imports modules: whose is it?
+        scratch = stack.enter_context(TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set(settings | {"temporary-directory": scratch}))
         if config.kind == "scheduler":
             target: Any = _scheduler_address(config.scheduler)
             hint = f"Look at the scheduler at {target} and at the logs of its workers."
@@ -137,7 +144,10 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         else:
             target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
         client = stack.enter_context(_client(config, target))
-        print(f"dashboard: {client.dashboard_link}", file=sys.stderr, flush=True)
+        if config.dashboard_address is not None:
+            print(f"dashboard, for whoever reaches it: {client.dashboard_link}", file=sys.stderr, flush=True)
+        if config.security != "none":
+            warn_of_plain(client)
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
         gc.freeze()  # what is imported stays: to look through it for garbage stops the scheduler for 0.2 s
         with _explained(client, config, watch=watch, hint=hint):
@@ -147,12 +157,22 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
                 yield DaskWorkers(client, threads=lambda: max(expected, watch.threads))
 
 
+def _check_bokeh(config: ClusterConfig) -> None:
+    asked = {
+        "cluster.performance_report": config.performance_report,
+        "cluster.dashboard_address": config.dashboard_address is not None,
+    }
+    for key in (key for key, wanted in asked.items() if wanted):
+        if importlib.util.find_spec("bokeh") is None:
+            raise ConfigError(f"{key} needs bokeh: pip install padflow[dashboard], or leave it out.")
+
+
 def _client(config: ClusterConfig, target: Any) -> Client:
     from distributed import Client
 
     foreign = config.kind == "scheduler"
     # Not the default client: xarray would take its locks for writing files from the scheduler.
-    options = {"timeout": CONNECT_SECONDS, "security": security_of(config)} if foreign else {}
+    options = {"timeout": CONNECT_SECONDS, "security": joined_security(config)} if foreign else {}
     try:
         return Client(target, set_as_default=False, **options)
     except OSError as error:
@@ -203,23 +223,31 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
             report.__exit__(None, None, None)
 
 
-def _local_cluster(config: ClusterConfig) -> LocalCluster:
-    from distributed import LocalCluster
+def _local_cluster(config: ClusterConfig) -> SpecCluster:
+    """Start what `distributed.LocalCluster` would, but for the pages that its servers show."""
+    from distributed import Nanny, SpecCluster
 
+    from padflow import servers
     from padflow.cores import own_cores
 
     start_fork_server()
     workers = choose_workers(config)
-    return LocalCluster(
-        n_workers=workers,
-        plugins=own_cores(workers),
-        threads_per_worker=1,
-        memory_limit=config.memory_limit,
-        host="127.0.0.1",
-        dashboard_address=config.dashboard_address,
-        env=os.environ | worker_environment(),  # of now, and not of when the fork server was started
-        silence_logs="CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
-        security=security_of(config),
+    security = security_of(config)
+    common = {"host": "127.0.0.1", "security": security, "protocol": protocol_of(security)}
+    scheduler, options = scheduler_of(config)
+    worker = common | {
+        "worker_class": servers.Worker,
+        "plugins": own_cores(workers),
+        "nthreads": 1,
+        "memory_limit": config.memory_limit,
+        "env": os.environ | worker_environment(),  # of now, and not of when the fork server was started
+        "silence_logs": "CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
+    }
+    return SpecCluster(
+        scheduler={"cls": scheduler, "options": common | {"port": 0} | options},
+        workers={number: {"cls": Nanny, "options": worker} for number in range(workers)},
+        security=security,
+        silence_logs="CRITICAL",
     )
 
 

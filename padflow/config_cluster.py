@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from padflow.config_types import Bytes, PathText, Seconds, Section, Walltime
 from padflow.local import is_url
 
+OWN_OPTIONS = {"security", "protocol", "shared_temp_directory", "scheduler_cls", "scheduler_options"}
+"""Arguments of dask-jobqueue that decide who gets in."""
+
 
 class ClusterConfig(Section):
     """Where the work runs."""
@@ -52,14 +55,22 @@ class ClusterConfig(Section):
         None,
         description="For kind scheduler: its address, such as tcp://10.0.0.1:8786, or the path of a scheduler file.",
     )
+    security: Literal["tls", "none"] = Field(
+        "tls",
+        description="tls: a cluster that padflow starts has a certificate of its own, and lets in nobody without it; "
+        "none: any user of these machines can run code as you. For kind scheduler, none only leaves out the warning.",
+    )
     tls_ca_file: PathText | None = Field(
         None,
-        description="TLS between all processes: certificates trusted (PEM); null is what Dask's configuration says.",
+        description="TLS by certificates of your own: those trusted (PEM). For kind scheduler null is what Dask's "
+        "configuration says.",
     )
     tls_cert: PathText | None = Field(None, description="Certificate of every process (PEM).")
     tls_key: PathText | None = Field(None, description="Its key (PEM).")
-    dashboard_address: str = Field(
-        "127.0.0.1:0", description="Where the scheduler's web page listens; port 0 is any that is free."
+    dashboard_address: str | None = Field(
+        None,
+        description="Where Dask's web page is to listen (needs bokeh), such as 127.0.0.1:0, any port that is free; "
+        "null: no page. It asks nobody for a password.",
     )
     performance_report: bool = Field(
         False, description="Leave Dask's account of the workers' time in report/performance.html (needs bokeh)."
@@ -91,6 +102,12 @@ class ClusterConfig(Section):
             raise ValueError("minimum_workers is for workers that are jobs, and at most workers")
         if len({path is None for path in (self.tls_ca_file, self.tls_cert, self.tls_key)}) > 1:
             raise ValueError("tls_ca_file, tls_cert and tls_key go together")
+        if own := self.options.keys() & OWN_OPTIONS:
+            raise ValueError(f"options: {', '.join(sorted(own))} is padflow's own affair; see cluster.security")
+        if self.security == "none" and self.tls_cert is not None:
+            raise ValueError("security: none and certificates (tls_cert) do not go together")
+        if self.kind == "scheduler" and self.dashboard_address is not None:
+            raise ValueError("dashboard_address is for clusters that padflow starts, not for kind: scheduler")
         return self
 
     @property

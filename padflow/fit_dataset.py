@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from padflow import __version__
-from padflow.clients import DaskWorkers, SerialWorkers, Workers, losses_explained
+from padflow.clients import DaskWorkers, SerialWorkers, Workers, losses_explained, warn_of_plain
 from padflow.config import BLOCK_ROWS, Config
 from padflow.datasets import check_dataset
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
@@ -166,6 +166,7 @@ def fit_encoded(
 def _workers_of(client: Client | None) -> Workers:
     if client is None:
         return SerialWorkers()
+    warn_of_plain(client)
     return DaskWorkers(client, threads=lambda: sum(client.nthreads().values()))
 
 

@@ -20,10 +20,12 @@ from pydantic import TypeAdapter, ValidationError
 from padflow.config import ClusterConfig
 from padflow.config_types import Walltime
 from padflow.errors import ConfigError
+from padflow.private import private_folder
+from padflow.security import protocol_of, security_in, security_of
 
 if TYPE_CHECKING:
+    import distributed
     from dask_jobqueue.core import Job, JobQueueCluster
-    from distributed import Security
 
 CLASSES = {
     "slurm": "SLURMCluster",
@@ -38,6 +40,8 @@ NANNY_BYTES = 256 << 20
 """What a job needs beyond the memory limit of a worker: the process that watches it, and the shell."""
 LIFETIME_SHARE, STAGGER_SHARE = 0.9, 0.05
 """A worker ends by itself after this share of its walltime, give or take, so that it can hand back its work."""
+PRIVATE = ".private"
+"""Folder of a run directory, for its user alone, while workers are jobs: their certificate and scratch files."""
 ADAPT_SECONDS = 1.0
 """Work that would take one worker this long asks for another; the work waiting is only what is submitted ahead."""
 ENVIRONMENT = {
@@ -67,19 +71,9 @@ WORKER_SETTINGS = {
     # looking at themselves (measured), which workers that fill all cores have to spare.
     "distributed.worker.profile.interval": "100ms",
     "distributed.admin.tick.interval": "200ms",
+    # Scratch folders are removed whole at the end, and some file systems have no locks.
+    "distributed.worker.use-file-locking": False,
 }
-
-
-def security_of(config: ClusterConfig) -> Security | None:
-    """Return the TLS settings of a configuration; None leaves them to Dask's own configuration."""
-    from distributed import Security
-
-    if config.tls_cert is None:
-        return None
-    files = {"tls_ca_file": str(config.tls_ca_file)}
-    for role in ("scheduler", "worker", "client"):
-        files |= {f"tls_{role}_cert": str(config.tls_cert), f"tls_{role}_key": str(config.tls_key)}
-    return Security(require_encryption=True, **files)
 
 
 def walltime_text(kind: str, seconds: float) -> str:
@@ -131,7 +125,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         "job_name": "padflow-worker",
         # The last of two memory limits is taken: the first is the job's, the second the worker's own.
         "worker_extra_args": [
-            *("--memory-limit", str(config.memory_limit), "--dashboard-address", "127.0.0.1:0"),
+            *("--memory-limit", str(config.memory_limit), "--worker-class", "padflow.servers.Worker"),
             *_lifetime(seconds),
             *(known("worker-extra-args") or []),
         ],
@@ -142,6 +136,8 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
     }
     if directory is not None and known("log-directory") is None:
         arguments["log_directory"] = str(directory / "logs")
+    if directory is not None and known("local-directory") is None:
+        arguments["local_directory"] = str(directory / PRIVATE)
     if seconds and kind != "htcondor":
         arguments["walltime"] = walltime_text(kind, config.walltime) if config.walltime else known("walltime")
     for key, name in (("queue", "queue"), ("account", ACCOUNT.get(kind))):
@@ -238,23 +234,40 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             self.status = Status.closed
 
     arguments = job_arguments(config, directory)
-    scheduler = dask.config.get(f"jobqueue.{config.kind}.scheduler-options", {})
-    with kind(
-        job_cls=WatchedJob,
-        security=security_of(config),
-        scheduler_options={"dashboard_address": config.dashboard_address} | scheduler,
-        silence_logs="CRITICAL",
-        **arguments,
-    ) as cluster:
-        least = config.workers if config.minimum_workers is None else config.minimum_workers
-        cluster.adapt(minimum=least, maximum=config.workers, target_duration=ADAPT_SECONDS)
-        yield cluster
+    with private_folder((directory or Path.cwd()) / PRIVATE) as folder:
+        security = security_of(config, folder)
+        secure = {"security": security, "protocol": protocol_of(security)}
+        scheduler, options = scheduler_of(config)
+        elsewhere = dask.config.get(f"jobqueue.{config.kind}.scheduler-options", {})
+        with kind(
+            job_cls=WatchedJob,
+            scheduler_cls=scheduler,
+            scheduler_options=options | elsewhere | secure,
+            silence_logs="CRITICAL",
+            **secure,
+            **arguments,
+        ) as cluster:
+            least = config.workers if config.minimum_workers is None else config.minimum_workers
+            cluster.adapt(minimum=least, maximum=config.workers, target_duration=ADAPT_SECONDS)
+            yield cluster
+
+
+def scheduler_of(config: ClusterConfig) -> tuple[type[distributed.Scheduler], dict[str, Any]]:
+    """Return the class of a scheduler and its options: with Dask's page where that is asked for, else without any."""
+    import distributed
+
+    from padflow import servers
+
+    if config.dashboard_address is None:
+        return servers.Scheduler, {"dashboard": False}
+    return distributed.Scheduler, {"dashboard": True, "dashboard_address": config.dashboard_address}
 
 
 def worker_script(config: ClusterConfig, directory: Path) -> str:
     """Return the job script of a worker, but for the scheduler's address."""
-    security = security_of(config)
-    secure = {"security": security, "protocol": "tls://"} if security else {}
+    made_later = config.security == "tls" and config.tls_cert is None
+    security = security_in(directory / PRIVATE) if made_later else security_of(config)
+    secure = {"security": security, "protocol": protocol_of(security)}
     job = _cluster_class(config).job_cls
     return job("SCHEDULER-ADDRESS", name="NAME", **job_arguments(config, directory), **secure).job_script()
 

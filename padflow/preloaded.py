@@ -9,7 +9,13 @@ from padflow.imports import no_garbage
 with no_garbage():
     from padflow.report.contents import FIGURES
 
-    modules = ["padflow.archive.ingest", "padflow.archive.scan", "padflow.run.fitting", "padflow.run.summary"]
+    modules = [
+        "padflow.archive.ingest",
+        "padflow.archive.scan",
+        "padflow.run.fitting",
+        "padflow.run.summary",
+        "padflow.servers",
+    ]
     modules += [f"padflow.report.{module}" for module in FIGURES.values()]
     for module in modules:
         import_module(module)

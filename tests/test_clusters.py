@@ -223,7 +223,9 @@ def worker(file: Path, *options: str, python: str | Path = sys.executable, **env
     return started(python, *WORKER, "--scheduler-file", file, "--memory-limit", "1GiB", *options, **environment)
 
 
-def test_a_cluster_that_somebody_else_started(scheduler: Path, tmp_path: Path, small_archive: Path) -> None:
+def test_a_cluster_that_somebody_else_started(
+    scheduler: Path, tmp_path: Path, small_archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "other"  # an environment of its own, at another path, with the same packages
     venv.create(other, symlinks=True)
     packages = next(other.glob("lib/python*/site-packages"))
@@ -235,6 +237,9 @@ def test_a_cluster_that_somebody_else_started(scheduler: Path, tmp_path: Path, s
         with connect(joined(scheduler, workers=2)) as workers:
             used = {result for _, result in workers.each(_executable_after_a_while(), range(12))}
             assert used == {str(python)}
+        assert [line for line in capsys.readouterr().err.splitlines() if "has no TLS" in line]
+        with connect(joined(scheduler, workers=2, security="none")):
+            assert "TLS" not in capsys.readouterr().err
         run = open_run(load_config(None, settings), tmp_path / "run")
         run_all(run, until="ingest")
         with connect(joined(scheduler, workers=2)) as workers:  # it is left as it was
@@ -326,12 +331,9 @@ def test_tls(tmp_path: Path) -> None:
         assert all(address.startswith("tls://") for address in workers.client.nthreads())
 
 
+@pytest.mark.skipif(importlib.util.find_spec("bokeh") is None, reason="needs bokeh")
 def test_performance_report(tmp_path: Path) -> None:
     config = ClusterConfig(workers=1, memory_limit="1GiB", performance_report=True)
-    if importlib.util.find_spec("bokeh") is None:
-        with pytest.raises(ConfigError, match=r"needs bokeh: pip install padflow\[dashboard\]"), connect(config):
-            pass
-        return
     with connect(config, tmp_path) as workers:
         assert list(workers.each(operator.neg, [3])) == [(3, -3)]
     assert (tmp_path / "report" / "performance.html").stat().st_size > 10_000

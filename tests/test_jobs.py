@@ -41,7 +41,7 @@ def test_worker_job(kind: str, lines: list[str], tmp_path: Path) -> None:
     assert "--nthreads 1" in command
     assert command.rindex(f"--memory-limit {2 << 30}") == command.rindex("--memory-limit")
     assert "--interface lo" in command
-    assert "--dashboard-address 127.0.0.1:0" in command
+    assert "--worker-class padflow.servers.Worker" in command  # which opens no HTTP port
     assert str(tmp_path / "logs") in script
 
 

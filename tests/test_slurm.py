@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -208,6 +210,7 @@ def test_one_allocation(job: Job, tmp_path: Path) -> None:
     submit_script("one_allocation", job, tmp_path / "run", "--ntasks=2", "--mem-per-cpu=3G")
     assert_finished(tmp_path / "run", job)
     assert list((tmp_path / "run").glob("scheduler*.json")) == []
+    assert list((tmp_path / "run").glob(".private*")) == []
 
 
 def test_resubmission_before_the_walltime(job: Job, tmp_path: Path) -> None:
@@ -321,8 +324,16 @@ def test_servers_of_jobs_listen_on_the_interface_only(tmp_path: Path) -> None:
         listening = [c for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
         assert len(mine) >= 2
         assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
+        ports = sorted(f"{c.laddr.ip}:{c.laddr.port}" for c in listening)
+        assert len(ports) == 5  # the scheduler's, and those of two nannies and two workers
+        stranger = [sys.executable, Path(__file__).with_name("stranger.py"), *ports]
+        said = subprocess.run(stranger, capture_output=True, text=True, check=True, timeout=300).stdout
+        assert json.loads(said) == {port: [] for port in ports}
+        private = tmp_path / ".private"
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (private, *private.glob("*.pem"))} == {0o700, 0o600}
         environment = dict(workers.each(os.getenv, ["OMP_NUM_THREADS", "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL"]))
         assert environment == {"OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False"}
+    assert not private.exists()
 
 
 def test_wrong_partition(archive: Path, tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""What a batch script needs that starts scheduler and workers by hand, in one allocation: Dask's settings in a folder.
+
+``python -m padflow.allocation FOLDER`` makes a folder for this user alone, with a certificate and ``dask.yaml``. With
+``DASK_CONFIG=FOLDER/dask.yaml`` in their environment, ``dask scheduler --protocol tls --no-dashboard``, ``dask worker``
+and ``padflow run`` use TLS, and let nobody else in.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import dask
+import yaml
+
+from padflow.jobs import WORKER_SETTINGS
+from padflow.private import make_private, write_private
+from padflow.security import new_certificate, security_in, write_certificate
+
+
+def settings_in(folder: Path) -> dict[str, Any]:
+    """Return Dask's settings for a scheduler and workers of the certificate in a folder."""
+    security = security_in(folder)
+    settings = WORKER_SETTINGS | {
+        "temporary-directory": str(folder),
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls.ca-file": security.tls_ca_file,
+        "distributed.scheduler.http.routes": [],  # its HTTP port, which cannot be closed, has nothing to show
+    }
+    for role in ("scheduler", "worker", "client"):
+        files = security.get_tls_config_for_role(role)
+        settings |= {f"distributed.comm.tls.{role}.{name}": files[name] for name in ("cert", "key")}
+    nested: dict[str, Any] = {}
+    with dask.config.set(settings, config=nested):
+        return yaml.safe_load(yaml.safe_dump(nested))
+
+
+def main() -> None:
+    """Make the folder and what is in it."""
+    folder = Path(sys.argv[1]).absolute()
+    make_private(folder)
+    write_certificate(folder, *new_certificate())
+    write_private(folder / "dask.yaml", yaml.safe_dump(settings_in(folder)))
+
+
+if __name__ == "__main__":
+    main()
