@@ -6,6 +6,7 @@ event loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,8 +38,16 @@ def encode_shard(values: np.ndarray, *, chunk_rows: int) -> bytes:
     return b"".join([*chunks, index, google_crc32c.value(index).to_bytes(_CHECKSUM_BYTES, "little")])
 
 
-def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunks: int) -> None:
-    """Read rows of a part from its row `first` on, as many as `out` has.
+def read_rows(
+    path: Path,
+    first: int,
+    out: np.ndarray,
+    *,
+    chunk_rows: int,
+    chunks: int,
+    opened: Callable[[], BinaryIO] | None = None,
+) -> None:
+    """Read rows of a part from its row `first` on, as many as `out` has, all through one open file.
 
     Parameters
     ----------
@@ -46,6 +55,8 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
         C-contiguous; filled in place.
     chunk_rows, chunks : int
         Rows in a chunk, and chunks in the shard; 0 where the file is a chunk and no shard.
+    opened : callable, optional
+        Opens the file, where what lies at `path` may be a newer one.
 
     Raises
     ------
@@ -56,7 +67,7 @@ def read_rows(path: Path, first: int, out: np.ndarray, *, chunk_rows: int, chunk
     """
     begin, end = first // chunk_rows, -(-(first + len(out)) // chunk_rows)
     try:
-        with path.open("rb") as file:
+        with opened() if opened else path.open("rb") as file:
             places = _places(file, chunks)[begin:end] if chunks else [(0, -1)]
             for number, (offset, size) in enumerate(places, begin):
                 file.seek(offset)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from padflow.durable import read_json, sha256_of, sync_file, write_bytes
 from padflow.errors import PadflowError
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
+from padflow.states import Snapshot, keep_replaced
 from padflow.templates import ArraySpec
 
 
@@ -57,7 +58,7 @@ def prepare_group(
     where = root.require_group(group)
     where.update_attributes(dict(attributes))
     for spec in specs:
-        _prepare_array(where, spec, rows=rows, rows_per_part=rows_per_part, shown=f"{store}/{group}/{spec.name}")
+        _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
     for name, (values, axis_attributes) in axes.items():
         plain = dict(axis_attributes)
         dimension = plain.pop("dimension", name)
@@ -70,7 +71,7 @@ def prepare_group(
         sync_file(path)
 
 
-def _prepare_array(where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int, shown: str) -> None:
+def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int) -> None:
     shape = (rows, *spec.sizes)
     layout = spec.chunks(rows_per_part)
     if spec.name not in where:
@@ -90,11 +91,13 @@ def _prepare_array(where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_pa
     found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
     if array.shape[1:] != spec.sizes or found != layout:
         raise PadflowError(
-            f"{shown} has shape {array.shape} and {found}; this run needs {shape} and {layout}. Choose another "
-            "--workdir, or the archive.rows_per_part it was made with."
+            f"{store}/{where.basename}/{spec.name} has shape {array.shape} and {found}; this run needs {shape} and "
+            f"{layout}. Choose another --workdir, or the archive.rows_per_part it was made with."
         )
     array.update_attributes(dict(spec.attributes))
     if array.shape != shape:
+        for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr will remove them
+            keep_replaced(store, part_path(where.basename, spec, index))
         array.resize(shape)
 
 
@@ -118,7 +121,7 @@ DAMAGES = (RuntimeError, ValueError, TypeError, KeyError)
 
 
 @contextmanager
-def _reading(store: Path, what: str) -> Iterator[None]:
+def reading(store: Path, what: str) -> Iterator[None]:
     """Say of a file that is not whole what can be done."""
     try:
         yield
@@ -174,11 +177,16 @@ def write_part(
         for spec in specs:
             content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
             relative = part_path(group, spec, index)
-            writes.append(pool.submit(write_bytes, store / relative, content))
+            writes.append(pool.submit(_replace_part, store, relative, content))
             written[relative] = [len(content), sha256_of(content)]
     for write in writes:
         write.result()
     return written
+
+
+def _replace_part(store: Path, relative: str, content: bytes) -> None:
+    keep_replaced(store, relative)
+    write_bytes(store / relative, content)
 
 
 def part_path(group: str, spec: ArraySpec, index: int) -> str:
@@ -186,26 +194,28 @@ def part_path(group: str, spec: ArraySpec, index: int) -> str:
     return "/".join([group, spec.name, "c", str(index), *("0" for _ in spec.sizes)])
 
 
-class _GroupReader:
+class GroupReader:
     """Reads rows of the arrays of one group of a store; small and cheap to send to a worker."""
 
-    def __init__(self, store: Path, group: str):
+    def __init__(self, store: Path, group: str, *, snapshot: Snapshot | None = None):
         self.store, self.group = Path(store), group
+        self._snapshot = snapshot or Snapshot(self.store)
 
-    def __getstate__(self) -> tuple[Path, str]:
-        return self.store, self.group
+    def __getstate__(self) -> tuple[Path, str, Snapshot]:
+        return self.store, self.group, self._snapshot
 
-    def __setstate__(self, state: tuple[Path, str]) -> None:
-        self.store, self.group = state
+    def __setstate__(self, state: tuple[Path, str, Snapshot]) -> None:
+        self.store, self.group, self._snapshot = state
 
     @cached_property
     def _arrays(self) -> zarr.Group:
         return zarr.open_group(self.store, path=self.group, mode="r", zarr_format=3, use_consolidated=False)
 
-    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
-        with _reading(self.store, f"{self.group}/{name}"):
+    def read_array(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return rows [start, stop) of an array along time, as far as there are."""
+        with reading(self.store, f"{self.group}/{name}"):
             array = self._cached(name)
-        start, stop = max(start, 0), min(stop, array.shape[0])
+        start, stop = max(start, 0), min(stop, self._length(array))
         out = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
         chunk_rows = array.chunks[0]
         rows_per_part, chunks = (array.shards[0], array.shards[0] // chunk_rows) if array.shards else (chunk_rows, 0)
@@ -214,22 +224,28 @@ class _GroupReader:
             low, high = max(start, first), min(stop, first + rows_per_part)
             part = out[low - start : high - start]
             key = array.metadata.encode_chunk_key((index, *(0 for _ in array.shape[1:])))
+            relative = f"{self.group}/{name}/{key}"
+            opened = partial(self._snapshot.open, relative)
             try:
-                path = self.store / self.group / name / key
-                read_rows(path, low - first, part, chunk_rows=chunk_rows, chunks=chunks)
+                read_rows(self.store / relative, low - first, part, chunk_rows=chunk_rows, chunks=chunks, opened=opened)
             except FileNotFoundError:
                 part[...] = array.fill_value
         return out
+
+    def _length(self, array: zarr.Array) -> int:
+        """Return the rows that are to be seen: while a run changes a store, arrays grow before their parts come."""
+        return array.shape[0] if self._snapshot.rows is None else self._snapshot.rows[self.group]
 
     def _cached(self, name: str) -> zarr.Array:
         # Opening an array parses its metadata, which costs as much as reading a block of it.
         cache = self.__dict__.setdefault("_open", {})
         if name not in cache:
+            self._snapshot.check()
             cache[name] = self._arrays[name]
         return cache[name]
 
 
-class ArchiveReader(_GroupReader):
+class ArchiveReader(GroupReader):
     """Read rows of one group of an archive.
 
     Parameters
@@ -243,7 +259,7 @@ class ArchiveReader(_GroupReader):
     @cached_property
     def rows(self) -> int:
         """Number of records."""
-        return self._arrays["time"].shape[0]
+        return self._length(self._cached("time"))
 
     @cached_property
     def axes(self) -> dict[str, np.ndarray]:
@@ -254,26 +270,26 @@ class ArchiveReader(_GroupReader):
         """Return the times of rows [start, stop) as datetime64[ns]."""
         first, end, known = self.__dict__.get("_last_times", (0, -1, None))
         if not first <= start <= stop <= end:
-            first, known = start, self._rows("time", start, stop).view("datetime64[ns]")
+            first, known = start, self.read_array("time", start, stop).view("datetime64[ns]")
             self.__dict__["_last_times"] = (start, stop, known)
         return known[start - first : stop - first]
 
     def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
         """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
         there = (self.store / self.group / name / "zarr.json").is_file()
-        return self._rows(name, start, stop) if there else None
+        return self.read_array(name, start, stop) if there else None
 
     def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
         """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
         found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
         return Records(
             self.times(start, stop),
-            self._rows("flux", start, stop),
+            self.read_array("flux", start, stop),
             {name: values for name, values in found.items() if values is not None},
         )
 
 
-class ResultsReader(_GroupReader):
+class ResultsReader(GroupReader):
     """Read rows of the arrays of one group of a results store.
 
     Parameters
@@ -286,7 +302,7 @@ class ResultsReader(_GroupReader):
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows [start, stop) of an array."""
-        return self._rows(name, start, stop)
+        return self.read_array(name, start, stop)
 
 
 def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-kills", action="store_true", help="Kill processes at 100 moments, not at some of them.")
+    parser.addoption("--all-readers", action="store_true", help="Read an archive in 100 threads while it grows.")
     parser.addoption("--demo-archive", action="store_true", help="Hand the demo's archive to the batch scripts.")
     parser.addoption("--sequences", type=int, default=200, help="Random sequences of commands and mishaps to try.")
 

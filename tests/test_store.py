@@ -354,11 +354,11 @@ def test_a_damaged_part_is_an_error_for_every_reader_and_never_a_value(stored, n
             del content[place:]
         path.write_bytes(content)
         with pytest.raises(PadflowError, match=rf"rbspa/{name}/c/0\S* is damaged.*padflow verify --repair"):
-            ArchiveReader(store, "rbspa")._rows(name, 0, 2048)
+            ArchiveReader(store, "rbspa").read_array(name, 0, 2048)
         with pytest.raises((RuntimeError, ValueError)):
             xr.open_zarr(store, group="rbspa", consolidated=False, chunks=None, decode_times=False)[name].load()
     path.write_bytes(whole)
-    np.testing.assert_array_equal(ArchiveReader(store, "rbspa")._rows(name, 0, 2048), values[name])
+    np.testing.assert_array_equal(ArchiveReader(store, "rbspa").read_array(name, 0, 2048), values[name])
 
 
 @pytest.mark.parametrize("lost", ["zarr.json", "rbspa/zarr.json", "rbspa/flux/zarr.json", "rbspa/energy/c/0"])

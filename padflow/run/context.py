@@ -16,9 +16,10 @@ from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
 from padflow.durable import read_json, write_json
 from padflow.instruments import Instrument
-from padflow.run.ledger import PartTask, content_of, digest, receipts, run_parts
+from padflow.run.ledger import PartTask, content_of, digest, is_done, receipts, run_parts
 from padflow.run.progress import Progress
 from padflow.run.trainer import Trainer
+from padflow.states import begin_change, commit_change, state_of
 
 UNKNOWN = ""
 """Key of a part while what it reads is not there."""
@@ -93,6 +94,25 @@ class Run:
         path = self.directory / "run.json"
         values: dict[str, Any] = read_json(path) or {}
         write_json(path, values | {key: value})
+
+
+def begin_parts(run: Run, store: str, stage: str, tasks: list[PartTask]) -> None:
+    """Begin a change of a store where a stage has parts of it to do, or their number is another."""
+    known, path = rows_of(run), run.directory / store
+    parts = [(task.group, task.index) for task in tasks if not is_done(run.directory, stage, task)]
+    state = state_of(path)
+    if parts or state is None or {name: (state.rows or {}).get(name) for name in known} != known:
+        begin_change(path, parts)
+
+
+def commit_parts(run: Run, store: str) -> None:
+    """Let readers see a store whose parts are all whole."""
+    commit_change(run.directory / store, rows_of(run))
+
+
+def rows_of(run: Run) -> dict[str, int]:
+    """Return the records of each group."""
+    return {group.group: group.rows for group in run.groups}
 
 
 def part_tasks(directory: Path, groups: list[GroupPlan], *context: str, halo: bool) -> list[PartTask]:

@@ -16,7 +16,7 @@ from padflow.clients import Died
 from padflow.clusters import choose_workers, machine_memory_bytes
 from padflow.errors import PadflowError
 from padflow.fitting import START_SCORES
-from padflow.run.context import Run
+from padflow.run.context import Run, begin_parts, commit_parts
 from padflow.run.fitting import check_fit
 from padflow.run.layout import ARCHIVE
 from padflow.run.ledger import PartTask, receipts, run_parts
@@ -118,8 +118,6 @@ def ingest(run: Run) -> None:
 def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
     axes = run.catalog.archive_axes()
     store = run.directory / ARCHIVE
-    for group in run.groups:
-        prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)
     tasks = [
         PartTask(
             span.group,
@@ -132,6 +130,9 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         for group in run.groups
         for span in group.parts()
     ]
+    begin_parts(run, ARCHIVE, "ingest", tasks)
+    for group in run.groups:
+        prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)
     function = IngestPart(
         source=run.catalog.source,
         instrument=run.instrument,
@@ -155,6 +156,8 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         stage.summary = f"{stage.records:,} records written"
         if bad:
             stage.summary += f"; {len(set(bad))} files could not be read after all"
+    if not bad:
+        commit_parts(run, ARCHIVE)
     return sorted(set(bad))
 
 

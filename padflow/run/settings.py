@@ -11,6 +11,7 @@ from padflow.durable import sync_folder
 from padflow.errors import ConfigError, brief
 from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import RECEIPTS
+from padflow.states import forget_state
 
 STAGES = ("ingest", "train", "pca", "score", "cluster", "label", "report")
 LEAVES = {
@@ -108,6 +109,8 @@ def left_from(directory: Path, stage: str) -> list[Path]:
 def clear_from(directory: Path, stage: str) -> None:
     """Forget what a stage and those after it have done."""
     for path in left_from(directory, stage):
+        if path.name in (ARCHIVE, RESULTS):
+            forget_state(path)
         if path.is_dir():
             shutil.rmtree(path)
         else:

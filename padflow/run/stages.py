@@ -24,7 +24,7 @@ from padflow.instruments import load_instrument
 from padflow.local import local_path
 from padflow.model import Model, pack_projection
 from padflow.packing import pack_arrays
-from padflow.run.context import Run, label_tasks, run_pass, score_tasks
+from padflow.run.context import Run, begin_parts, commit_parts, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
 from padflow.run.fitting import (
     fit_autoencoder,
@@ -135,6 +135,8 @@ def _write_provenance(run: Run, command: str) -> None:
 def score(run: Run) -> list[PartTask]:
     """Score every record; return the tasks, whose keys name what they depend on."""
     components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
+    tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
+    begin_parts(run, RESULTS, "score", tasks)
     for group in run.groups:
         prepare_group(
             run.directory / RESULTS,
@@ -145,7 +147,6 @@ def score(run: Run) -> list[PartTask]:
             axes={},
             attributes={"Conventions": "CF-1.11", "spacecraft": group.group, "padflow_version": __version__},
         )
-    tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
     of_run = run.directory, run.config
     run_pass(run, "score", tasks, ScorePart.of(*of_run), stand_in=ScoreStandIn.of(*of_run))
     return tasks
@@ -154,10 +155,12 @@ def score(run: Run) -> list[PartTask]:
 def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
     """Give every scored record its class."""
     tasks = label_tasks(run.directory, scored, classes=fitted(run, "cluster")["key"])
+    begin_parts(run, RESULTS, "label", tasks)
     of_run = run.directory, run.config
     for task in run_pass(run, "label", tasks, LabelPart.of(*of_run), stand_in=LabelStandIn.of(*of_run)):
         # Its scores would say that its records were selected.
         put_stand_in(run.directory, "score", task, function=ScoreStandIn.of(*of_run), workers=run.workers)
+    commit_parts(run, RESULTS)
     return tasks
 
 
