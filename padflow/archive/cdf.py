@@ -30,7 +30,7 @@ from padflow.archive.cdf_axes import (
     without_ones,
 )
 from padflow.archive.cdf_layout import DEPENDS, plain_file, read_layout
-from padflow.archive.cdf_values import Variable, default_pad, never_written, read_values
+from padflow.archive.cdf_values import TEXT_TYPES, Variable, default_pad, never_written, read_values
 from padflow.archive.clean import all_numbers, clean_flux, clean_place, fill_numbers, is_fill, is_one_of
 from padflow.archive.epochs import LeapSeconds, to_datetime64
 from padflow.archive.regrid import onto_energies, onto_pitch_angles
@@ -91,9 +91,9 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
     ------
     BadFile
         With the reason ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``unreadable``,
-        ``wrong_checksum``, ``absurd_size``, ``missing_variable``, ``wrong_type``, ``wrong_shape``, ``wrong_units``,
-        ``bad_axis``, ``varying_axis``, ``unclear_axes``,
-        ``no_records``, ``no_valid_time``, ``wrong_day`` or ``all_fill``.
+        ``wrong_checksum``, ``absurd_size``, ``unsupported``, ``missing_variable``, ``wrong_type``, ``wrong_shape``,
+        ``wrong_units``, ``bad_axis``, ``varying_axis``, ``unclear_axes``, ``no_records``, ``no_valid_time``,
+        ``wrong_day`` or ``all_fill``.
     """
     with _opened(path, instrument, spacecraft) as file:
         file.check_units()
@@ -185,6 +185,8 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
         if isinstance(error, OSError) and error.errno in NO_SPACE:  # for the plain copy: no fault of the file
             raise explained(error, Path(tempfile.gettempdir()) / path.name) from error
+        if isinstance(error, OSError) and error.errno:
+            raise BadFile("unreadable", f"{path} cannot be read: {error.strerror}") from error
         message = f"{path} cannot be read ({type(error).__name__}: {error}); download it again"
         raise BadFile("unreadable", message) from error
 
@@ -251,6 +253,12 @@ class _File:
                 f"{self.path} has no variable {name!r} ({role} of instrument {self.instrument.name}); it has {shown}",
             )
         variable = self.layout.variables[name.lower()]
+        if variable.data_type in TEXT_TYPES:
+            raise BadFile(
+                "wrong_type",
+                f"{name} in {self.path} holds text, and {role} of instrument {self.instrument.name} needs numbers; "
+                "name another variable in the instrument's YAML file",
+            )
         if variable.data_type not in types:
             raise BadFile("wrong_type", f"{name} in {self.path} has CDF type {variable.data_type}, not one of {types}")
         return variable

@@ -8,12 +8,13 @@ records that were never written.
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from padflow.archive.cdf_packing import unpack
 
 _TYPES = {
     **dict.fromkeys((1, 41, 51, 52), "i1"),
@@ -31,13 +32,15 @@ TYPE_BYTES = {number: np.dtype(code).itemsize for number, code in _TYPES.items()
 class Block(NamedTuple):
     """Consecutive records of a variable: the first one's number, their number, and where their bytes are.
 
-    ``packed_bytes`` is the size of the gzip stream, or 0; ``held_bytes`` the size of the values in it.
+    ``packed_bytes`` is the size of the packed stream, or 0; ``packing`` how it is packed; ``held_bytes`` the size of
+    the values in it.
     """
 
     first: int
     records: int
     offset: int
     packed_bytes: int
+    packing: int
     held_bytes: int
 
 
@@ -175,7 +178,7 @@ def _read_written(path: Path, layout: Layout, variable: Variable, first_record: 
             place = target[start : start + number * record_bytes]
             if block.packed_bytes:
                 file.seek(block.offset)
-                unpacked = gunzip(file.read(block.packed_bytes), block.held_bytes)
+                unpacked = unpack(file.read(block.packed_bytes), block.held_bytes, block.packing)
                 place[:] = memoryview(unpacked)[skipped * record_bytes : (skipped + number) * record_bytes]
             else:
                 file.seek(block.offset + skipped * record_bytes)
@@ -191,12 +194,3 @@ def attribute_value(data_type: int, elements: int, stored: bytes, *, byte_order:
     dtype = np.dtype(_TYPES[data_type])
     values = np.frombuffer(stored, dtype.newbyteorder(byte_order), count=elements).astype(dtype)
     return values[0] if elements == 1 else values
-
-
-def gunzip(packed: bytes, size: int) -> bytes:
-    """Unpack to exactly ``size`` bytes: never to more, whatever the stream holds; its checksum is checked."""
-    stream = zlib.decompressobj(wbits=31)
-    content = stream.decompress(packed, size + 1)
-    if len(content) != size or not stream.eof:
-        raise ValueError(f"a gzip stream holds {len(content)} bytes or more where {size} belong")
-    return content

@@ -54,7 +54,7 @@ BYTES_ALLOWED = 64 * 2**20
 STRAY_NS, DAY_NS = 300 * 10**9, 86_400 * 10**9
 FIRST = date(2013, 2, 1)
 REASONS = {
-    *("dangling_link", "empty", "not_cdf", "truncated", "unreadable", "wrong_checksum", "absurd_size"),
+    *("dangling_link", "empty", "not_cdf", "truncated", "unreadable", "wrong_checksum", "absurd_size", "unsupported"),
     *("missing_variable", "wrong_type", "wrong_shape", "wrong_units", "bad_axis", "varying_axis", "unclear_axes"),
     *("no_records", "no_valid_time", "wrong_day", "all_fill"),
 }
