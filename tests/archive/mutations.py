@@ -148,6 +148,29 @@ def _claim(content: bytes, random: np.random.Generator) -> bytes:
     return bytes(damaged)
 
 
+def overlap(content: bytes, random: np.random.Generator) -> bytes:
+    """An internal record reaches into those that follow, or an index refers to the block of another variable."""
+    records = internal_records(content)
+    wide = content[:4] == b"\xcd\xf3\x00\x01"
+    layout = struct.Struct(">q" if wide else ">i")
+    damaged = bytearray(content)
+    indexes = [offset for offset, _, kind in records if kind == VXR]
+    blocks = [offset for offset, _, kind in records if kind in (VVR, CVVR)]
+    if random.random() < 0.5 and len(indexes) > 1:
+        offset = indexes[random.integers(len(indexes))]
+        head = layout.size + 4 + layout.size
+        room, used = struct.unpack_from(">2i", content, offset + head)
+        if 0 < used <= room < 1000:
+            place = offset + head + 8 + 8 * room + layout.size * int(random.integers(used))
+            layout.pack_into(damaged, place, blocks[random.integers(len(blocks))])
+        return bytes(damaged)
+    number = int(random.integers(len(records)))
+    offset, size, _ = records[number]
+    beyond = [other_size for _, other_size, _ in records[number + 1 : number + 1 + random.integers(1, 9)]]
+    layout.pack_into(damaged, offset, size + sum(beyond) - int(random.integers(2)))
+    return bytes(damaged)
+
+
 MUTATIONS: dict[str, Mutation] = {
     function.__name__: function
     for function in (
@@ -159,5 +182,6 @@ MUTATIONS: dict[str, Mutation] = {
         shift,
         absurd_counts,
         bomb,
+        overlap,
     )
 }

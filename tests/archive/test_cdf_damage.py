@@ -17,6 +17,7 @@ from padflow.instruments import INSTRUMENTS
 
 REPT = INSTRUMENTS["rept"]
 DAY = date(2013, 3, 17)
+GDR = 320
 MEMORY_LIMIT = 50_000_000  # the files have 30 kB
 
 
@@ -190,3 +191,82 @@ def test_gzip_that_unpacks_to_more_than_it_says(tmp_path, factory, check):
     damaged = put(whole, block + 16, ">q", len(bomb))
     damaged = damaged[: block + 24] + bomb + damaged[block + 24 + len(bomb) :]
     assert check(damaged) == ("unreadable", "unreadable")
+
+
+def message(tmp_path, damaged: bytes) -> str:
+    path = tmp_path / "damaged.cdf"
+    path.write_bytes(damaged)
+    with pytest.raises(BadFile) as caught:
+        inspect(path, REPT, "rbspa", DAY)
+    return caught.value.message
+
+
+def overlapping(content: bytes, record: bytes, number: int) -> tuple[bytes, int]:
+    """Append copies of a record, each of which reaches to the end and names the next; return the first one's place."""
+    first, end = len(content), len(content) + (number + 1) * len(record)
+    copies = b""
+    for place in range(first, end, len(record)):
+        copies += put(put(record, 0, ">q", end - place), 12, ">q", place + len(record))
+    return put(content, GDR + 36, ">q", end) + copies, first
+
+
+@pytest.mark.parametrize("number", [300, 3000])
+def test_attributes_that_overlap_are_refused_before_they_take_memory(tmp_path, content, number):
+    descriptor = content.index(b"FILLVAL" + bytes(200)) - 68
+    assert struct.unpack_from(">qi", content, descriptor)[1] == 4
+    (entry,) = struct.unpack_from(">q", content, descriptor + 48)
+    size, kind = struct.unpack_from(">qi", content, entry)
+    assert kind == 9
+    damaged, first = overlapping(content, content[entry : entry + size] + bytes(1000), number)
+    damaged = put(put(damaged, descriptor + 48, ">q", first), descriptor + 56, ">i", number)
+    tracemalloc.start()
+    try:
+        assert "records overlap" in message(tmp_path, damaged)
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(damaged)
+    finally:
+        tracemalloc.stop()
+
+
+def test_attributes_that_claim_too_much_are_refused(tmp_path, content):
+    descriptor = content.index(b"FILLVAL" + bytes(200)) - 68
+    (entry,) = struct.unpack_from(">q", content, descriptor + 48)
+    size, kind, following, number, _, variable = struct.unpack_from(">qiqiii", content, entry)
+    place, size = len(content), 56 + 8 * 1000
+    large = struct.pack(">qiqiiii", size, kind, following, number, 45, variable, 1000).ljust(size, b"\0")
+    damaged = put(put(content + large, descriptor + 48, ">q", place), GDR + 36, ">q", place + size)
+    assert "an attribute claims 8000 bytes" in message(tmp_path, damaged)
+
+
+def test_variables_that_overlap_are_refused(tmp_path, content):
+    place = description(content, "FPDU")
+    (size,) = struct.unpack_from(">q", content, place)
+    damaged, first = overlapping(content, content[place : place + size] + bytes(100), 2000)
+    damaged = put(put(damaged, GDR + 20, ">q", first), GDR + 60, ">i", 2000)
+    assert "records overlap" in message(tmp_path, damaged)
+
+
+def test_a_block_within_another_variables_values_is_refused(tmp_path, content):
+    places = {}
+    for name in ("FEDU", "MLT"):
+        (index,) = struct.unpack_from(">q", content, description(content, name) + 28)
+        (room,) = struct.unpack_from(">i", content, index + 20)
+        places[name] = index + 28 + 8 * room
+    (block,) = struct.unpack_from(">q", content, places["FEDU"])
+    forged = put(content, block + 100, ">qi", 12 + 8 * 8, 7)  # a block that would do for MLT
+    damaged = put(forged, places["MLT"], ">q", block + 100)
+    assert "begins within another one" in message(tmp_path, damaged)
+
+
+def test_an_index_of_many_levels_is_walked_once(tmp_path, content):
+    """Each level names the next in its first entry; no recursion, and no level is gone through for each entry below."""
+    variable = description(content, "MLT")
+    (index,) = struct.unpack_from(">q", content, variable + 28)
+    levels, size = 3000, 28 + 16
+    damaged = content
+    for number in range(levels):
+        below = index if number == levels - 1 else len(content) + (number + 1) * size
+        damaged += struct.pack(">qiqiiiiq", size, 6, 0, 1, 1, 0, 7, below)
+    damaged = put(put(damaged, variable + 28, ">q", len(content)), GDR + 36, ">q", len(damaged))
+    path = tmp_path / "deep.cdf"
+    path.write_bytes(damaged)
+    assert outcome(path) == ("good", "good")
