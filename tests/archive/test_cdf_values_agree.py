@@ -48,11 +48,11 @@ class Form:
 
 
 CHOICES = {
-    "encoding": (1, 2, 4, 5, 6, 7, 9, 11, 12, 13),
+    "encoding": (1, 2, 4, 5, 6, 7, 9, 11, 12, 13, 16, 17, 19),
     "columns_first": (False, True),
     "backward": (False, False, True),
-    "file_packing": (PLAIN, PLAIN, GZIP),
-    "packing": (PLAIN, GZIP),
+    "file_packing": (PLAIN, PLAIN, RLE, GZIP),
+    "packing": (PLAIN, RLE, GZIP),
     "block": (0, 1, 3, 50),
     "sparse": (NOT_SPARSE, PAD_SPARSE, PREVIOUS_SPARSE),
     "pad": (None, 0.0, 77.0),
@@ -156,7 +156,8 @@ def as_float32(raw: np.ndarray, fills: list[float]) -> np.ndarray:
 
 def missing_records(form: Form, gone: list[int]) -> list[int]:
     """Return those of the records never written of which that can be known and for which no other stands."""
-    if form.sparse == NOT_SPARSE and form.pad == 0:  # the library wrote zeros, as flux may be
+    pad = 0 if form.pad is None and form.backward else form.pad  # CDF 2 has no other of its own
+    if form.sparse == NOT_SPARSE and pad == 0:  # the library wrote zeros, as flux may be
         return []
     if form.sparse != PREVIOUS_SPARSE:
         return gone
