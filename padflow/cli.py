@@ -197,6 +197,10 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose
     from padflow.run.stages import run_all
 
     outcome = run_all(run, until="ingest")
+    from padflow.printing import simulated_lines
+
+    for line in simulated_lines(outcome.run):
+        click.echo(line)
     click.echo(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
     _say_set_aside(outcome.run)
 

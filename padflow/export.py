@@ -13,6 +13,7 @@ from padflow.durable import PARTIAL
 from padflow.errors import ConfigError, PadflowError
 from padflow.local import local_path
 from padflow.opening import open_archive, open_results
+from padflow.origin import SIMULATED
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")
 CSV_ROWS = 100_000
@@ -114,15 +115,18 @@ def _cf_flags(variable: xr.DataArray) -> dict[str, Any]:
 
 def _write_csv(dataset: xr.Dataset, names: list[str], path: Path) -> None:
     components = dataset.sizes["component"]
+    # A column, for a line of comment would stop most readers.
+    mark = {SIMULATED: dataset.attrs[SIMULATED]} if SIMULATED in dataset.attrs else {}
     plain = ["cluster", "reason", "distance", "margin", "reconstruction_error", *names]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components))])
+        writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components)), *mark])
         for start in range(0, dataset.sizes["time"], CSV_ROWS):
             block = dataset.isel(time=slice(start, start + CSV_ROWS)).load()
             columns = [np.datetime_as_string(block["time"].values, unit="ns")]
             columns += [_text(block[name].values) for name in plain]
             columns += [_text(column) for column in block["score"].values.T]
+            columns += [[words] * block.sizes["time"] for words in mark.values()]
             writer.writerows(zip(*columns, strict=True))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from padflow.durable import read_json
 from padflow.errors import printable
+from padflow.origin import SIMULATED, simulated_words
 from padflow.run.ledger import parts_set_aside, receipts
 from padflow.run.progress import describe
 
@@ -43,6 +44,8 @@ def status_text(facts: dict[str, Any]) -> str:
         doing = f": {progress['stage']}, {describe(progress)}" if progress else ""
         lines.append(f"at work   process {who['pid']} on {who['host']}{doing}")
     files = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(facts["files"].items()))
+    if words := facts["simulated"]:
+        lines.append(f"data      {SIMULATED}: {words}")
     lines += [f"records   {facts['records']:,}", f"files     {files}"]
     lines += [f"{stage:<9} {p['parts_done']} of {p['parts']} parts" for stage, p in facts["stages"].items()]
     lines += [f"{name:<9} {'fitted' if there else 'not yet'}" for name, there in facts["fits"].items()]
@@ -55,7 +58,7 @@ def outcome_text(outcome: Outcome) -> str:
     """Return the classes that a run found, what it left out, and where its report is."""
     directory = outcome.run.directory
     sizes = _class_sizes(directory)
-    lines = ["class  shape           records   share"]
+    lines = [*simulated_lines(outcome.run), "class  shape           records   share"]
     for cluster in read_json(directory / "model" / "model.json")["clusters"]:
         records = sizes[cluster["cluster"]]
         share = records / max(1, outcome.labelled)
@@ -68,6 +71,12 @@ def outcome_text(outcome: Outcome) -> str:
         f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)",
     ]
     return "\n".join(lines)
+
+
+def simulated_lines(run: Run) -> list[str]:
+    """Return a line that says that the data are simulated, or none."""
+    words = simulated_words(run.catalog.origin_of_files())
+    return [f"{SIMULATED}: {words}"] if words else []
 
 
 def _class_sizes(directory: Path) -> list[int]:

@@ -56,7 +56,7 @@ def prepare_group(
             path.unlink()
     root = zarr.open_group(store, mode="a", zarr_format=3, use_consolidated=False)
     where = root.require_group(group)
-    where.update_attributes(dict(attributes))
+    where.attrs.put(dict(attributes))  # all of them: what a file no longer says is gone
     for spec in specs:
         _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
     for name, (values, axis_attributes) in axes.items():

@@ -236,8 +236,9 @@ def test_ingest_then_status_and_verify(padflow: Callable, config: Path, serial, 
     ended = padflow("ingest", config, "--workdir", directory)
     assert ended.status == 0, ended.err
     records = package.open_archive(directory).sizes["time"]
-    assert f"{records:,} records in" in ended.out
+    assert ended.out == f"SIMULATED: no measurement\n{records:,} records in {directory / 'archive.zarr'}\n"
     ended = padflow("status", directory)
+    assert "data      SIMULATED: no measurement" in ended.out
     parts = -(-records // 2048)
     assert f"ingest    {parts} of {parts} parts" in ended.out
     assert f"label     0 of {parts} parts" in ended.out

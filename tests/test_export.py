@@ -40,6 +40,10 @@ def test_netcdf_is_what_other_tools_read(finished_run, expected: xr.Dataset, tmp
     export(finished_run, tmp_path / "labels.nc", start=START, end=END)
     with netCDF4.Dataset(tmp_path / "labels.nc") as file:
         file.set_auto_mask(False)
+        assert file.title.startswith("SIMULATED: ")
+        assert file.SIMULATED == "no measurement"
+        assert file.cdf_Generated_by == "padflow simulate"
+        assert file.cdf_PI_name == "none (SIMULATED)"
         time = file["time"]
         found = netCDF4.num2date(time[:], time.units, time.calendar, only_use_cftime_datetimes=False)
         offset = np.abs(np.array(found, "datetime64[us]").astype("datetime64[ns]") - expected["time"].values)
@@ -88,7 +92,8 @@ def test_csv(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     assert export(finished_run, output, start=START, end=END, spacecraft="rbspa") == expected.sizes["time"]
     with output.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["time", *VALUES, *PLACES, *(f"score_{i}" for i in range(1, 6))]
+    assert list(rows[0]) == ["time", *VALUES, *PLACES, *(f"score_{i}" for i in range(1, 6)), "SIMULATED"]
+    assert {row["SIMULATED"] for row in rows} == {"no measurement"}
     found = {name: [row[name] for row in rows] for name in rows[0]}
     np.testing.assert_array_equal(np.array(found["time"], "datetime64[ns]"), expected["time"].values)
     assert found["cluster"] == [str(value) for value in expected["cluster"].values]

@@ -11,7 +11,7 @@ from padflow.durable import is_inside, is_plain_name, read_json, write_json
 from padflow.errors import PadflowError
 
 Status = Literal["used", "superseded", "set_aside"]
-FORMAT = 2
+FORMAT = 3
 
 RecordsByDay = dict[str, dict[str, int]]
 """Numbers of records by spacecraft and UTC day (YYYY-MM-DD)."""
@@ -48,6 +48,8 @@ class FileEntry:
         Counts of what was left out or looked odd.
     axes : str
         Name of its pitch angles and energies in `Catalog.axes`.
+    origin : str
+        Name in `Catalog.origins` of what it says of its origin.
     """
 
     path: str
@@ -65,6 +67,7 @@ class FileEntry:
     stray_ns: tuple[int, ...] = ()
     notes: dict[str, int] = field(default_factory=dict)
     axes: str = ""
+    origin: str = ""
 
     def set_aside(self, reason: str, message: str) -> FileEntry:
         """Return the entry as one that gives nothing."""
@@ -94,6 +97,8 @@ class Catalog:
     kept : dict of str to dict
         Records by spacecraft and day that the archive held before this catalogue was made, and goes on holding:
         while its parts are written again, they do not tell.
+    origins : dict of str to dict
+        What files say of their origin (`padflow.origin`), by name.
     """
 
     source: str
@@ -101,6 +106,7 @@ class Catalog:
     files: tuple[FileEntry, ...]
     axes: dict[str, dict[str, list[float]]]
     kept: RecordsByDay = field(default_factory=dict)
+    origins: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def used(self) -> list[FileEntry]:
         """Return the files that give records."""
@@ -116,6 +122,11 @@ class Catalog:
         if len(names) != 1:
             raise PadflowError(f"The catalogue's files have {len(names)} sets of axes; expected one.")
         return self.axes[names.pop()]
+
+    def origin_of_files(self, spacecraft: str | None = None) -> list[dict[str, str]]:
+        """Return what each used file, of one spacecraft or of all, says of its origin."""
+        used = (entry for entry in self.used() if spacecraft in (None, entry.spacecraft))
+        return [self.origins.get(entry.origin, {}) for entry in used]
 
     def with_bad(self, bad: Iterable[tuple[str, str, str]]) -> Catalog:
         """Return a catalogue in which some files, given as (path, reason, message), are set aside."""
@@ -146,6 +157,7 @@ class Catalog:
                 tuple(_entry(file) for file in values["files"]),
                 values["axes"],
                 {group: {day: int(count) for day, count in days.items()} for group, days in values["kept"].items()},
+                {name: {key: str(text) for key, text in said.items()} for name, said in values["origins"].items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise PadflowError(

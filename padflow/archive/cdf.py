@@ -30,6 +30,7 @@ from padflow.archive.cdf_axes import (
     without_ones,
 )
 from padflow.archive.cdf_layout import DEPENDS, plain_file, read_layout
+from padflow.archive.cdf_origin import origin_of
 from padflow.archive.cdf_values import TEXT_TYPES, Variable, default_pad, never_written, read_values
 from padflow.archive.clean import all_numbers, clean_flux, clean_place, fill_numbers, is_fill, is_one_of
 from padflow.archive.epochs import LeapSeconds, to_datetime64
@@ -64,6 +65,8 @@ class FileFacts:
         What is odd in a good file: ``energy_of_fill`` and ``pitch_angle_of_fill``, values of the axes that are none,
         whose channels are left out (of all records, where an axis changes with them); ``unread_fill:<variable>``, 1
         for each FILLVAL that is no number.
+    origin : dict of str to str
+        What the file says of its origin (`padflow.archive.cdf_origin`).
     """
 
     pitch_angle: np.ndarray
@@ -71,6 +74,7 @@ class FileFacts:
     times: np.ndarray
     absent: tuple[str, ...]
     notes: dict[str, int] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
 
 
 def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> FileFacts:
@@ -107,6 +111,7 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
             energy=energy.target,
             times=times,
             absent=tuple(name for name in instrument.ephemeris if not file.has_ephemeris(name)),
+            origin=origin_of(file.plain),
             notes={"pitch_angle_of_fill": no_angle, "energy_of_fill": no_energy} | file.unread_fills(),
         )
 

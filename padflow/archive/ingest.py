@@ -18,6 +18,7 @@ from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
 from padflow.archive.scan import own_rows, reason_of
 from padflow.errors import BadFile, PadflowError
 from padflow.instruments import Instrument
+from padflow.origin import group_attributes
 from padflow.records import Records
 from padflow.store import prepare_group, write_part
 from padflow.templates import archive_specs
@@ -185,7 +186,7 @@ def prepare_archive(store: Path, plan: GroupPlan, *, catalog: Catalog, instrumen
         },
         attributes={
             "Conventions": "CF-1.11",
-            "title": f"{instrument.title}, {plan.group}",
+            **group_attributes(catalog.origin_of_files(plan.group), title=f"{instrument.title}, {plan.group}"),
             "instrument": instrument.name,
             "instrument_definition": instrument.model_dump_json(),
             "spacecraft": plan.group,

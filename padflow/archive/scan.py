@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,15 @@ LOOKED_AT_AGAIN = ("other_axes", "overlap", "only_strays", "io_error")
 """Reasons that other files, or the system's state, gave and not the file's own content."""
 KILLS_WORKERS = "kills_workers"
 
-Inspected = tuple[FileEntry, dict[str, list[float]] | None]
+
+class Found(NamedTuple):
+    """What many files have in common: axes, and what they say of their origin."""
+
+    axes: dict[str, list[float]]
+    origin: dict[str, str]
+
+
+Inspected = tuple[FileEntry, Found | None]
 MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]]
 
 
@@ -97,9 +105,10 @@ def scan_archive(
     files = _selected(find_files(source, instrument), config, source)
     known: dict[str, FileEntry] = {}
     axes: dict[str, dict[str, list[float]]] = {}
+    origins: dict[str, dict[str, str]] = {}
     if previous is not None and previous.instrument == digest and previous.source == str(source):
         known = {e.path: e for e in previous.files if not (retry and e.reason in LOOKED_AT_AGAIN)}
-        axes = dict(previous.axes)
+        axes, origins = dict(previous.axes), dict(previous.origins)
     established = {entry.axes for entry in known.values() if entry.status == "used"}
     looked_at: dict[str, FileEntry] = {}
     bad: set[str] = set()
@@ -108,10 +117,10 @@ def scan_archive(
         new = [_blank_entry(file, source) for file in chosen if _relative(file, source) not in looked_at]
         looked_at |= {entry.path: known[entry.path] for entry in new if _is_known(entry, known.get(entry.path))}
         unseen = [(str(source), entry, instrument) for entry in new if entry.path not in looked_at]
-        for entry, found_axes in map_files(_inspect_file, unseen):
+        for entry, found in map_files(_inspect_file, unseen):
             looked_at[entry.path] = entry
-            if found_axes is not None:
-                axes[entry.axes] = found_axes
+            if found is not None:
+                axes[entry.axes], origins[entry.origin] = found
         ordered = sorted(looked_at.values(), key=_in_order)
         entries = without_overlaps(_set_aside_other_axes(ordered, axes, established))
         # A file that only gives a neighbour its strays is no version of its own day.
@@ -122,8 +131,17 @@ def scan_archive(
     entries = _set_aside_idle(entries, config)
     pieces = {_relative(file, source): (file.spacecraft, file.day, file.piece) for file in files}
     entries = _all_entries(entries, superseded, source=source, pieces=pieces)
-    used_axes = {entry.axes for entry in entries}
-    return Catalog(str(source), digest, tuple(entries), {k: v for k, v in axes.items() if k in used_axes})
+    return Catalog(
+        str(source),
+        digest,
+        tuple(entries),
+        axes=_named(axes, {entry.axes for entry in entries}),
+        origins=_named(origins, {entry.origin for entry in entries}),
+    )
+
+
+def _named(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _all_entries(
@@ -253,7 +271,7 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     except BadFile as error:
         return entry.set_aside(reason_of(error), error.message), None
     axes = {"pitch_angle": facts.pitch_angle.tolist(), "energy": facts.energy.tolist()}
-    name = hashlib.sha256(repr(axes).encode()).hexdigest()[:12]
+    found_in_file = Found(axes, facts.origin)
     rows = own_rows(facts.times, entry.day)
     own = facts.times[rows].astype(np.int64)
     midnight = int(np.datetime64(entry.day, "ns").astype(np.int64))
@@ -279,11 +297,16 @@ def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
         edge_ns=tuple(own[near].tolist()),
         stray_ns=tuple(np.unique(valid[stray]).tolist()),
         notes={key: count for key, count in notes.items() if count},
-        axes=name,
+        axes=_digest(axes),
+        origin=_digest(facts.origin),
     )
     if not found.rows and ("outside_day" in found.notes or not found.stray_ns):
-        return found.set_aside("wrong_day", _wrong_day_message(found, valid)), axes
-    return found, axes
+        return found.set_aside("wrong_day", _wrong_day_message(found, valid)), found_in_file
+    return found, found_in_file
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
 
 
 def _wrong_day_message(entry: FileEntry, valid_ns: np.ndarray) -> str:

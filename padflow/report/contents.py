@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from padflow.origin import SIMULATED
 from padflow.report.tables import Run
 
 if TYPE_CHECKING:
@@ -32,4 +34,9 @@ def draw(name: str, run: Run) -> Drawing:
     NothingToDraw
         Where the run has no data for it.
     """
-    return getattr(import_module(f"padflow.report.{FIGURES[name]}"), name)(run)
+    drawing: Drawing = getattr(import_module(f"padflow.report.{FIGURES[name]}"), name)(run)
+    if not run.simulated:
+        return drawing
+    import_module("padflow.report.figures").mark_simulated(drawing.figure)
+    words = f"{SIMULATED} data. "
+    return replace(drawing, caption=words + drawing.caption, alt=words + drawing.alt)

@@ -20,6 +20,8 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
 
+from padflow.origin import NO_MEASUREMENT, SIMULATED
+
 WIDTH_INCHES = 7.0  # text width of a two-column journal page (MNRAS, RASTI)
 LABEL_POINTS = 8
 TICK_POINTS = 7
@@ -27,6 +29,7 @@ DOTS_PER_INCH = 300
 INK = "#222222"
 FAINT = "#8a8a8a"
 SOFT = "#59636e"  # dark enough for small text
+WARNING = "#9c2b00"
 
 # Okabe and Ito (2008), Color Universal Design. Their yellow is unreadable on white: instead, the eighth is
 # the wine of Tol (2021), Colour Schemes.
@@ -70,6 +73,12 @@ def new_figure(height_inches: float, *, width_inches: float = WIDTH_INCHES) -> F
     figure = Figure(figsize=(width_inches, height_inches), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def mark_simulated(figure: Figure) -> None:
+    """Write above a figure that it shows no measurement."""
+    text = f"{SIMULATED}: {NO_MEASUREMENT}"
+    figure.suptitle(text, x=0.99, ha="right", fontsize=TICK_POINTS, fontweight="bold", color=WARNING)
 
 
 def finish(ax: Axes, *, letter: str = "", title: str = "", x: str = "", y: str = "") -> None:

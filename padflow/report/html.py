@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from padflow.durable import refuse_links, write_bytes
 from padflow.local import local_path
+from padflow.origin import SIMULATED, common_attributes, differing_words
 from padflow.report.contents import FIGURES, draw
 from padflow.report.tables import (
     Run,
@@ -119,6 +120,8 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
     return {
         "instrument": instrument_name(run.model),
         "summary": summary_sentences(run),
+        "simulated": run.simulated,
+        "origins": [_origin(run, name) for name in run.spacecraft],
         "run": run,
         "classes": run.classes,
         "n_all": run.n_labelled + run.n_unlabelled,
@@ -141,6 +144,13 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
     }
 
 
+def _origin(run: Run, spacecraft: str) -> dict[str, Any]:
+    """Return what the files of a spacecraft say of their origin: of the first file, and which differ from it."""
+    files = run.origin_of_files(spacecraft)
+    first, differ = common_attributes(files)
+    return {"spacecraft": spacecraft, "first": first, "differ": differing_words(differ, len(files))}
+
+
 def instrument_name(model: dict[str, Any]) -> str:
     """Return the instrument's name, whether the model gives the name alone or a description."""
     instrument = model["instrument"]
@@ -155,8 +165,12 @@ def summary_sentences(run: Run) -> list[str]:
     when = f", {days[0]} to {days[-1]}" if days else ""
     shapes = Counter(row.shape or "without a named shape" for row in run.classes)
     kinds = join([f"{number} {shape}" for shape, number in shapes.most_common()])
+    what = f"{instrument_name(run.model)} on {join(names)}{when}"
+    first = f"{plural(n_all, 'record')} of {what}."
+    if run.simulated:
+        first = f"{SIMULATED} data, {run.simulated}: {plural(n_all, 'record')} made to look like those of {what}."
     sentences = [
-        f"{plural(n_all, 'record')} of {instrument_name(run.model)} on {join(names)}{when}.",
+        first,
         f"{plural(run.n_labelled, 'record')} ({share(run.n_labelled / n_all if n_all else 0)}) were sorted "
         f"into {plural(len(run.classes), 'class', 'classes')} of pitch-angle distributions: "
         f"{kinds or 'none'}.",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from padflow.errors import PadflowError
+from padflow.origin import SIMULATED, simulated_words
 
 # Keys without which the report would be silently poorer; everything else is optional.
 REQUIRED_KEYS = {
@@ -68,6 +70,21 @@ class Run:
     summary: xr.Dataset
     classes: tuple[ClassRow, ...]
     unlabelled: dict[str, dict[str, int]]
+    origins: dict[str, dict[str, str]]
+    """What files say of their origin, by the name that `files` give."""
+
+    def origin_of_files(self, spacecraft: str | None = None) -> list[dict[str, str]]:
+        """Return what each used file, of one spacecraft or of all, says of its origin."""
+        return [
+            self.origins.get(entry.get("origin", ""), {})
+            for entry in self.files
+            if entry["status"] == "used" and spacecraft in (None, entry["spacecraft"])
+        ]
+
+    @property
+    def simulated(self) -> str:
+        """That the data are simulated, in words; empty where no file says so."""
+        return simulated_words(self.origin_of_files())
 
     @property
     def spacecraft(self) -> list[str]:
@@ -104,27 +121,35 @@ def read_run(directory: Path) -> Run:
     """
     model = _read_json(directory, "model/model.json")
     summary = _read_summary(directory)
+    catalog = _read_json(directory, "catalog.json")
     return Run(
         directory=directory,
         config_text=_existing(directory, "config.yaml").read_text(encoding="utf-8"),
         provenance=_read_json(directory, "run.json"),
-        files=_read_json(directory, "catalog.json")["files"],
+        files=catalog["files"],
         model=model,
         summary=summary,
         classes=_class_rows(model, summary),
         unlabelled=_unlabelled(summary),
+        origins=catalog.get("origins", {}),
     )
 
 
 def tables(run: Run) -> dict[str, str]:
     """Return the CSV text of every table of the report by file name."""
-    return {
-        "classes.csv": _csv(*_classes_table(run)),
-        "pads.csv": _csv(*_pads_table(run.summary)),
-        "files.csv": _csv(*_files_table(run.files)),
-        "stages.csv": _csv(*_stages_table(run.provenance["stages"])),
-        "history.csv": _csv(*_history_table(history(run.model))),
+    made = {
+        "classes.csv": _classes_table(run),
+        "pads.csv": _pads_table(run.summary),
+        "files.csv": _files_table(run.files),
+        "stages.csv": _stages_table(run.provenance["stages"]),
+        "history.csv": _history_table(history(run.model)),
     }
+    return {name: _csv(*_marked(*table, words=run.simulated)) for name, table in made.items()}
+
+
+def _marked(header: list[str], rows: list[Sequence[Any]], *, words: str) -> tuple[list[str], list[Sequence[Any]]]:
+    """Add a column that says that the data are simulated, where they are."""
+    return ([*header, SIMULATED], [[*row, words] for row in rows]) if words else (header, rows)
 
 
 def history(model: dict[str, Any]) -> dict[str, list[float]]:

@@ -17,6 +17,7 @@ from padflow.durable import read_json
 from padflow.errors import PadflowError
 from padflow.instruments import load_instrument
 from padflow.model import Model
+from padflow.origin import simulated_words
 from padflow.run.context import UNKNOWN, label_tasks, score_tasks
 from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
@@ -61,7 +62,8 @@ def status_of(directory: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``at_work`` (host and process, None where nobody is) and its ``progress``, ``records``, ``files`` by status,
+        ``at_work`` (host and process, None where nobody is) and its ``progress``, ``records``, ``simulated`` (in
+        words; empty where no file says so), ``files`` by status,
         ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
     """
     config = run_config(directory)
@@ -79,6 +81,7 @@ def status_of(directory: Path) -> dict[str, Any]:
         "at_work": at_work and {name: at_work.get(name) for name in ("host", "pid")},
         "progress": read_json(directory / FILE) if at_work else None,
         "records": sum(group.rows for group in groups),
+        "simulated": simulated_words(catalog.origin_of_files()),
         "files": files,
         "stages": {
             stage: {"parts_done": sum(1 for _ in receipts(directory, stage)), "parts": parts} for stage in PART_STAGES

@@ -34,7 +34,7 @@ def finish(run: Run, labelled: list[PartTask]) -> None:
         for group, index, receipt in receipts(run.directory, stage)
     ]
     key = digest(made_from, run.config.digest("kmeans"))
-    shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes] for e in run.catalog.files])
+    shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes, e.origin] for e in run.catalog.files])
     done = fitted(run, "summary") or {}
     whole = (run.directory / "summary.nc").is_file() and not any(parts_set_aside(run.directory, "summary"))
     if done.get("key") != key or not whole:

@@ -23,6 +23,7 @@ from padflow.errors import CannotWrite, ConfigError, NoSpace
 from padflow.instruments import load_instrument
 from padflow.local import local_path
 from padflow.model import Model, pack_projection
+from padflow.origin import group_attributes
 from padflow.packing import pack_arrays
 from padflow.run.context import Run, begin_parts, commit_parts, label_tasks, run_pass, score_tasks
 from padflow.run.finishing import finish, reasons_of
@@ -145,7 +146,15 @@ def score(run: Run) -> list[PartTask]:
             rows=group.rows,
             rows_per_part=group.rows_per_part,
             axes={},
-            attributes={"Conventions": "CF-1.11", "spacecraft": group.group, "padflow_version": __version__},
+            attributes={
+                "Conventions": "CF-1.11",
+                **group_attributes(
+                    run.catalog.origin_of_files(group.group),
+                    title=f"Classes of pitch-angle distributions: {run.instrument.title}, {group.group}",
+                ),
+                "spacecraft": group.group,
+                "padflow_version": __version__,
+            },
         )
     of_run = run.directory, run.config
     run_pass(run, "score", tasks, ScorePart.of(*of_run), stand_in=ScoreStandIn.of(*of_run))

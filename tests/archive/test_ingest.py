@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from padflow.archive import ingest as ingest_module
 from padflow.archive import scan as scan_module
-from padflow.archive.catalog import Catalog
+from padflow.archive.catalog import FORMAT, Catalog
 from padflow.archive.cdf import FileFacts
 from padflow.archive.files import FoundFile
 from padflow.archive.ingest import IngestPart
@@ -351,6 +351,45 @@ def test_what_is_made_from_a_file_stands_where_it_was_only_touched(tmp_path: Pat
     note.write_text(json.dumps(receipt))
     changed = [task.key for task in part_tasks(second.directory, second.groups, "score", halo=True)]
     assert [a != b for a, b in zip(before, changed, strict=True)] == [True, True]
+
+
+def test_what_files_say_of_their_origin_is_in_the_archive(troubled: Run) -> None:
+    attributes = archive(troubled).attrs
+    assert attributes["title"] == "SIMULATED: Van Allen Probes ECT-REPT electrons, level 3, rbspa"
+    assert attributes["SIMULATED"] == "no measurement"
+    assert attributes["cdf_PI_name"] == "none (SIMULATED)"
+    assert attributes["cdf_attributes_that_differ"].startswith("Data_version in ")
+    assert len(troubled.catalog.origins) == len({entry.version for entry in troubled.catalog.used()})
+
+
+def test_other_attributes_change_no_array(tmp_path: Path) -> None:
+    simulate_archive(tmp_path / "cdf", days=2, records_per_day=300)
+    arrays = {name: content for name, (_, content) in part_files(ingested(tmp_path / "cdf", tmp_path / "run")).items()}
+    first, second = sorted((tmp_path / "cdf").rglob("*.cdf"))
+    text = first.read_bytes()
+    first.write_bytes(text.replace(b"none (SIMULATED)", b"Ann O. Measuring").replace(b"SIMULATED", b"MEASURED!"))
+    after = ingested(tmp_path / "cdf", tmp_path / "run")
+    assert {name: content for name, (_, content) in part_files(after).items()} == arrays
+    found = archive(after).attrs
+    assert found["cdf_PI_name"] == "Ann O. Measuring"
+    assert found["SIMULATED"] == "no measurement in 1 of 2 files"
+    second.write_bytes(second.read_bytes().replace(b"SIMULATED", b"MEASURED!"))
+    found = archive(ingested(tmp_path / "cdf", tmp_path / "run")).attrs
+    assert "SIMULATED" not in found
+    assert found["title"] == "Van Allen Probes ECT-REPT electrons, level 3, rbspa"
+
+
+def test_an_archive_of_an_older_padflow_gets_its_attributes_and_no_part_is_written(tmp_path: Path) -> None:
+    simulate_archive(tmp_path / "cdf", days=1, records_per_day=300)
+    run = ingested(tmp_path / "cdf", tmp_path / "run")
+    parts, attributes = part_files(run), archive(run).attrs
+    catalog = tmp_path / "run" / "catalog.json"
+    catalog.write_text(catalog.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
+    metadata = tmp_path / "run" / "archive.zarr" / "rbspa" / "zarr.json"
+    metadata.write_text(metadata.read_text().replace("cdf_PI_name", "other"))
+    again = ingested(tmp_path / "cdf", tmp_path / "run")
+    assert part_files(again) == parts  # times of change too
+    assert archive(again).attrs == attributes
 
 
 def test_two_spacecraft_have_a_group_each(tmp_path: Path) -> None:

@@ -185,7 +185,10 @@ def make_catalog(spacecraft: list[str]) -> dict[str, Any]:
     message = "rept/<script>alert(1)</script>.cdf holds 512 bytes, its header promises 20,971,520: truncated."
     bad = {"reason": "truncated", "message": message, "records": None, "rows": None}
     files.append(entry("<script>alert(1)</script>.cdf", 21, "set_aside", **bad))
-    return {"files": files}
+    origin = {"TITLE": "REPT level 3", "PI_name": "A. Person", "Rules_of_use": "<script>alert(2)</script> & thanks"}
+    for entry in files:
+        entry["origin"] = "newer" if entry["day"] == "2012-09-05" else "older"
+    return {"files": files, "origins": {"older": origin, "newer": origin | {"Data_version": "5.7.0"}}}
 
 
 def make_provenance() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from padflow.errors import PadflowError
-from padflow.report.contents import FIGURES
+from padflow.report.contents import FIGURES, draw
 from padflow.report.html import duration, join, plural, share, size, write_report
 from padflow.report.tables import read_run, tables
 
@@ -72,6 +72,46 @@ def test_every_table_is_written(full_run):
     run = read_run(full_run)
     written = {path.name: path.read_text(encoding="utf-8") for path in (full_run / "report/tables").iterdir()}
     assert written == tables(run)
+
+
+def test_the_page_says_where_the_data_come_from(page):
+    rows = [row for row in page.rows if row[0] in ("TITLE", "PI name", "Rules of use")]
+    expected = [
+        ["TITLE", "REPT level 3"],
+        ["PI name", "A. Person"],
+        ["Rules of use", "<script>alert(2)</script> & thanks"],
+    ]
+    assert rows == expected * 2
+    assert "Not all files say the same: Data_version in 1 of 10 files." in page.text
+    assert "SIMULATED" not in page.text
+
+
+def test_simulated_data_are_called_so(small_run, edit_json):
+    def simulate(catalog):
+        catalog["origins"]["older"]["TITLE"] = "SIMULATED REPT level 3"
+
+    edit_json(small_run / "catalog.json", simulate)
+    report = write_report(small_run).parent
+    page = Page((report / "index.html").read_text(encoding="utf-8"))
+    titles = page.text.split("SIMULATED data")
+    assert titles[1].startswith(": padflow report")
+    assert titles[2].startswith(": Pitch-angle distribution classes")
+    assert titles[3].startswith(", no measurement in 19 of 20 files: 21 records made to look like those of REPT on Van")
+    assert all(image["alt"].startswith("SIMULATED data. ") for image in page.named("img"))
+    for path in (report / "tables").iterdir():
+        header, *rows = path.read_text().splitlines()
+        assert header.endswith(",SIMULATED")
+        assert all(row.endswith(",no measurement in 19 of 20 files") for row in rows), path
+
+
+def test_each_figure_of_simulated_data_has_a_mark(small_run, edit_json):
+    without = {name: draw(name, read_run(small_run)).figure.get_suptitle() for name in FIGURES}
+    edit_json(
+        small_run / "catalog.json", lambda catalog: catalog["origins"]["older"].update(Descriptor="x (simulated)")
+    )
+    marked = {name: draw(name, read_run(small_run)).figure.get_suptitle() for name in FIGURES}
+    assert set(without.values()) == {""}
+    assert set(marked.values()) == {"SIMULATED: no measurement"}
 
 
 def test_links_lead_somewhere(page):
