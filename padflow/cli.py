@@ -271,17 +271,20 @@ def submit(
 
 @command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options)
 def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
-    """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing."""
+    """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing.
+
+    Of CONFIG, the sections archive and cluster are used; the model decides how records are classified.
+    """
     from padflow.model import Model
-    from padflow.run.stages import label_all
+    from padflow.run.labelling import config_for_labels
+    from padflow.run.stages import label_all, open_run
 
     fitted = Model.load(model)
-    config = load_config(path, overrides).model_copy(update={"preprocess": fitted.preprocess})
-    pca = config.pca.model_copy(update={"components": len(fitted.components), "rows": "all"})
-    from padflow.run.stages import open_run
-
+    config, warning = config_for_labels(path, overrides, fitted)
+    if warning:
+        click.echo(printable(f"padflow: {warning}"), err=True)
     directory = workdir or Path(f"{path.stem}-labels")
-    run = open_run(config.model_copy(update={"pca": pca}), directory, note=f"padflow label {model} {path.name}")
+    run = open_run(config, directory, note=f"padflow label {model} {path.name}")
     _finish(label_all(run, fitted))
 
 

@@ -270,6 +270,10 @@ class AgglomerativeConfig(Section):
     )
 
 
+FIT_SECTIONS = ("train", "pca", "mean_shift", "kmeans", "agglomerative", "method")
+"""What decides a fit beside the preprocessing and the seed."""
+
+
 class Config(Section):
     """A run of padflow, from CDF files to classes."""
 
@@ -289,6 +293,10 @@ class Config(Section):
     def to_yaml(self) -> str:
         """Return the resolved configuration as YAML, every key present."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def fit_settings(self) -> dict[str, Any]:
+        """Return what decides a fit beside the preprocessing, as a model keeps it."""
+        return self.model_dump(mode="json", include=set(FIT_SECTIONS))
 
     def digest(self, *sections: str) -> str:
         """Return a short SHA-256 of some sections (all but `cluster`, which changes no result, by default)."""

@@ -37,7 +37,9 @@ from padflow.model import Classes, Model
 from padflow.network import Network
 from padflow.preprocessing import Preprocessor, preprocessor_of
 from padflow.records import Records
+from padflow.run.mean_shapes import mean_ratio, sum_shapes
 from padflow.sampling import Split, read_with_halo
+from padflow.shapes import class_names, shapes_of_classes
 from padflow.training import deal_split, train_network
 
 if TYPE_CHECKING:
@@ -150,7 +152,15 @@ def fit_encoded(
     axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
     unknown = np.full(len(axes["energy"]), np.nan)
     axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
-    info |= {"padflow": __version__, "training": training, "pca": components.info, "method": config.method}
+    sums = partial(_span_shapes, encoder, classes, axes["counts_per_flux"])
+    shapes = shapes_of_classes(axes["pitch_angle"], mean_ratio(_added(workers.map(sums, spans))))
+    info |= {
+        "padflow": __version__,
+        "training": training,
+        "pca": components.info,
+        "method": config.method,
+        "settings": config.fit_settings(),
+    }
     return Model(
         config.preprocess,
         axes,
@@ -160,6 +170,7 @@ def fit_encoded(
         classes,
         info,
         softening=components.softening,
+        names=class_names(shapes),
     )
 
 
@@ -219,3 +230,17 @@ def _span_scores(group: str, encoder: Encoder, split: Split | None, span: tuple[
     scored = encoder.score(records, offset, start, stop)
     time = reader.times(start, stop)
     return scored["score"][fit_rows(scored["reason"], split, group=group, start=start, time=time)]
+
+
+def _span_shapes(
+    encoder: Encoder, classes: Classes, counts_per_flux: np.ndarray, span: tuple[DatasetReader, int, int]
+) -> dict[str, np.ndarray]:
+    reader, start, stop = span
+    records, offset = read_with_halo(reader, encoder.preprocessor, start=start, stop=stop)
+    cluster = classes.assign(encoder.score(records, offset, start, stop)["score"])["cluster"]
+    flux = records.flux[start - offset : stop - offset]
+    return sum_shapes(flux, cluster, len(classes.centres), counts_per_flux=counts_per_flux)
+
+
+def _added(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}

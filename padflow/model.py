@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import ValidationError
 
+from padflow.array_specs import OF_MODEL, checked_arrays
 from padflow.clustering.agglomerative import WardFit, assign_ward
 from padflow.clustering.kmeans import assign
 from padflow.clustering.mixture import Mixture, assign_mixture
 from padflow.config import PreprocessConfig
 from padflow.datasets import check_dataset
-from padflow.durable import read_json, sha256_of, write_bytes, write_json
+from padflow.durable import sha256_of, write_bytes, write_json
 from padflow.encoder import Encoder
-from padflow.errors import PadflowError
+from padflow.errors import ConfigError, PadflowError
 from padflow.local import local_path
+from padflow.model_description import AGAIN, FORMAT, read_description
 from padflow.network import Network
-from padflow.packing import pack_arrays, unpack_arrays
+from padflow.packing import pack_arrays, read_bounded
 from padflow.preprocessing import Preprocessor
 from padflow.records import Records
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = 1  # not raised before the first release
 ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
 NO_CLASS = -1
 
@@ -109,6 +109,9 @@ class Model:
         What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
     softening : float
         See `padflow.noise.soften`; 0 where scores are principal components.
+    names : tuple of str
+        Of the classes, by their number, such as ``"butterfly_3"``: after what they look like in the archive that they
+        were fitted to. A model keeps them, whatever they look like in another. ``"class_3"`` by default.
     """
 
     preprocess: PreprocessConfig
@@ -119,6 +122,13 @@ class Model:
     classes: Classes
     info: dict[str, Any] = field(default_factory=dict)
     softening: float = 0.0
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"class_{c}" for c in range(len(self.classes.centres))))
+        if len(self.names) != len(self.classes.centres):
+            raise PadflowError(f"The model has {len(self.classes.centres)} classes, but names {len(self.names)}.")
 
     def encoder(self, axes: Mapping[str, np.ndarray] | None = None) -> Encoder:
         """Return the way from records to scores.
@@ -161,7 +171,8 @@ class Model:
         Returns
         -------
         xarray.Dataset
-            Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``.
+            Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``. The
+            attributes of ``cluster`` name the classes.
 
         Raises
         ------
@@ -184,7 +195,7 @@ class Model:
             return scored | self.classes.assign(scored["score"])
 
         plain: tuple[tuple, tuple] = ((), ())
-        return map_rows(
+        labels = map_rows(
             dataset,
             kernel,
             outputs={
@@ -198,13 +209,17 @@ class Model:
             ephemeris=encoder.preprocessor.ephemeris,
             halo_seconds=encoder.preprocessor.halo_seconds,
         )
+        labels["cluster"].attrs |= class_flags(self.names)
+        return labels
 
     def digest(self) -> str:
         """Return a digest of all that decides labels."""
         return sha256_of(self._arrays() + self.preprocess.model_dump_json().encode())[:32]
 
     def _arrays(self) -> bytes:
-        axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in self.axes.items()}
+        unknown = np.full(np.shape(self.axes["energy"]), np.nan)
+        known = {name: unknown if values is None else values for name, values in self.axes.items()}
+        axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in known.items()}
         pca = pack_projection(self.mean, self.components, self.softening)
         return pack_arrays(axes | self.network.to_arrays() | pca | self.classes.to_arrays())
 
@@ -217,6 +232,7 @@ class Model:
             "format": FORMAT,
             "arrays_sha256": sha256_of(content),
             "preprocess": self.preprocess.model_dump(mode="json"),
+            "names": self.names,
         }
         write_json(directory / DESCRIPTION, description | self.info)
 
@@ -230,44 +246,56 @@ class Model:
             Where a file is missing, altered, or of another format; nothing in it is ever run.
         """
         directory = local_path(directory, "directory")
-        again = "Copy the model anew, or fit one with `padflow run`."
-        description = read_json(directory / DESCRIPTION)
-        if not isinstance(description, dict):
-            raise PadflowError(f"{directory} is not a model: {DESCRIPTION} is missing or not whole. {again}")
-        if description.get("format") != FORMAT:
+        description = read_description(directory / DESCRIPTION)
+        names = tuple(description.pop("names"))
+        preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
+        arrays = _read_arrays(directory, sha256=description.pop("arrays_sha256"))
+        description.pop("format")
+        mean, components, softening = unpack_projection(arrays)
+        model = Model(
+            preprocess,
+            {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+            Network.from_arrays(arrays),
+            mean,
+            components,
+            Classes.from_arrays(arrays),
+            description,
+            softening=softening,
+            names=names,
+        )
+        model._check_features(directory)
+        return model
+
+    def _check_features(self, directory: Path) -> None:
+        """Refuse a model whose preprocessing does not make what its network takes."""
+        try:
+            made = self.encoder().preprocessor.features
+        except ConfigError as error:
+            raise PadflowError(f"{directory} cannot be used: {error} {AGAIN}") from None
+        if made != self.network.features:
             raise PadflowError(
-                f"{directory / DESCRIPTION} has format {description.get('format')!r}; this padflow reads format "
-                f"{FORMAT}. Use the padflow version it names, or fit a model again."
+                f"{directory} is not whole: its preprocess section makes {made} features of a record, but w_encode of "
+                f"{ARRAYS} takes {self.network.features}. {AGAIN}"
             )
-        try:
-            content = (directory / ARRAYS).read_bytes()
-        except FileNotFoundError:
-            raise PadflowError(f"{directory} is not a whole model: {ARRAYS} is missing. {again}") from None
-        if sha256_of(content) != description.get("arrays_sha256"):
-            raise PadflowError(f"{directory / ARRAYS} was altered: its checksum is not that of model.json. {again}")
-        try:
-            preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
-        except (KeyError, ValidationError) as error:
-            raise PadflowError(f"{directory / DESCRIPTION}: its preprocess section is not whole: {error}") from None
-        for key in ("format", "arrays_sha256"):
-            description.pop(key)
-        try:
-            arrays = unpack_arrays(content)
-            mean, components, softening = unpack_projection(arrays)
-            return Model(
-                preprocess,
-                {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
-                Network.from_arrays(arrays),
-                mean,
-                components,
-                Classes.from_arrays(arrays),
-                description,
-                softening=softening,
-            )
-        except KeyError as error:
-            raise PadflowError(f"{directory / ARRAYS} lacks {error}. {again}") from None
-        except ValueError as error:
-            raise PadflowError(f"{directory / ARRAYS} cannot be read: {error} {again}") from None
+
+
+def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a model, checked."""
+    path = directory / ARRAYS
+    try:
+        content = read_bounded(path)
+        if sha256_of(content) != sha256:
+            raise PadflowError(f"{path} was altered: its checksum is not that of {DESCRIPTION}. {AGAIN}")
+        return checked_arrays(content, OF_MODEL)
+    except FileNotFoundError:
+        raise PadflowError(f"{directory} is not a whole model: {ARRAYS} is missing. {AGAIN}") from None
+    except ValueError as error:
+        raise PadflowError(f"{path} cannot be read: {error} {AGAIN}") from None
+
+
+def class_flags(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the attributes by which a variable of class numbers names its classes (CF flags)."""
+    return {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
 
 
 def _listed(values: np.ndarray) -> str:

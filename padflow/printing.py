@@ -62,7 +62,8 @@ def outcome_text(outcome: Outcome) -> str:
     for cluster in read_json(directory / "model" / "model.json")["clusters"]:
         records = sizes[cluster["cluster"]]
         share = records / max(1, outcome.labelled)
-        lines.append(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}")
+        here = f"  looks {cluster['looks']} here" if cluster["looks"] != cluster["shape"] else ""
+        lines.append(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
     left_out = outcome.records - outcome.labelled
     reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
     total = sum(stage["seconds"] for stage in read_json(directory / "run.json")["stages"].values())

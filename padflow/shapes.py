@@ -1,6 +1,8 @@
-"""Name the shape of a pitch-angle distribution: pancake, flattop or butterfly."""
+"""Name the shape of a pitch-angle distribution, pancake, flattop or butterfly, and classes by those of their means."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -54,3 +56,37 @@ def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:
     if c2 > 2.5 * c4 and inside.max() >= BUTTERFLY_INDEX * at_90 and seen:
         return "butterfly"
     return "flattop" if fitted[60] >= FLATTOP_RATIO * at_90 else "pancake"
+
+
+def shapes_of_classes(pitch_angle: np.ndarray, pads: np.ndarray) -> list[list[str]]:
+    """Name the mean distributions of classes.
+
+    Parameters
+    ----------
+    pitch_angle : ndarray, shape (pitch_angle,)
+        Degrees.
+    pads : ndarray, shape (cluster, pitch_angle, energy)
+        `padflow.run.mean_shapes.mean_ratio`.
+
+    Returns
+    -------
+    list of list of str
+        By class and energy.
+    """
+    return [[name_shape(pitch_angle, pad) for pad in of_class.T] for of_class in pads]
+
+
+def main_shape(shapes: Iterable[str]) -> str:
+    """Return the shape at the lowest energy that has one: counts fall with energy, so it is the one known best."""
+    return next((shape for shape in shapes if shape != "unclear"), "unclear")
+
+
+def class_names(shapes: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Return a name for each class, of its main shape and its number: ``"butterfly_3"``."""
+    return tuple(f"{main_shape(of_class)}_{number}" for number, of_class in enumerate(shapes))
+
+
+def shape_of_name(name: str) -> str:
+    """Return the shape that a class was named after; a name that somebody gave it as it is."""
+    shape, _, number = name.rpartition("_")
+    return shape if shape and number.isdigit() else name

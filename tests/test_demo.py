@@ -25,11 +25,12 @@ def test_demo_simulates_once_and_finds_everything_done_again(padflow, serial, no
 def test_labels_and_runs_do_not_share_a_directory(padflow, serial, no_report, tmp_path, finished_run, small_settings):
     source = ["--set", f"archive.source={finished_run.archive}", *small_settings]
     config, model = finished_run.arguments[1], finished_run.directory / "model"
+    archive = [*source[:2], "--set", "archive.rows_per_part=2048"]
     own = shutil.copytree(finished_run.directory, tmp_path / "own")
-    refused = padflow("label", model, config, "--workdir", own, *source)
+    refused = padflow("label", model, config, "--workdir", own, *archive)
     assert (refused.status, "made by `padflow run`" in refused.err) == (2, True)
     labels = tmp_path / "labels"
-    assert padflow("label", model, config, "--workdir", labels, *source).status == 0
+    assert padflow("label", model, config, "--workdir", labels, *archive).status == 0
     refused = padflow("run", config, "--workdir", labels, *source)
     assert (refused.status, "made by `padflow label`" in refused.err) == (2, True)
 

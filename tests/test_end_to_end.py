@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -237,6 +238,53 @@ def test_two_spacecraft(config: str, pair_archive: Path, padflow, serial, no_rep
     assert set(fitted_to) == {"rbspa", "rbspb"}
 
 
+def names_of(directory: Path) -> dict[str, list[str]]:
+    """Names of the classes, from each place that holds them."""
+    model = Model.load(directory / "model")
+    return {
+        "model": list(model.names),
+        "classes": [cluster["name"] for cluster in model.info["clusters"]],
+        "results": open_results(directory)["cluster"].attrs["flag_meanings"].split(),
+        "labels": Model.load(directory / "model")
+        .label(open_archive(directory))["cluster"]
+        .attrs["flag_meanings"]
+        .split(),
+    }
+
+
+def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
+    finished_run, padflow, serial, no_report, tmp_path: Path
+) -> None:
+    """As where six days were fitted to, and three of them are labelled."""
+    directory = shutil.copytree(finished_run.directory, tmp_path / "run")
+    before = Model.load(directory / "model")
+    wanted = [
+        f"{'pancake' if name.startswith('butterfly') else 'butterfly'}_{c}" for c, name in enumerate(before.names)
+    ]
+    for name in ("model/model.json", "fit/fixed.json"):
+        content = read_json(directory / name)
+        (directory / name).write_text(json.dumps(content | {"names": wanted}))
+    source = ["--set", f"archive.source={finished_run.archive}", "--set", "archive.rows_per_part=2048"]
+    ended = padflow("label", directory / "model", RECOMMENDED, "--workdir", tmp_path / "labels", *source)
+    assert ended.status == 0, ended.err
+    assert "The model decides, and not" in ended.err
+    assert "preprocess.min_counts = 100.0, not " in ended.err
+    arguments = [str(directory) if word == str(finished_run.directory) else word for word in finished_run.arguments]
+    anew = padflow(*arguments, "--from", "report")
+    assert anew.status == 0, anew.err
+    for folder, said in ((tmp_path / "labels", ended.out), (directory, anew.out)):
+        assert names_of(folder) == dict.fromkeys(("model", "classes", "results", "labels"), wanted)
+        clusters = Model.load(folder / "model").info["clusters"]
+        assert [c["shape"] for c in clusters] == [name.rpartition("_")[0] for name in wanted]
+        assert [f"{c['looks']}_{c['cluster']}" for c in clusters] == list(before.names)
+        rows = said.splitlines()[1 : 1 + len(wanted)]
+        for row, cluster in zip(rows, clusters, strict=True):
+            assert row.split()[:2] == [str(cluster["cluster"]), cluster["shape"]]
+            assert row.endswith(f"looks {cluster['looks']} here")
+    assert Model.load(tmp_path / "labels" / "model").info["fitted_to"] == before.info["fitted_to"]
+    assert Model.load(tmp_path / "labels" / "model").info["settings"] == before.info["settings"]
+
+
 def test_new_days_are_labelled_without_a_new_fit(
     small_archive: Path, small_settings: list[str], padflow, serial, no_report, tmp_path: Path
 ) -> None:
@@ -245,10 +293,12 @@ def test_new_days_are_labelled_without_a_new_fit(
     ended = padflow("run", RECOMMENDED, *options, "--set", "archive.end=2013-03-06")
     assert ended.status == 0, ended.err
     model, first = (directory / "model" / "arrays.npz").read_bytes(), open_results(directory).load()
+    names = names_of(directory)
     ended = padflow("run", RECOMMENDED, *options)
     assert ended.status == 0, ended.err
     assert "train:" not in ended.err
     assert (directory / "model" / "arrays.npz").read_bytes() == model
+    assert names_of(directory) == names
     results = check_complete(directory)
     assert results.sizes["time"] > first.sizes["time"]
     # The last minute before the end had fewer neighbours to be averaged with.
@@ -256,8 +306,10 @@ def test_new_days_are_labelled_without_a_new_fit(
     for name in ("cluster", "score", "reason"):
         found = results[name].values[: first.sizes["time"]][same]
         assert found.tobytes() == first[name].values[same].tobytes(), name
-    anew = padflow("label", directory / "model", RECOMMENDED, *["--workdir", tmp_path / "anew", *options[2:]])
+    source = ["--set", f"archive.source={small_archive}", "--set", "archive.rows_per_part=2048"]
+    anew = padflow("label", directory / "model", RECOMMENDED, "--workdir", tmp_path / "anew", *source)
     assert anew.status == 0, anew.err
+    assert names_of(tmp_path / "anew") == names
     assert_same(arrays(tmp_path / "anew"), arrays(directory))
 
 

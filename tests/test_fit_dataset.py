@@ -53,5 +53,24 @@ def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Mode
 
 def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
     dataset, _ = opened
-    expected = Model.load(finished_run.directory / "model").label(dataset)["cluster"].values
-    np.testing.assert_array_equal(model.label(dataset)["cluster"].values, expected)
+    of_run = Model.load(finished_run.directory / "model")
+    expected, found = of_run.label(dataset)["cluster"], model.label(dataset)["cluster"]
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert model.names == of_run.names
+    assert (
+        found.attrs
+        == expected.attrs
+        == {"flag_values": [*range(len(model.names))], "flag_meanings": " ".join(model.names)}
+    )
+    assert model.info["settings"] == of_run.info["settings"]
+
+
+def test_a_model_keeps_its_names_when_it_is_saved_and_where_classes_look_otherwise(
+    opened, model: Model, tmp_path
+) -> None:
+    dataset, _ = opened
+    model.save(tmp_path)
+    again = Model.load(tmp_path)
+    assert again.names == model.names
+    turned = dataset.assign(flux=dataset["flux"] * np.cos(np.radians(dataset["pitch_angle"])) ** 2)
+    assert again.label(turned)["cluster"].attrs == model.label(dataset)["cluster"].attrs

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import eval_legendre
 
-from padflow.shapes import BUTTERFLY_INDEX, FLATTOP_RATIO, legendre_fit, name_shape
+from padflow.shapes import (
+    BUTTERFLY_INDEX,
+    FLATTOP_RATIO,
+    class_names,
+    legendre_fit,
+    main_shape,
+    name_shape,
+    shape_of_name,
+    shapes_of_classes,
+)
 
 REPT = (np.arange(17) + 0.5) * 180 / 17
 FOLDED = REPT[:9]
@@ -117,3 +126,14 @@ def name_ratio(pad: np.ndarray) -> float:
 @pytest.mark.parametrize("pad", [np.zeros(17), -np.ones(17), np.full(17, np.nan)])
 def test_without_flux_there_is_no_name(pad):
     assert name_shape(REPT, pad) == "unclear"
+
+
+def test_classes_are_named_by_the_shape_known_best_and_their_number():
+    pads = np.stack([np.stack([SINE**4, SINE * np.nan], axis=1), np.stack([SINE * np.nan, SINE**0.3], axis=1)])
+    shapes = shapes_of_classes(REPT, np.concatenate([pads, np.full((1, 17, 2), np.nan)]))
+    assert shapes == [["pancake", "unclear"], ["unclear", "flattop"], ["unclear", "unclear"]]
+    assert [main_shape(of_class) for of_class in shapes] == ["pancake", "flattop", "unclear"]
+    assert class_names(shapes) == ("pancake_0", "flattop_1", "unclear_2")
+    assert [shape_of_name(name) for name in ("pancake_12", "class_0", "cap", "my_cap", "_3")] == [
+        *("pancake", "class", "cap", "my_cap", "_3")
+    ]

@@ -137,8 +137,8 @@ def test_pickled_arrays_of_a_run_and_a_model_stay_unread(
     checksum = hashlib.sha256((stranger / "model" / "arrays.npz").read_bytes()).hexdigest()
     planted("model/model.json", json.dumps(description | {"arrays_sha256": checksum}).encode())
     look_everywhere(padflow, stranger, trace.parent)
-    labels = ["label", str(stranger / "model"), *finished_run.arguments[1:]]
-    labels[labels.index("--workdir") + 1] = str(trace.parent / "labels")
+    source = ["--set", f"archive.source={finished_run.archive}"]
+    labels = ["label", stranger / "model", finished_run.arguments[1], "--workdir", trace.parent / "labels", *source]
     ended = padflow(*labels)
     assert ended.status == 1
     assert "arrays.npz cannot be read" in ended.err
@@ -147,7 +147,7 @@ def test_pickled_arrays_of_a_run_and_a_model_stay_unread(
     shutil.rmtree(stranger / "receipts" / "score")
     ended = padflow(*run)
     assert ended.status == 1
-    assert "encoder.npz cannot be read: Object arrays" in ended.err
+    assert "encoder.npz cannot be read: 'axis_pitch_angle.npy' in it holds 'object'" in ended.err
     assert NOT_AN_ANSWER not in ended.err
     shutil.copytree(finished_run.directory / "receipts" / "score", stranger / "receipts" / "score")
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from padflow import __version__
-from padflow.durable import read_json, write_bytes, write_json
+from padflow.durable import write_bytes, write_json
 from padflow.errors import PadflowError
-from padflow.model import Classes, Model, unpack_projection
+from padflow.model import Classes, Model, class_flags, unpack_projection
 from padflow.network import Network
 from padflow.preprocessing import Reason
 from padflow.run.context import Run, run_pass
@@ -21,6 +21,7 @@ from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, RESULTS
 from padflow.run.ledger import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
 from padflow.run.passes import fit_arrays
 from padflow.run.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.shapes import class_names, shape_of_name
 from padflow.store import ArchiveReader, set_attributes
 
 
@@ -85,26 +86,28 @@ def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
     content = dataset.to_netcdf(engine="h5netcdf")
     write_bytes(run.directory / "summary.nc", bytes(content))
     _save_model(run, metrics, clusters)
-    _name_classes(run, clusters)
     drop_receipts(run.directory, "summary")
     shutil.rmtree(run.directory / FIT / "summary", ignore_errors=True)
 
 
 def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
-    known = read_json(run.directory / "model" / "model.json") or {}
     arrays = fit_arrays(run.directory, ENCODER)
-    cluster_info = fitted(run, "cluster")["info"]
+    fixed = _fixed_at_the_fit(run, clusters)
+    names = tuple(fixed["names"])
     info = {
         "padflow": __version__,
         "instrument": run.instrument.name,
         "title": run.instrument.title,
         "training": fitted(run, "train")["info"],
         "pca": fitted(run, "pca")["info"],
-        **cluster_info,
+        **fitted(run, "cluster")["info"],
         "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
-        "clusters": clusters,
-        "fitted_to": known.get("fitted_to")
-        or {g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups},
+        "clusters": [
+            {"cluster": c["cluster"], "name": name, "shape": shape_of_name(name)} | c
+            for c, name in zip(clusters, names, strict=True)
+        ],
+        "fitted_to": fixed["fitted_to"],
+        "settings": fixed["settings"],
     }
     mean, components, softening = unpack_projection(arrays)
     model = Model(
@@ -116,20 +119,30 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
         Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
         info,
         softening=softening,
+        names=names,
     )
     model.save(run.directory / "model")
-
-
-def _name_classes(run: Run, clusters: list[dict[str, Any]]) -> None:
-    """Write the shapes of the classes where a reader of the results looks for them (CF flags)."""
-    values = [cluster["cluster"] for cluster in clusters]
-    meanings = " ".join(f"{cluster['shape']}_{cluster['cluster']}" for cluster in clusters)
     for group in run.groups:
-        set_attributes(
-            run.directory / RESULTS,
-            f"{group.group}/cluster",
-            {"flag_values": values, "flag_meanings": meanings},
-        )
+        set_attributes(run.directory / RESULTS, f"{group.group}/cluster", class_flags(names))
+
+
+def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the names of the classes, and what they were fitted to and with: what the first summary after the fit saw.
+
+    Later ones leave all of it as it is, whatever the classes look like in an archive that has grown.
+    """
+    found = fitted(run, "fixed")
+    if found is None:
+        found = {
+            "names": class_names(cluster["shapes"] for cluster in clusters),
+            "fitted_to": {
+                g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
+            },
+            "settings": run.config.fit_settings(),
+        }
+        write_json(run.directory / FIT / "fixed.json", found)
+        found = fitted(run, "fixed")  # as a later summary reads it
+    return found
 
 
 def _nothing_selected(run: Run) -> str:

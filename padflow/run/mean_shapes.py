@@ -9,6 +9,8 @@ from padflow.config import BLOCK_ROWS
 
 MIN_COUNTS = 10
 """Counts an energy of a record needs to take part in the mean shape, where counts are known (chosen)."""
+MIN_RECORDS = 5
+"""Records a class needs at an energy for a mean shape."""
 
 
 def sum_shapes(flux: np.ndarray, cluster: np.ndarray, k: int, *, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
@@ -59,6 +61,12 @@ def standard_error(total: np.ndarray, squares: np.ndarray, number: np.ndarray) -
     several = np.maximum(number, 2)
     variance = np.maximum(squares - total**2 / several, 0) / (several - 1)
     return np.where(number >= 2, np.sqrt(variance / several), np.nan)
+
+
+def mean_ratio(sums: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the mean shapes of classes, (k, pitch_angle, energy), from `sum_shapes`; NaN from too few records."""
+    few = sums["ratio_n"] < MIN_RECORDS
+    return np.where(few, np.nan, sums["ratio_sum"] / np.maximum(sums["ratio_n"], 1))
 
 
 def shape_ratio(flux: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:

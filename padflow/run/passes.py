@@ -6,6 +6,7 @@ Fitted arrays do not travel: workers read them from the run directory, once each
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from padflow.array_specs import OF_FIT, OF_MOMENTS, Spec, read_arrays
 from padflow.config import Config, PreprocessConfig
 from padflow.durable import read_json, sha256_of, write_bytes
 from padflow.encoder import CodeStatistics, Encoder, code_statistics, fit_rows
 from padflow.errors import PadflowError
 from padflow.model import Classes, unpack_projection
 from padflow.network import Network
-from padflow.packing import pack_arrays, unpack_arrays
+from padflow.packing import pack_arrays
 from padflow.pca import Moments
 from padflow.preprocessing import Reason, preprocessor_for
 from padflow.run.layout import ARCHIVE, CLASSES, ENCODER, FIT, NETWORK, RESULTS, SPLIT
@@ -31,12 +33,22 @@ from padflow.templates import results_specs
 
 def fit_arrays(run_dir: str | Path, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a file of the run's ``fit`` folder."""
-    path = Path(run_dir) / FIT / name
+    return read_left(Path(run_dir) / FIT / name, OF_FIT[name], stage="train")
+
+
+def read_left(path: Path, specs: Mapping[str, Spec], *, stage: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a file that a stage of the run has left, checked.
+
+    Raises
+    ------
+    PadflowError
+        Names the file, what is wrong with it, and the stage to begin anew.
+    """
     try:
-        return unpack_arrays(path.read_bytes())
+        return read_arrays(path, specs)
     except ValueError as error:
         raise PadflowError(
-            f"{path} cannot be read: {error} It was cut short or changed; fit again with `padflow run --from train`."
+            f"{path} cannot be read: {error} It was cut short or changed: use `padflow run --from {stage}`."
         ) from None
 
 
@@ -163,7 +175,7 @@ def moments_file(task: PartTask) -> str:
 
 def read_statistics(run_dir: Path, task: PartTask) -> CodeStatistics:
     """Return the statistics of a part's codes."""
-    arrays = unpack_arrays((run_dir / moments_file(task)).read_bytes())
+    arrays = read_left(run_dir / moments_file(task), OF_MOMENTS, stage="pca")
     return CodeStatistics(Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"]), arrays["differences"])
 
 

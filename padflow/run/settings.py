@@ -19,7 +19,7 @@ LEAVES = {
     "train": (f"{FIT}/train.json",),
     "pca": (RESULTS, f"{RECEIPTS}/moments", f"{FIT}/moments", f"{FIT}/pca.json"),
     "score": (),
-    "cluster": ("model/model.json", f"{FIT}/cluster.json"),
+    "cluster": ("model/model.json", f"{FIT}/fixed.json", f"{FIT}/cluster.json"),
     "label": (),
     "report": (f"{RECEIPTS}/summary", f"{FIT}/summary.json"),
 }

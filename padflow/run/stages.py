@@ -266,6 +266,8 @@ def _adopt(run: Run, model: Model) -> None:
     write_json(folder / "pca.json", {"key": key, "info": info.get("pca", {})})
     found = {name: info[name] for name in clusters if name in info}
     write_json(folder / "cluster.json", {"key": key, "info": found})
+    kept = {name: info.get(name, {}) for name in ("fitted_to", "settings")}
+    write_json(folder / "fixed.json", {"names": model.names} | kept)
     model.save(run.directory / "model")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from padflow.array_specs import OF_SUMMARY
 from padflow.clustering.scores import (
     ClusterStatistics,
     calinski_harabasz,
@@ -17,18 +18,16 @@ from padflow.clustering.scores import (
     silhouette,
 )
 from padflow.durable import sha256_of, write_bytes
-from padflow.packing import pack_arrays, unpack_arrays
+from padflow.packing import pack_arrays
 from padflow.preprocessing import Reason
 from padflow.run.layout import FIT
 from padflow.run.ledger import PartTask
-from padflow.run.mean_shapes import shape_ratio, standard_error, sum_shapes
-from padflow.run.passes import Pass
+from padflow.run.mean_shapes import MIN_RECORDS, mean_ratio, shape_ratio, standard_error, sum_shapes
+from padflow.run.passes import Pass, read_left
 from padflow.sampling import uniform_hash
-from padflow.shapes import name_shape
+from padflow.shapes import main_shape, shapes_of_classes
 
 QUANTILES = (0.25, 0.5, 0.75)
-MIN_RECORDS = 5
-"""Records a class needs at an energy for a mean shape."""
 L_EDGES = np.arange(1.0, 8.01, 0.25)
 MLT_EDGES = np.arange(0.0, 24.01, 1.0)
 SHAPE_SAMPLES = 2000
@@ -159,7 +158,7 @@ def summarise(
     dict of str to float
         Cluster metrics over all labelled records; the silhouette on a sample.
     list of dict
-        For each class its records, share and shapes.
+        For each class its records, its share, what its mean distribution looks like, and that at each energy.
     """
     groups = sorted({task.group for task in tasks})
     totals: dict[str, np.ndarray] = {}
@@ -167,7 +166,7 @@ def summarise(
     samples: dict[str, list[np.ndarray]] = {}
     statistics: ClusterStatistics | None = None
     for task in tasks:
-        arrays = unpack_arrays((run_dir / summary_file(task)).read_bytes())
+        arrays = read_left(run_dir / summary_file(task), OF_SUMMARY, stage="report")
         part = ClusterStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
         statistics = part if statistics is None else statistics.merge(part)
         for name in ("n", "unlabelled"):
@@ -206,8 +205,7 @@ def _dataset(
     k = len(totals["ratio_n"])
     reasons = [reason for reason in Reason if reason >= 0]
     bins = ("cluster", "pitch_angle", "energy")
-    few = totals["ratio_n"] < MIN_RECORDS
-    ratio = np.where(few, np.nan, totals["ratio_sum"] / np.maximum(totals["ratio_n"], 1))
+    few, ratio = totals["ratio_n"] < MIN_RECORDS, mean_ratio(totals)
     error = standard_error(*(totals[f"ratio_{name}"] for name in ("sum", "squares", "n")))
     quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_cluster"], k))
     flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
@@ -266,13 +264,9 @@ def _quantiles(sample: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
 
 
 def _describe(dataset: xr.Dataset, sizes: np.ndarray) -> list[dict[str, Any]]:
-    pitch_angle = dataset["pitch_angle"].values
-    described = []
-    for c, size in enumerate(sizes.tolist()):
-        pads = dataset["pad_mean"].values[c]
-        shapes = [name_shape(pitch_angle, pads[:, e]) for e in range(pads.shape[1])]
-        # Counts fall with energy: the lowest channel with a shape is the one known best.
-        shape = next((name for name in shapes if name != "unclear"), "unclear")
-        share = size / max(1, int(sizes.sum()))
-        described.append({"cluster": c, "records": size, "share": share, "shape": shape, "shapes": shapes})
-    return described
+    shapes = shapes_of_classes(dataset["pitch_angle"].values, dataset["pad_mean"].values)
+    total = max(1, int(sizes.sum()))
+    return [
+        {"cluster": c, "records": size, "share": size / total, "looks": main_shape(shapes[c]), "shapes": shapes[c]}
+        for c, size in enumerate(sizes.tolist())
+    ]

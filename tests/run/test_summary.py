@@ -101,7 +101,8 @@ def test_classes_of_the_model_are_those_of_the_summary(finished_run, summary: xr
     assert [c["records"] for c in clusters] == summary["records"].values[0].tolist()
     assert sum(c["share"] for c in clusters) == pytest.approx(1)
     assert all(len(c["shapes"]) == summary.sizes["energy"] for c in clusters)
-    assert all(c["shape"] in (*c["shapes"], "unclear") for c in clusters)
+    assert all(c["shape"] == c["looks"] and c["shape"] in (*c["shapes"], "unclear") for c in clusters)
+    assert [c["name"] for c in clusters] == list(Model.load(finished_run.directory / "model").names)
     flags = open_results(finished_run.directory)["cluster"].attrs
     assert flags["flag_meanings"].split() == [f"{c['shape']}_{c['cluster']}" for c in clusters]
     assert list(flags["flag_values"]) == [c["cluster"] for c in clusters]
