@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from padflow.epoch_graph import BATCH_PARTS, epoch_function, validation_function
-from padflow.errors import PadflowError
+from padflow.errors import PadflowError, one_line
 from padflow.network import Network
 from padflow.sampling import ALIGNMENT_BYTES
 from padflow.startup_log import without_startup_log
@@ -214,23 +215,28 @@ def save_keras(trained: Trained, path: str | Path) -> None:
 
 
 def load_keras(path: str | Path) -> keras.Model:
-    """Open an autoencoder written by `save_keras`; code in the file is not run.
+    """Open an autoencoder written by `save_keras`: its weights are read, and nothing else in the file is made or run.
 
     Raises
     ------
     PadflowError
-        If the file is missing, damaged or unsafe.
+        If the file is missing or damaged, or holds another network than padflow's.
     """
-    if Path(path).suffix != ".keras":  # Keras opens older formats without its safe mode
+    if Path(path).suffix != ".keras":
         raise PadflowError(f"{path} is no model/autoencoder.keras of padflow's: its name must end in .keras.")
-    _, keras = load_tensorflow()
+    from padflow.keras_file import read_keras_weights
+
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        network = Network.from_arrays(read_keras_weights(Path(path)))
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise PadflowError(
-            f"{path} cannot be opened as a Keras model: {error} It should be a model/autoencoder.keras that "
-            "padflow wrote; fit the model again or copy the file again."
+            f"{path} cannot be opened as a Keras model: {one_line(str(error))} It should be a model/autoencoder.keras "
+            "that padflow wrote; fit the model again or copy the file again."
         ) from error
+    _, keras = load_tensorflow()
+    model = _build(keras, network.features, network.code_size, seed=0)
+    model.set_weights(list(network.to_arrays().values()))
+    return model
 
 
 def _tensor(tf: Any, rows: np.ndarray) -> Any:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -217,6 +223,74 @@ def test_keras_file_predicts_the_same(tmp_path, pads):
     predicted = load_keras(tmp_path / "autoencoder.keras").predict(pads[:500], verbose=0)
     decoded = trained.network.decode(trained.network.encode(pads[:500]))
     np.testing.assert_allclose(decoded, predicted, rtol=0, atol=1e-5)
+
+
+def changed_keras(source: Path, target: Path, *, layers=None, weights=None, compression=zipfile.ZIP_STORED) -> Path:
+    """Copy a Keras file with other layers, or with weights that a function has changed."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w", compression) as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name == "config.json" and layers:
+                described = json.loads(content)
+                described["config"]["layers"] = layers(described["config"]["layers"])
+                content = json.dumps(described).encode()
+            if name == "model.weights.h5" and weights:
+                buffer = io.BytesIO(content)
+                with h5py.File(buffer, "r+") as file:
+                    weights(file)
+                content = buffer.getvalue()
+            after.writestr(name, content)
+    return target
+
+
+def put(file: h5py.File, place: str, values: np.ndarray | None = None, **options: object) -> None:
+    del file[place]
+    file.create_dataset(place, data=values, **options)
+
+
+KERNEL = "layers/dense/vars/0"
+
+
+@pytest.fixture(scope="module")
+def keras_file(frameworks, tmp_path_factory) -> Path:
+    """A network of random weights, 6 features and 3 values of code."""
+    path = tmp_path_factory.mktemp("keras") / "autoencoder.keras"
+    save_keras(SimpleNamespace(model=autoencoder._build(frameworks[1], 6, 3, 0)), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"compression": zipfile.ZIP_DEFLATED}, "is compressed"),
+        ({"layers": lambda found: found + found[-1:]}, "has the layers"),
+        ({"layers": lambda found: [found[0], found[1] | {"class_name": "Lambda"}, found[2]]}, "has the layers"),
+        ({"weights": lambda f: put(f, KERNEL, np.full((6, 3), np.nan, "f4"))}, "w_encode in it holds NaN"),
+        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 4), "f4"))}, "b_encode in it has the shape"),
+        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 3), "f4"), compression="gzip")}, "no plain array"),
+        ({"weights": lambda f: put(f, KERNEL, shape=(10**6, 10**6), dtype="f4")}, "no plain array"),
+        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 3), "i4"))}, "no plain array"),
+        (
+            {"weights": lambda f: (f.__delitem__(KERNEL), f.__setitem__(KERNEL, h5py.ExternalLink("x.h5", "y")))},
+            "no plain",
+        ),
+        ({"weights": lambda f: f.__delitem__(KERNEL)}, "cannot be opened"),
+    ],
+)
+def test_a_keras_file_of_another_content_is_refused_before_it_is_made(keras_file, tmp_path, changes, words):
+    load_keras(changed_keras(keras_file, tmp_path / "same.keras"))
+    path = changed_keras(keras_file, tmp_path / "autoencoder.keras", **changes)
+    with pytest.raises(PadflowError, match=rf"autoencoder\.keras cannot be opened as a Keras model.*{words}|{words}"):
+        load_keras(path)
+
+
+def test_units_that_the_weights_do_not_have_are_not_made(keras_file, tmp_path):
+    def grow(layers: list[dict]) -> list[dict]:
+        layers[1]["config"]["units"] = 10**9
+        return layers
+
+    loaded = load_keras(changed_keras(keras_file, tmp_path / "autoencoder.keras", layers=grow))
+    assert [tuple(weights.shape) for weights in loaded.weights] == [(6, 3), (3,), (3, 6), (6,)]
 
 
 @pytest.mark.parametrize("content", [None, b"<html>not found</html>"])
