@@ -169,31 +169,36 @@ def _start_fork_server(config: Config) -> None:
 
 
 run_options = (click.argument("path", metavar="CONFIG", type=FILE), workdir_option, set_option)
+removal_option = click.option(
+    "--allow-removal",
+    type=click.IntRange(0),
+    default=0,
+    metavar="RECORDS",
+    help="Let up to so many records go out of the archive, where their files are gone, bad or not chosen any more.",
+)
 
 
-@command(*run_options, json_option)
-def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], as_json: bool, verbose: bool) -> None:
-    """Look at the files and print what a run will take; refuse one that cannot fit."""
-    from dataclasses import asdict
-
-    run = _open(path, workdir, overrides)
-    from padflow.printing import plan_text
+@command(*run_options, removal_option, json_option)
+def plan(
+    path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, as_json: bool, verbose: bool
+) -> None:
+    """Look at the files and print what a run will take and change; refuse one that cannot fit. Writes nothing."""
+    run = _open(path, workdir, overrides, allow_removal=allow_removal)
+    from padflow.printing import plan_facts, plan_text
     from padflow.run.stages import plan_only
 
-    budget = plan_only(run)
-    facts = asdict(budget) | {"groups": {group.group: group.rows for group in run.groups}}
-    facts["memory_limit"] = run.config.cluster.memory_limit
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-    else:
-        click.echo(plan_text(facts))
+    def show(run: Any) -> None:
+        facts = plan_facts(run)
+        click.echo(json.dumps(facts, indent=2) if as_json else plan_text(facts))
+
+    plan_only(run, show=show)
     _say_set_aside(run)
 
 
-@command(*run_options)
-def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
+@command(*run_options, removal_option)
+def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, verbose: bool) -> None:
     """Read the CDF files into archive.zarr; go on where an earlier run stopped."""
-    run = _open(path, workdir, overrides)
+    run = _open(path, workdir, overrides, allow_removal=allow_removal)
     from padflow.run.stages import run_all
 
     outcome = run_all(run, until="ingest")
@@ -207,6 +212,7 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose
 
 @command(
     *run_options,
+    removal_option,
     click.option(
         "--from",
         "restart_from",
@@ -217,10 +223,15 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose
     name="run",
 )
 def run_command(
-    path: Path, workdir: Path | None, overrides: tuple[str, ...], restart_from: str | None, verbose: bool
+    path: Path,
+    workdir: Path | None,
+    overrides: tuple[str, ...],
+    allow_removal: int,
+    restart_from: str | None,
+    verbose: bool,
 ) -> None:
     """Do all stages, from CDF files to the report; go on where an earlier run stopped."""
-    run = _open(path, workdir, overrides, restart_from=restart_from)
+    run = _open(path, workdir, overrides, restart_from=restart_from, allow_removal=allow_removal)
     from padflow.run.stages import run_all
 
     _finish(run_all(run))
@@ -269,8 +280,10 @@ def submit(
         click.echo(f"job {jobs.submit(job)}; `padflow status {directory}` says how far it is")
 
 
-@command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options)
-def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], verbose: bool) -> None:
+@command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options, removal_option)
+def label(
+    model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, verbose: bool
+) -> None:
     """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing.
 
     Of CONFIG, the sections archive and cluster are used; the model decides how records are classified.
@@ -284,7 +297,8 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
     if warning:
         click.echo(printable(f"padflow: {warning}"), err=True)
     directory = workdir or Path(f"{path.stem}-labels")
-    run = open_run(config, directory, note=f"padflow label {model} {path.name}")
+    note = f"padflow label {model} {path.name}"
+    run = open_run(config, directory, note=note, allow_removal=allow_removal)
     _finish(label_all(run, fitted))
 
 

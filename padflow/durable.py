@@ -61,7 +61,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> OSError:
     """Return an error of writing `path` in words, as it is where it is not of a kind that padflow knows better."""
     if error.errno in NO_SPACE:
-        folder = next(folder for folder in path.parents if folder.exists())
+        folder = nearest_folder(path.parent)
         takes = "" if needed_bytes is None else f": it takes {format_bytes(needed_bytes)}, and"
         return NoSpace(
             f"{path} could not be written ({error.strerror}){takes or ':'} {folder} has "
@@ -74,6 +74,11 @@ def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) ->
             "which goes on from here, or choose another --workdir."
         )
     return error
+
+
+def nearest_folder(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def make_folder(folder: Path) -> None:

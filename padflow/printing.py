@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from padflow.archive.changes import DayRange, in_words
 from padflow.durable import read_json
 from padflow.errors import printable
 from padflow.origin import SIMULATED, simulated_words
+from padflow.run.held import changes_of
 from padflow.run.ledger import parts_set_aside, receipts
 from padflow.run.progress import describe
 
@@ -17,8 +20,17 @@ if TYPE_CHECKING:
     from padflow.run.stages import Outcome
 
 
+def plan_facts(run: Run) -> dict[str, Any]:
+    """Return what a planned run will take, and what it will change in the archive (`padflow.run.held.changes_of`)."""
+    return asdict(run.budget) | {
+        "groups": {group.group: group.rows for group in run.groups},
+        "memory_limit": run.config.cluster.memory_limit,
+        "changes": changes_of(run),
+    }
+
+
 def plan_text(facts: dict[str, Any]) -> str:
-    """Return what a run will take."""
+    """Return what a run will take and change."""
 
     def size(name: str) -> str:
         return f"{facts[name] / 2**30:.2f} GiB"
@@ -32,8 +44,18 @@ def plan_text(facts: dict[str, Any]) -> str:
             f"disk      at most {size('archive_bytes')} archive and {size('results_bytes')} results, "
             "before compression",
             f"memory    {size('worker_bytes')} a worker of {size('memory_limit')}, {size('driver_bytes')} the driver",
+            *_change_lines(facts["changes"]),
         ]
     )
+
+
+def _change_lines(changes: dict[str, Any]) -> Iterator[str]:
+    parts = changes["parts"]
+    for name in ("added", "removed"):
+        days = in_words([DayRange(**one) for one in changes[name]["days"]])
+        yield f"{name:<9} {changes[name]['records']:,} records{f': {days}' if days else ''}"
+    rest = f"{parts['new']:,} are new, {parts['removed']:,} go, {parts['unchanged']:,} stand"
+    yield f"rewritten {parts['rewritten']:,} parts of {changes['rewritten_records']:,} records; {rest}"
 
 
 def status_text(facts: dict[str, Any]) -> str:

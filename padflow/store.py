@@ -8,6 +8,7 @@ formats are not opened, for format 2 knows codecs that unpickle.
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from padflow.durable import read_json, sha256_of, sync_file, write_bytes
 from padflow.errors import PadflowError
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
-from padflow.states import Snapshot, keep_replaced
+from padflow.states import Snapshot, forget_state, keep_replaced
 from padflow.templates import ArraySpec
 
 
@@ -99,6 +100,17 @@ def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int
         for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr will remove them
             keep_replaced(store, part_path(where.basename, spec, index))
         array.resize(shape)
+
+
+def drop_groups(store: Path, *, keep: set[str]) -> None:
+    """Remove all groups but some; readers are turned away until the next change of the store is whole."""
+    groups = [path.parent for path in store.glob("*/zarr.json") if path.parent.name not in keep]
+    if groups:
+        forget_state(store)
+        for group in groups:
+            shutil.rmtree(group)
+        _consolidate(store)
+        sync_file(store / "zarr.json")
 
 
 def _metadata(store: Path, group: str) -> list[Path]:

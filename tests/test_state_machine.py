@@ -140,8 +140,15 @@ def configuration(source: Path, *, fold: bool, clusters: int) -> Config:
     )
 
 
-def run_padflow(config: Config, directory: Path, *, until: str | None = None, restart_from: str | None = None) -> None:
-    run = stages.open_run(config, directory, restart_from=restart_from)
+def run_padflow(
+    config: Config,
+    directory: Path,
+    *,
+    until: str | None = None,
+    restart_from: str | None = None,
+    allow_removal: int = 0,
+) -> None:
+    run = stages.open_run(config, directory, restart_from=restart_from, allow_removal=allow_removal)
     run.progress = Progress(stream=io.StringIO())
     stages.run_all(run, until=until)
 
@@ -167,6 +174,8 @@ class Mishaps(RuleBasedStateMachine):
         self.model: str | None = None
         self.damaged: dict[str, bytes | None] = {}  # what damaged files of parts hold
         self.settled = False  # whether the last command did all there was to do
+        self.least: dict[int, int] = {}  # records of each day that are in the archive, by number of the day
+        self.most: dict[int, int] = {}  # that may be: a run that died has written some of its days, or all
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -214,7 +223,19 @@ class Mishaps(RuleBasedStateMachine):
 
     @rule(day=st.sampled_from(DAYS), whole=st.booleans())
     def add_or_break_or_mend_a_newer_version(self, day: int, whole: bool) -> None:
-        self.put(day, VERSIONS[1], whole=whole)
+        self.put(day, VERSIONS[1], whole=whole or not self.not_the_last((day, VERSIONS[1])))
+
+    def not_the_last(self, key: tuple[int, str]) -> bool:
+        """Return whether another file is whole."""
+        return any(whole for other, whole in self.state.items() if other != key)
+
+    @rule(data=st.data())
+    def take_a_file_away(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(filter(self.not_the_last, self.state)) or [None]))
+        if key is None:
+            return
+        (self.source / FILES.paths[key].name).unlink()
+        del self.state[key]
 
     @rule(data=st.data())
     def touch(self, data: st.DataObject) -> None:
@@ -254,6 +275,7 @@ class Mishaps(RuleBasedStateMachine):
             holder = {"host": socket.gethostname(), "pid": 2**22 + 1, "process": 1.0}
             space = str(Path("/proc/self/ns/pid").readlink())
             (self.directory / ".lock").write_text(json.dumps(holder | {"space": space}))
+            (self.directory / "fit").mkdir(exist_ok=True)  # it may have died before it made one
             (self.directory / "fit" / "x.npz.1.partial").write_bytes(b"half")
         except PadflowError as error:
             self.is_of_damage(error)
@@ -264,17 +286,28 @@ class Mishaps(RuleBasedStateMachine):
         self.directory.mkdir(exist_ok=True)
         before = self.fits()
         changed = [name for name, old, new in self.values() if old != new]
-        restart_from = None
+        restart_from, removed, done = None, 0, False
         try:
-            try:
-                run_padflow(self.config(), self.directory, until=until)
-            except ConfigError as error:
-                restart_from = self.refused(str(error), changed)
-                run_padflow(self.config(), self.directory, until=until, restart_from=restart_from)
-            else:
+            while not done:
+                found = self.tree()
+                try:
+                    options = {"until": until, "restart_from": restart_from, "allow_removal": removed}
+                    run_padflow(self.config(), self.directory, **options)
+                    done = True
+                except ConfigError as error:
+                    assert self.tree() == found  # what is refused changes nothing
+                    if "--allow-removal" in str(error):
+                        assert not removed
+                        removed = self.refused_for_records(str(error))
+                    else:
+                        assert restart_from is None
+                        restart_from = self.refused(str(error), changed)
+            if restart_from is None:
                 assert not ("train" in before and "fold" in changed)
                 assert not ("cluster" in before and "clusters" in changed)
+            assert removed or not self.lost(self.least)
         finally:
+            self.hold(removed=removed, done=done)
             now = self.fits()
             if (self.directory / "config.yaml").exists():
                 text = (self.directory / "config.yaml").read_text()
@@ -286,6 +319,37 @@ class Mishaps(RuleBasedStateMachine):
                     stands = before.get(name) == now[name] and FITS.index(name) < 2 and restart_from == "cluster"
                     if not stands:
                         self.archive_at[name] = self.used()
+
+    def tree(self) -> dict[Path, bytes]:
+        """Return what is in the directory, but for what tells that somebody is at work."""
+        of_work = (".lock", "progress.json")
+        files = (path for path in self.directory.rglob("*") if path.is_file() and path.name not in of_work)
+        return {path: path.read_bytes() for path in files}
+
+    def planned(self) -> dict[int, int]:
+        return {key[0]: len(FILES.times[key]) for key in self.used()}
+
+    def lost(self, held: dict[int, int]) -> int:
+        """Return how many records a run from the files that are there takes out of an archive."""
+        planned = self.planned()
+        return sum(max(0, count - planned.get(day, 0)) for day, count in held.items())
+
+    def refused_for_records(self, text: str) -> int:
+        """Check the refusal of a source that shrank; return how many records are to be let go."""
+        removed = int(text.rpartition("--allow-removal ")[2].strip("."))
+        assert removed > 0
+        assert self.lost(self.least) <= removed <= self.lost(self.most)
+        return removed
+
+    def hold(self, *, removed: int, done: bool) -> None:
+        """Note what is in the archive after a command, or may be where it did not end."""
+        planned = self.planned()
+        if done:
+            self.least, self.most = dict(planned), dict(planned)
+            return
+        self.most = {day: max(self.most.get(day, 0), planned.get(day, 0)) for day in DAYS}
+        if removed:
+            self.least = {day: min(count, planned.get(day, 0)) for day, count in self.least.items()}
 
     def values(self) -> Iterator[tuple[str, Any, Any]]:
         yield "fold", self.made_with[0], self.fold

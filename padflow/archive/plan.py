@@ -287,7 +287,7 @@ def check_budget(
         Names what does not fit, the need and what to change.
     """
     if not budget.records:
-        raise PadflowError("No file holds a record that can be used; catalog.json names each file and its reason.")
+        raise PadflowError("No file holds a record that can be used.")
     usable = int(0.9 * memory_limit)
     if budget.worker_bytes > usable:
         raise PadflowError(

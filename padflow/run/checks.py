@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from padflow.instruments import load_instrument
 from padflow.model import Model
 from padflow.origin import simulated_words
 from padflow.run.context import UNKNOWN, label_tasks, score_tasks
-from padflow.run.layout import ARCHIVE, FIT, RESULTS
+from padflow.run.held import held_records
+from padflow.run.layout import ARCHIVE, CATALOG, FIT, RESULTS
 from padflow.run.ledger import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.run.lock import holder_of
 from padflow.run.passes import labels_reason_agree
@@ -45,7 +46,7 @@ def run_config(directory: Path) -> Config:
 
 
 def _catalog(directory: Path) -> Catalog:
-    catalog = Catalog.load(directory / "catalog.json")
+    catalog = Catalog.load(directory / CATALOG)
     if catalog is None:
         raise PadflowError(f"{directory} has no catalogue yet; `padflow run` or `padflow ingest` makes it.")
     return catalog
@@ -69,7 +70,7 @@ def status_of(directory: Path) -> dict[str, Any]:
     config = run_config(directory)
     at_work = holder_of(directory)
     # While the first scan goes on there is no catalogue yet.
-    catalog = Catalog.load(directory / "catalog.json") or (Catalog("", "", (), {}) if at_work else _catalog(directory))
+    catalog = Catalog.load(directory / CATALOG) or (Catalog("", "", (), {}) if at_work else _catalog(directory))
     groups = _groups(config, catalog)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
@@ -115,7 +116,12 @@ class Verdict:
 
 
 def repair(directory: Path, broken: list[tuple[str, str, int]]) -> None:
-    """Forget that broken parts were done, so that the next run does them again, and no others."""
+    """Forget that broken parts were done, so that the next run does them again, and no others.
+
+    What the archive is to hold is kept in the catalogue: these parts tell it no more.
+    """
+    catalog = replace(_catalog(directory), kept=held_records(directory, run_config(directory)))
+    catalog.save(directory / CATALOG)
     for stage, group, index in broken:
         receipt_path(directory, stage, group, index).unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from padflow import testing
-from padflow.archive.catalog import Catalog
+from padflow.archive.catalog import Catalog, RecordsByDay
 from padflow.archive.plan import Budget, GroupPlan
 from padflow.clients import Workers, peak_memory_bytes
 from padflow.config import Config
@@ -29,6 +29,8 @@ UNKNOWN = ""
 class Stage:
     """Tally of one stage while it runs."""
 
+    name: str
+    began: float = field(default_factory=time.monotonic)
     records: int = 0
     peak_memory_bytes: int = 0
     summary: str = ""
@@ -72,21 +74,34 @@ class Run:
     budget: Budget | None = None
     ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
     """Of the parts of the archive, by group and number: what they are to be made from."""
+    allow_removal: int = 0
+    """Records that may be taken out of the archive."""
+    held: RecordsByDay = field(default_factory=dict)
+    """What the archive held when the run began."""
+    begun: bool = False
+    """Whether the run directory is one of this configuration and these files now."""
+    timings: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Of the stages done, for ``run.json``."""
 
     @contextmanager
-    def stage(self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0) -> Iterator[Stage]:
-        """Time a stage, show it, and put it into ``run.json`` where it did something."""
+    def stage(
+        self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0, noted: bool = True
+    ) -> Iterator[Stage]:
+        """Time a stage, show it, and put it into ``run.json`` where it did something.
+
+        One that is not `noted` comes before the first word is written; its facts wait in `timings`.
+        """
         self.progress.begin(name, total=total, unit=unit, parts=parts)
-        began = time.monotonic()
-        stage = Stage()
+        stage = Stage(name)
         testing.visit(name)
         yield stage
         if stage.records:
             peak = max(stage.peak_memory_bytes, peak_memory_bytes())
-            seconds = round(time.monotonic() - began, 3)
-            known = (read_json(self.directory / "run.json") or {}).get("stages", {})
-            facts = {"seconds": seconds, "records": stage.records, "peak_memory_bytes": peak}
-            self.note("stages", known | {name: facts})
+            seconds = round(time.monotonic() - stage.began, 3)
+            self.timings[name] = {"seconds": seconds, "records": stage.records, "peak_memory_bytes": peak}
+            if noted:
+                known = (read_json(self.directory / "run.json") or {}).get("stages", {})
+                self.note("stages", known | self.timings)
         self.progress.end(stage.summary or f"{stage.records:,} {unit}")
 
     def note(self, key: str, value: Any) -> None:

@@ -5,44 +5,71 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from padflow import __version__
 from padflow.archive.catalog import Catalog
+from padflow.archive.changes import records_by_day, smaller
 from padflow.archive.ingest import IngestPart, prepare_archive
 from padflow.archive.plan import Budget, check_budget, disk_bytes_left, estimate, plan_groups
 from padflow.archive.scan import KILLS_WORKERS, died, instrument_digest, killing_message, scan_archive
 from padflow.clients import Died
 from padflow.clusters import choose_workers, machine_memory_bytes
+from padflow.durable import nearest_folder
 from padflow.errors import PadflowError
 from padflow.fitting import START_SCORES
 from padflow.run.context import Run, begin_parts, commit_parts
 from padflow.run.fitting import check_fit
-from padflow.run.layout import ARCHIVE
+from padflow.run.held import guard_records, held_records
+from padflow.run.layout import ARCHIVE, CATALOG
 from padflow.run.ledger import PartTask, receipts, run_parts
+from padflow.store import drop_groups
 
-CATALOG = "catalog.json"
+MOST_NAMED = 3
+"""Files that an error names, where none can be used."""
 EXPECTED_COMPRESSION = 1.5
 """How many times smaller than in memory an archive is on disk at the least; simulated flux packs better."""
 
 
-def scan(run: Run, *, retry: bool = True) -> None:
-    """Look at the files and plan the parts."""
-    source = run.config.archive.source
-    previous = Catalog.load(run.directory / CATALOG)
-    config = run.config.archive
-    with run.stage("scan", unit="files") as stage:
+def scan(run: Run, *, previous: Catalog | None = None) -> None:
+    """Look at the files, plan the parts, and refuse a plan that takes records away; nothing is written (`look`).
 
-        def look(function: Any, items: list[Any]) -> Iterator[Any]:
+    Raises
+    ------
+    ConfigError
+        Where records of the archive would be taken out of it, and more than was said they may be.
+    """
+    look(run, previous=previous)
+    guard_records(run)
+    keys = {(group, index): receipt.get("key") for group, index, receipt in receipts(run.directory, "ingest")}
+    stands = keys == run.ingest_keys and run.restart_from != "ingest"
+    run.catalog = replace(run.catalog, kept={} if stands else smaller(run.held, records_by_day(run.groups)))
+
+
+def look(run: Run, *, previous: Catalog | None = None) -> None:
+    """Look at the files and plan the parts; nothing is written.
+
+    Parameters
+    ----------
+    previous : Catalog, optional
+        Of a scan by this run, with what it learnt since; by default that in the run directory is gone on from.
+    """
+    config, retry = run.config.archive, previous is None
+    if previous is None:
+        previous = Catalog.load(run.directory / CATALOG)
+        run.held = held_records(run.directory, run.config)
+    with run.stage("scan", unit="files", noted=False) as stage:
+
+        def map_files(function: Any, items: list[Any]) -> Iterator[Any]:
             for (_, entry, _), result in run.workers.each(function, items, spare=True):
                 stage.count(1)
                 run.progress.advance(1)
                 yield died(entry, result.message) if isinstance(result, Died) else result
 
         run.catalog = scan_archive(
-            source, run.instrument, config=config, previous=previous, map_files=look, retry=retry
+            config.source, run.instrument, config=config, previous=previous, map_files=map_files, retry=retry
         )
-        run.catalog.save(run.directory / CATALOG)
         _plan_groups(run)
         states = Counter(entry.status for entry in run.catalog.files)
         records = sum(group.rows for group in run.groups)
@@ -67,12 +94,10 @@ def budget_of(run: Run) -> Budget:
     """
     config = run.config
     if not run.groups:
-        reasons = Counter(entry.reason for entry in run.catalog.set_aside())
-        words = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        raise PadflowError(
-            f"No file in {run.catalog.source} can be used: {words}. {run.directory / CATALOG} names each with its "
-            "reason."
-        )
+        aside = run.catalog.set_aside()
+        words = ", ".join(f"{count} {reason}" for reason, count in Counter(e.reason for e in aside).most_common())
+        first = "; ".join(entry.message.rstrip(".") for entry in aside[:MOST_NAMED])
+        raise PadflowError(f"No file in {run.catalog.source} can be used: {words}. The first: {first}.")
     axes = run.catalog.archive_axes()
     check_fit(run)
     ephemeris = sum(3 if name == "Position" else 1 for name in run.instrument.ephemeris)
@@ -91,7 +116,7 @@ def budget_of(run: Run) -> Budget:
         budget,
         memory_limit=config.cluster.memory_limit,
         machine_bytes=machine_memory_bytes(),
-        free_disk_bytes=shutil.disk_usage(run.directory).free,
+        free_disk_bytes=shutil.disk_usage(nearest_folder(run.directory)).free,
         needed_disk_bytes=bytes_left(run),
         workdir=run.directory,
     )
@@ -108,11 +133,24 @@ def bytes_left(run: Run) -> int:
 
 
 def ingest(run: Run) -> None:
-    """Write the parts of the archive that are not there yet; plan again where a file turns out bad."""
+    """Write the parts of the archive that are not there yet; plan again where a file turns out bad.
+
+    Raises
+    ------
+    ConfigError
+        Where the archive holds records of such a file, and no other file has them.
+    """
+    save_catalog(run)
     while bad := _ingest_once(run):
-        run.catalog.with_bad(bad).save(run.directory / CATALOG)
-        scan(run, retry=False)  # for there may be an older version
+        scan(run, previous=run.catalog.with_bad(bad))  # for there may be an older version
         budget_of(run)
+        save_catalog(run)
+
+
+def save_catalog(run: Run) -> None:
+    """Let the run directory be one of the files that were looked at."""
+    if Catalog.load(run.directory / CATALOG) != run.catalog:
+        run.catalog.save(run.directory / CATALOG)
 
 
 def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
@@ -130,6 +168,7 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         for group in run.groups
         for span in group.parts()
     ]
+    drop_groups(store, keep={plan.group for plan in run.groups})
     begin_parts(run, ARCHIVE, "ingest", tasks)
     for group in run.groups:
         prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)

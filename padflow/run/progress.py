@@ -72,6 +72,11 @@ class Progress:
         self._show(f"{self._stage}: {summary} ({seconds:.1f} s)", last=True)
         self._write()
 
+    def remove(self) -> None:
+        """Remove the file: it is of a run at work."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
     def facts(self) -> dict[str, Any]:
         """Return the stage, what is done of it, the rate in units per second, and the seconds left, if known."""
         rate = (self._done - self._stood) / max(time.monotonic() - self._began, 1e-9)

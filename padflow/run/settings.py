@@ -9,6 +9,7 @@ from typing import Any
 from padflow.config import Config, load_config
 from padflow.durable import sync_folder
 from padflow.errors import ConfigError, brief
+from padflow.run.held import not_chosen_in_words
 from padflow.run.layout import ARCHIVE, FIT, RESULTS
 from padflow.run.ledger import RECEIPTS
 from padflow.states import forget_state
@@ -90,7 +91,7 @@ def guard_settings(config: Config, directory: Path, *, restart_from: str | None)
             )
             raise ConfigError(
                 f"{directory} was made with another configuration: {words}. Choose another --workdir, put the values "
-                f"back, or redo what they touch with --from {STAGES[first]}."
+                f"back, or redo what they touch with --from {STAGES[first]}.{not_chosen_in_words(directory, config)}"
             )
 
 

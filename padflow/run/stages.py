@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,9 +15,9 @@ from dask.system import CPU_COUNT
 from dask.utils import format_bytes
 
 from padflow import __version__
-from padflow.archive.plan import Budget
 from padflow.clusters import connect, machine_memory_bytes
 from padflow.config import Config
+from padflow.config_cluster import ClusterConfig
 from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
 from padflow.errors import CannotWrite, ConfigError, NoSpace
 from padflow.instruments import load_instrument
@@ -34,15 +34,16 @@ from padflow.run.fitting import (
     fit_folder,
     fitted,
 )
-from padflow.run.ingesting import budget_of, bytes_left, ingest, scan
+from padflow.run.held import guard_records
+from padflow.run.ingesting import budget_of, bytes_left, ingest, look, save_catalog, scan
 from padflow.run.layout import CLASSES, ENCODER, FIT, RESULTS
 from padflow.run.ledger import PartTask, put_stand_in, receipts
 from padflow.run.lock import locked
 from padflow.run.passes import LabelPart, LabelStandIn, ScorePart, ScoreStandIn, fit_arrays
 from padflow.run.progress import Progress
-from padflow.run.settings import clear_from, guard_settings, left_from
+from padflow.run.settings import STAGES, clear_from, guard_settings, left_from
 from padflow.run.trainer import Trainer
-from padflow.store import prepare_group
+from padflow.store import drop_groups, prepare_group
 from padflow.templates import results_specs
 
 ADOPTED = "adopted.json"
@@ -68,8 +69,10 @@ class Outcome:
     reasons: dict[str, int]
 
 
-def open_run(config: Config, directory: Path, *, restart_from: str | None = None, note: str = "") -> Run:
-    """Open or make a run directory for a configuration.
+def open_run(
+    config: Config, directory: Path, *, restart_from: str | None = None, note: str = "", allow_removal: int = 0
+) -> Run:
+    """Open a run directory, or one that is to be made, for a configuration.
 
     Parameters
     ----------
@@ -77,6 +80,8 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
         Stage from which everything is done anew.
     note : str
         The command, for ``run.json``.
+    allow_removal : int
+        Records that may be taken out of an archive that is there; a plan that takes more is refused.
 
     Raises
     ------
@@ -96,13 +101,27 @@ def open_run(config: Config, directory: Path, *, restart_from: str | None = None
     instrument = load_instrument(config.archive.instrument)
     directory = local_path(directory, "--workdir").resolve()
     guard_settings(config, directory, restart_from=restart_from)
-    return Run(config, directory, instrument, Progress(directory), restart_from=restart_from, command=note)
+    return Run(
+        config,
+        directory,
+        instrument,
+        Progress(directory),
+        restart_from=restart_from,
+        command=note,
+        allow_removal=allow_removal,
+    )
+
+
+def _look(run: Run) -> None:
+    """Look at all there is and refuse what cannot be done; nothing is written."""
+    scan(run)
+    budget_of(run)
 
 
 def _begin(run: Run) -> None:
-    """Make the run directory ready; only under its lock."""
-    refuse_links(run.directory)
-    guard_settings(run.config, run.directory, restart_from=run.restart_from)  # again: another run may have ended
+    """Make the run directory one of this configuration and these files; only under its lock."""
+    run.begun = True
+    save_catalog(run)  # first, for it says what the archive holds, whatever is removed or written next
     if run.restart_from is not None:
         left = [str(path.relative_to(run.directory)) for path in left_from(run.directory, run.restart_from)]
         run.progress.say(f"--from {run.restart_from} removes from {run.directory}: {', '.join(left) or 'nothing'}")
@@ -128,7 +147,7 @@ def _write_provenance(run: Run, command: str) -> None:
             "memory_bytes": machine_memory_bytes(),
         },
         "flags": before.get("flags", {}),
-        "stages": before.get("stages", {}),
+        "stages": before.get("stages", {}) | run.timings,
     }
     write_json(path, values)
 
@@ -137,6 +156,7 @@ def score(run: Run) -> list[PartTask]:
     """Score every record; return the tasks, whose keys name what they depend on."""
     components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
     tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
+    drop_groups(run.directory / RESULTS, keep={group.group for group in run.groups})
     begin_parts(run, RESULTS, "score", tasks)
     for group in run.groups:
         prepare_group(
@@ -176,10 +196,12 @@ def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
 @contextmanager
 def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
     try:
-        run.directory.mkdir(parents=True, exist_ok=True)
-        with locked(run.directory):
-            _begin(run)
-            ahead = Trainer() if trains and not fitted(run, "train") else nullcontext()
+        with _folder_of(run), locked(run.directory), _progress_of(run):
+            refuse_links(run.directory)
+            # Again, for another run may have ended.
+            guard_settings(run.config, run.directory, restart_from=run.restart_from)
+            anew = run.restart_from in STAGES[: STAGES.index("train") + 1]
+            ahead = Trainer() if trains and (anew or not fitted(run, "train")) else nullcontext()
             with ahead as trainer, connect(run.config.cluster, run.directory) as workers:
                 run.workers, run.trainer = workers, trainer
                 try:
@@ -196,6 +218,29 @@ def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
         raise known from error
 
 
+@contextmanager
+def _folder_of(run: Run) -> Iterator[None]:
+    """Make the run directory, and remove it where the run never began."""
+    made = [folder for folder in (run.directory, *run.directory.parents) if not folder.exists()]
+    run.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not run.begun:
+            with suppress(OSError):  # logs of jobs stay
+                for folder in made:
+                    folder.rmdir()
+
+
+@contextmanager
+def _progress_of(run: Run) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of a folder that has become read-only
+            run.progress.remove()
+
+
 def run_all(run: Run, *, until: str | None = None) -> Outcome:
     """Do all stages that are not done, or those up to ``until="ingest"``.
 
@@ -204,11 +249,10 @@ def run_all(run: Run, *, until: str | None = None) -> Outcome:
     ConfigError
         Where the directory holds the labels of a fitted model.
     """
-    if read_json(run.directory / FIT / ADOPTED):
-        raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
+    _refuse_labels(run)
     with _at_work(run, trains=until != "ingest"):
-        scan(run)
-        budget_of(run)
+        _look(run)
+        _begin(run)
         ingest(run)
         if until != "ingest":
             fit_autoencoder(run)
@@ -219,11 +263,36 @@ def run_all(run: Run, *, until: str | None = None) -> Outcome:
     return _outcome(run)
 
 
-def plan_only(run: Run) -> Budget:
-    """Scan the files and return what the run will need, without doing any of it."""
-    with _at_work(run):
-        scan(run)
-    return budget_of(run)
+def _refuse_labels(run: Run) -> None:
+    if read_json(run.directory / FIT / ADOPTED):
+        raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
+
+
+def plan_only(run: Run, *, show: Callable[[Run], None]) -> None:
+    """Scan the files and `show` what the run would need and change, without writing or doing any of it.
+
+    Raises
+    ------
+    PadflowError
+        Where the run would be refused; where that is for records it would take out of the archive, after they were
+        shown.
+    """
+    _refuse_labels(run)
+    cluster = run.config.cluster
+    if cluster.by_jobs:  # jobs leave logs, and wait for their turn
+        cluster = ClusterConfig()
+    run.progress = Progress()
+    with connect(cluster) as workers:
+        run.workers = workers
+        try:
+            look(run)
+        finally:
+            run.workers = None
+    if not run.groups:
+        guard_records(run)
+    budget_of(run)
+    show(run)
+    guard_records(run)
 
 
 def label_all(run: Run, model: Model) -> Outcome:
@@ -240,19 +309,23 @@ def label_all(run: Run, model: Model) -> Outcome:
     if adopted not in (None, model.digest()):
         raise ConfigError(f"{run.directory} holds the labels of another model; choose another --workdir.")
     with _at_work(run):
-        scan(run)
-        budget_of(run)
+        _look(run)
+        _refuse_other_axes(run, model)
+        _begin(run)
         _adopt(run, model)
         ingest(run)
         finish(run, label(run, score(run)))
     return _outcome(run)
 
 
-def _adopt(run: Run, model: Model) -> None:
-    """Put a model's arrays where the passes look for fitted ones."""
+def _refuse_other_axes(run: Run, model: Model) -> None:
     axes = {name: np.array(values) for name, values in run.catalog.archive_axes().items()}
     axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
     model.encoder(axes)
+
+
+def _adopt(run: Run, model: Model) -> None:
+    """Put a model's arrays where the passes look for fitted ones."""
     key = model.digest()
     write_json(run.directory / FIT / ADOPTED, {"model": key})
     stored = {f"axis_{name}": values for name, values in model.axes.items()}

@@ -1,0 +1,90 @@
+"""What a plan changes of an archive, in days and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from padflow.archive.catalog import RecordsByDay
+from padflow.archive.plan import GroupPlan
+
+MOST_RANGES = 8
+"""Ranges of days that a sentence names."""
+
+
+@dataclass(frozen=True)
+class DayRange:
+    """Successive days of an archive to which the same happens, for the same cause."""
+
+    spacecraft: str
+    first: str
+    last: str
+    days: int
+    records: int
+    cause: str = ""
+
+    def __str__(self) -> str:
+        days = self.first if self.days == 1 else f"{self.first} to {self.last}"
+        cause = f", {self.cause}" if self.cause else ""
+        return f"{self.spacecraft} {days} ({self.records:,} records{cause})"
+
+
+def records_by_day(groups: Iterable[GroupPlan]) -> RecordsByDay:
+    """Return the records of planned groups by spacecraft and day."""
+    return {group.group: {day.day: day.rows for day in group.days} for group in groups}
+
+
+def fewer(before: RecordsByDay, after: RecordsByDay) -> RecordsByDay:
+    """Return how many records each day has less `after` than `before`, for the days that have."""
+    less: RecordsByDay = {}
+    for group, days in before.items():
+        now = after.get(group, {})
+        lost = {day: count - now.get(day, 0) for day, count in days.items() if count > now.get(day, 0)}
+        if lost:
+            less[group] = lost
+    return less
+
+
+def smaller(one: RecordsByDay, other: RecordsByDay) -> RecordsByDay:
+    """Return the smaller number of each day that both have."""
+    return {
+        group: {day: min(count, other[group][day]) for day, count in days.items() if day in other[group]}
+        for group, days in one.items()
+        if group in other
+    }
+
+
+def total(records: RecordsByDay) -> int:
+    """Return the number of all records."""
+    return sum(count for days in records.values() for count in days.values())
+
+
+def day_ranges(
+    records: RecordsByDay, among: RecordsByDay, *, cause: Callable[[str, str], str] = lambda *_: ""
+) -> list[DayRange]:
+    """Put days together that follow one another `among` the days of an archive.
+
+    Parameters
+    ----------
+    cause : callable
+        ``cause(spacecraft, day)`` says why, in words.
+    """
+    ranges: list[DayRange] = []
+    for group in sorted(records):
+        numbers = {day: number for number, day in enumerate(sorted(among[group]))}
+        for day in sorted(records[group]):
+            count, why = records[group][day], cause(group, day)
+            last = ranges[-1] if ranges else None
+            if last and (last.spacecraft, last.cause) == (group, why) and numbers[day] == numbers[last.last] + 1:
+                ranges[-1] = DayRange(group, last.first, day, last.days + 1, last.records + count, why)
+            else:
+                ranges.append(DayRange(group, day, day, 1, count, why))
+    return ranges
+
+
+def in_words(ranges: list[DayRange]) -> str:
+    """Name ranges of days, the first of many."""
+    shown = [str(one) for one in ranges[:MOST_RANGES]]
+    if left := ranges[MOST_RANGES:]:
+        shown.append(f"and {sum(one.records for one in left):,} records in {len(left)} more ranges of days")
+    return "; ".join(shown)
