@@ -1,5 +1,5 @@
 """``python -m padflow``."""
 
-from padflow.cli import main
+from padflow.start import main
 
 main()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -21,6 +19,8 @@ from padflow.config_text import documented_yaml
 from padflow.errors import ConfigError, PadflowError, printable
 from padflow.imports import no_garbage
 from padflow.local import local_path
+from padflow.start import INTERRUPTED, interrupted
+from padflow.start import main as main
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 TROUBLES = (
@@ -428,27 +428,10 @@ def _say_set_aside(run: Any) -> None:
         raise SystemExit(SET_ASIDE)
 
 
-def _interrupt(*_: object) -> None:
-    """End as by Ctrl-C: queueing systems end jobs with SIGTERM, and jobs of workers must not be left behind."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; they are being cancelled
-    raise KeyboardInterrupt
-
-
-def main() -> None:
-    """Run the command line; errors are one paragraph, and a traceback only with -v."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        _run_commands()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        gc.freeze()  # else Python looks through all modules for garbage before it ends, for half a second
-
-
-def _run_commands() -> None:
+def run_commands() -> None:
+    """Run what the arguments of the process say; whatever ends it, ends it with a status and one paragraph."""
     try:
         commands(standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("Interrupted. Run the same command again to go on from here.", FAILED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -458,8 +441,8 @@ def _run_commands() -> None:
         _fail(str(error), FAILED)
     except OSError as error:
         _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED)
-    except KeyboardInterrupt:
-        _fail("Interrupted. Run the same command again to go on from here.", FAILED)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail(INTERRUPTED, FAILED)
     except Exception as error:
         text = " ".join(str(error).split())[:500]
         _fail(f"{type(error).__name__}: {text}. This should not happen; -v shows where it did.", FAILED)
@@ -467,6 +450,8 @@ def _run_commands() -> None:
 
 def _fail(message: str, status: int) -> None:
     if "-v" in sys.argv or "--verbose" in sys.argv:
-        traceback.print_exc()
+        click.echo(printable(traceback.format_exc()), err=True)
+    if interrupted():  # `padflow.start` says so, whatever came of it
+        sys.exit(FAILED)
     click.echo(printable(f"padflow: {message}"), err=True)
     sys.exit(status)

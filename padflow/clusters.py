@@ -25,6 +25,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.jobs import ENVIRONMENT, WORKER_SETTINGS, job_cluster, scheduler_of
 from padflow.private import check_temporary_folder
 from padflow.security import joined_security, protocol_of, security_of
+from padflow.start import unheard_interrupts
 from padflow.watch import Watch, stall_message
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def start_fork_server() -> None:
     multiprocessing.set_forkserver_preload(["padflow.preloaded"])
     os.environ.update(environment)
     try:
-        forkserver.ensure_running()
+        with unheard_interrupts():
+            forkserver.ensure_running()
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -14,6 +14,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.local import local_path
 from padflow.opening import open_archive, open_results
 from padflow.origin import SIMULATED
+from padflow.start import hold
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")
 CSV_ROWS = 100_000
@@ -64,6 +65,7 @@ def export_labels(
     chosen = chosen.assign_coords({name: places[name] for name in names})
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(output.name + PARTIAL)
+    hold()
     try:
         if output.suffix == ".nc":
             _encodable(chosen).to_netcdf(temporary, engine="h5netcdf")

@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from padflow.errors import PadflowError
+from padflow.start import hold
 
 LOCK = ".lock"
 BEAT_SECONDS = 10
@@ -38,6 +39,7 @@ def locked(directory: Path) -> Iterator[None]:
     ValueError
         In another thread, which no signal can interrupt.
     """
+    hold()
     done, lost = threading.Event(), threading.Event()
     with _interrupted(lambda: lost.is_set() and not done.is_set()):
         path = directory / LOCK

@@ -26,6 +26,7 @@ from padflow.archive.simulate.troubles import Troubles, assign
 from padflow.archive.simulate.writing import DayResult, DayTask, write_day
 from padflow.errors import ConfigError
 from padflow.local import local_path
+from padflow.start import hold, unheard_interrupts
 
 __all__ = [
     "POPULATIONS",
@@ -74,9 +75,12 @@ def parallel_map(function: Callable, items: Iterable, *, workers: int | None = N
     workers : int, optional
         Number of processes; as many as the machine has processors if not given.
     """
+    hold()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
-        yield from pool.map(function, items)
+        with unheard_interrupts():  # all processes start with the first item
+            results = pool.map(function, items)
+        yield from results
 
 
 def simulate_archive(
