@@ -272,7 +272,7 @@ def _build(keras: Any, features: int, code_size: int, seed: int) -> keras.Model:
     glorot = keras.initializers.GlorotUniform
     return keras.Sequential(
         [
-            keras.Input((features,), name="record"),
+            keras.Input((features,), dtype="float32", name="record"),  # whatever floatx is
             keras.layers.Dense(
                 code_size, "relu", kernel_initializer=glorot(seed_encode), dtype="float32", name="encode"
             ),
@@ -294,14 +294,15 @@ def load_tensorflow() -> tuple[Any, Any]:
         first = "tensorflow" not in sys.modules
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        if "keras" not in sys.modules:  # which reads it once
+            os.environ["KERAS_BACKEND"] = "tensorflow"
         with without_startup_log() if first else contextlib.nullcontext():
             import keras
             import tensorflow as tf
         if keras.backend.backend() != "tensorflow":
             raise PadflowError(
-                f"Keras is set to use {keras.backend.backend()}, but padflow trains with TensorFlow: "
-                "set KERAS_BACKEND=tensorflow before Python starts."
+                f"Keras was imported before, to use {keras.backend.backend()}, but padflow trains with TensorFlow: "
+                "set KERAS_BACKEND=tensorflow before Python starts, or import padflow and fit first."
             )
         if first:
             tf.config.threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)

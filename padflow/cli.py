@@ -16,7 +16,7 @@ import click
 from padflow import __version__
 from padflow.config import Config, load_config
 from padflow.config_text import documented_yaml
-from padflow.errors import ConfigError, PadflowError, printable
+from padflow.errors import ConfigError, PadflowError, printable, printable_line
 from padflow.imports import no_garbage
 from padflow.local import local_path
 from padflow.start import INTERRUPTED, interrupted
@@ -59,6 +59,11 @@ workdir_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print text; names of files and classes in it cannot command the terminal."""
+    click.echo(printable(str(text)), err=err)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,7 +125,7 @@ def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, verbose
         map_days=partial(parallel_map, workers=workers),
         **options,
     )
-    click.echo(f"{summary.files} files, {summary.records:,} records, {summary.bytes / 1e6:,.0f} MB in {folder}")
+    say(f"{summary.files} files, {summary.records:,} records, {summary.bytes / 1e6:,.0f} MB in {folder}")
 
 
 def _troubles(chosen: tuple[str, ...]) -> Any:
@@ -145,9 +150,9 @@ def _troubles(chosen: tuple[str, ...]) -> Any:
 def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...], verbose: bool) -> None:
     """Print the defaults, or CONFIG as resolved, with every key explained."""
     if schema:
-        click.echo(json.dumps(Config.model_json_schema(), indent=2))
+        say(json.dumps(Config.model_json_schema(), indent=2))
     else:
-        click.echo(documented_yaml(load_config(path, overrides)))
+        say(documented_yaml(load_config(path, overrides)))
 
 
 def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
@@ -189,7 +194,7 @@ def plan(
 
     def show(run: Any) -> None:
         facts = plan_facts(run)
-        click.echo(json.dumps(facts, indent=2) if as_json else plan_text(facts))
+        say(json.dumps(facts, indent=2) if as_json else plan_text(facts))
 
     plan_only(run, show=show)
     _say_set_aside(run)
@@ -205,8 +210,8 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
     from padflow.printing import simulated_lines
 
     for line in simulated_lines(outcome.run):
-        click.echo(line)
-    click.echo(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
+        say(line)
+    say(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
     _say_set_aside(outcome.run)
 
 
@@ -273,11 +278,11 @@ def submit(
         walltime=walltime,
     )
     if dry_run:
-        click.echo(f"# ---- the driver\n{job.job_script()}")
-        click.echo(f"# ---- each of up to {config.cluster.workers} workers, which the driver submits")
-        click.echo(jobs.worker_script(config.cluster, directory))
+        say(f"# ---- the driver\n{job.job_script()}")
+        say(f"# ---- each of up to {config.cluster.workers} workers, which the driver submits")
+        say(jobs.worker_script(config.cluster, directory))
     else:
-        click.echo(f"job {jobs.submit(job)}; `padflow status {directory}` says how far it is")
+        say(f"job {jobs.submit(job)}; `padflow status {directory}` says how far it is")
 
 
 @command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options, removal_option)
@@ -295,7 +300,7 @@ def label(
     fitted = Model.load(model)
     config, warning = config_for_labels(path, overrides, fitted)
     if warning:
-        click.echo(printable(f"padflow: {warning}"), err=True)
+        say(f"padflow: {warning}", err=True)
     directory = workdir or Path(f"{path.stem}-labels")
     note = f"padflow label {model} {path.name}"
     run = open_run(config, directory, note=note, allow_removal=allow_removal)
@@ -309,7 +314,7 @@ def status(directory: Path, as_json: bool, verbose: bool) -> None:
     from padflow.run.checks import status_of
 
     facts = status_of(directory)
-    click.echo(json.dumps(facts, indent=2) if as_json else status_text(facts))
+    say(json.dumps(facts, indent=2) if as_json else status_text(facts))
 
 
 @command(
@@ -326,11 +331,11 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
 
     verdict = checks.verify(directory)
     if as_json:
-        click.echo(json.dumps(asdict(verdict), indent=2))
+        say(json.dumps(asdict(verdict), indent=2))
     else:
         for problem in verdict.problems:
-            click.echo(problem)
-        click.echo(
+            say(printable_line(problem))
+        say(
             f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
             f"{len(verdict.problems) or 'no'} problems"
         )
@@ -351,7 +356,7 @@ def report(directory: Path, verbose: bool) -> None:
 
     run_config(directory)
     with locked(directory):
-        click.echo(write_report(directory))
+        say(write_report(directory))
 
 
 @command(
@@ -370,7 +375,7 @@ def export(
     count = export_labels(
         directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
     )
-    click.echo(f"{count:,} records in {output}")
+    say(f"{count:,} records in {output}")
 
 
 def _time(text: str | None, option: str) -> Any:
@@ -398,7 +403,7 @@ def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...], verbose
     if folder is None:
         folder = workdir / "cdf"
         if not (read_json(folder / "simulation.json") or {}).get("complete"):
-            click.echo("simulating 20 days of REPT on rbspa", err=True)
+            say("simulating 20 days of REPT on rbspa", err=True)
             simulate_archive(folder, days=20, map_days=parallel_map)
     config = load_config(_packaged("recommended.yaml"), [f"archive.source={folder.resolve()}", *overrides])
     _finish(run_all(open_run(config, workdir / "run", note="padflow demo")))
@@ -414,7 +419,7 @@ def _finish(outcome: Any) -> None:
     """Print the classes and where the report is."""
     from padflow.printing import outcome_text
 
-    click.echo(outcome_text(outcome))
+    say(outcome_text(outcome))
     _say_set_aside(outcome.run)
 
 
@@ -423,7 +428,7 @@ def _say_set_aside(run: Any) -> None:
 
     lines = list(set_aside_lines(run))
     for line in lines:
-        click.echo(line, err=True)
+        say(line, err=True)
     if lines:
         raise SystemExit(SET_ASIDE)
 
@@ -450,8 +455,8 @@ def run_commands() -> None:
 
 def _fail(message: str, status: int) -> None:
     if "-v" in sys.argv or "--verbose" in sys.argv:
-        click.echo(printable(traceback.format_exc()), err=True)
+        say(traceback.format_exc(), err=True)
     if interrupted():  # `padflow.start` says so, whatever came of it
         sys.exit(FAILED)
-    click.echo(printable(f"padflow: {message}"), err=True)
+    say(f"padflow: {message}", err=True)
     sys.exit(status)

@@ -46,7 +46,12 @@ class BadFile(PadflowError):
 
 def printable(text: str) -> str:
     """Escape what would command a terminal, for names of files may hold anything."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c in "\n\u00a0" else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable_line(text: str) -> str:
+    """Escape also what would begin another line, for text that somebody else wrote."""
+    return printable(text).replace("\n", r"\n")
 
 
 def one_line(text: str, most: int = MOST_ECHOED) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from padflow.archive.changes import DayRange, in_words
 from padflow.durable import read_json
-from padflow.errors import printable
+from padflow.errors import printable_line
 from padflow.origin import SIMULATED, simulated_words
 from padflow.run.held import changes_of
 from padflow.run.ledger import parts_set_aside, receipts
@@ -110,6 +110,6 @@ def _class_sizes(directory: Path) -> list[int]:
 def set_aside_lines(run: Run) -> Iterator[str]:
     """Yield a line for each file, and each part, that a run has set aside."""
     for entry in run.catalog.set_aside():
-        yield printable(f"set aside ({entry.reason}): {entry.message}")
+        yield printable_line(f"set aside ({entry.reason}): {entry.message}")
     for stage, part, message in parts_set_aside(run.directory):
-        yield printable(f"set aside in {stage}: {part}: {message}; the next run tries it again")
+        yield printable_line(f"set aside in {stage}: {part}: {message}; the next run tries it again")

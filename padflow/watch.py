@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from padflow.config import ClusterConfig
+from padflow.errors import printable_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -97,7 +98,7 @@ class Watch:
         self._warned = True
         said = self._refusals[0]
         if workers:
-            print(f"the queue refused a worker: {said}", file=sys.stderr, flush=True)
+            print(printable_line(f"the queue refused a worker: {said}"), file=sys.stderr, flush=True)
             return None
         return (
             f"The queue refused a worker's job: {said}. Check cluster.queue, account, walltime, memory_limit and "

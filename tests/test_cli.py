@@ -16,8 +16,10 @@ import xarray as xr
 import yaml
 
 import padflow as package
+from padflow import cli
 from padflow.archive.simulate import Troubles, simulate_archive
 from padflow.config import Config
+from padflow.run.progress import Progress
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECOMMENDED = REPOSITORY / "configs" / "recommended.yaml"
@@ -397,3 +399,10 @@ def elfin_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "ela_l2_epdef_20200901_v01.cdf").write_bytes(b"")
     return folder
+
+
+def test_what_is_printed_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.say("set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1\u00a0%\nnext")
+    assert capsys.readouterr().out == r"set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1" + "\u00a0%\nnext\n"
+    Progress().say("a name\nof two lines\r")
+    assert capsys.readouterr().err == "a name\\nof two lines\\r\n"

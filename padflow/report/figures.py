@@ -1,13 +1,16 @@
 """The figures of a report: what is common to all of them.
 
-Figures are made by Matplotlib's object-oriented interface alone. Neither ``pyplot`` nor ``rcParams`` is
-touched, so drawing is safe in a worker and leaves a notebook's settings as they were.
+Figures are made by Matplotlib's object-oriented interface alone: ``pyplot`` is not touched, so drawing is safe in a
+worker. ``rcParams`` are Matplotlib's own while a figure is drawn (`default_settings`), whatever the user's
+``matplotlibrc`` says, and a notebook's are left as they were.
 """
 
 from __future__ import annotations
 
 import io
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +25,7 @@ from matplotlib.figure import Figure
 
 from padflow.origin import NO_MEASUREMENT, SIMULATED
 
+DEFAULTS = matplotlib.rcParamsDefault | {"timezone": "UTC"}
 WIDTH_INCHES = 7.0  # text width of a two-column journal page (MNRAS, RASTI)
 LABEL_POINTS = 8
 TICK_POINTS = 7
@@ -51,6 +55,18 @@ class Drawing:
     caption: str
     alt: str
     figure: Figure
+
+
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """Draw by Matplotlib's own settings, and no others: the same run gives the same figures for everybody.
+
+    Not for threads side by side, for the settings are the process's.
+    """
+    # Neither is used: the canvas is chosen here, and dates are counted from where they were counted before.
+    others = ("backend", "date.epoch")
+    with matplotlib.rc_context({name: value for name, value in DEFAULTS.items() if name not in others}):
+        yield
 
 
 def class_colour(position: int) -> str:

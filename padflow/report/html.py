@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from padflow.durable import refuse_links, write_bytes
+from padflow.errors import printable
 from padflow.local import local_path
 from padflow.origin import SIMULATED, common_attributes, differing_words
 from padflow.report.contents import FIGURES, draw
@@ -25,7 +26,6 @@ from padflow.report.tables import (
 )
 
 FILES_ON_PAGE_MAX = 200  # files set aside that the page names; all are in tables/files.csv
-UNKNOWN_BYTES = "backslashreplace"  # in names of files that are not UTF-8
 METRIC_NAMES = {"calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin"}
 SPACECRAFT_NAMES = {
     "rbspa": "Van Allen Probe A",
@@ -64,9 +64,9 @@ def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterabl
     report = run.directory / "report"
     figures, left_out = _write_figures(run.directory, apply)
     for name, text in tables(run).items():
-        write_bytes(report / "tables" / name, text.encode(errors=UNKNOWN_BYTES))
+        write_bytes(report / "tables" / name, text.encode())
     page = report / "index.html"
-    write_bytes(page, _render(_context(run, figures, left_out)).encode(errors=UNKNOWN_BYTES))
+    write_bytes(page, _render(_context(run, figures, left_out)).encode())
     return page
 
 
@@ -79,15 +79,16 @@ def _write_figures(run_dir: Path, apply: Callable[[Callable, Iterable], Iterable
 
 def _write_figure(run_dir: Path, changed: int, name: str) -> dict[str, Any] | str:
     """Draw one figure; return what the page says of it, or why it is left out."""
-    from padflow.report.figures import NothingToDraw, png
+    from padflow.report.figures import NothingToDraw, default_settings, png
 
     path = run_dir / "report" / "figures" / f"{name}.png"
     try:
-        drawing = draw(name, _run_to_draw(run_dir, changed))
+        with default_settings():
+            drawing = draw(name, _run_to_draw(run_dir, changed))
+            content = png(drawing.figure)
     except NothingToDraw as why:
         path.unlink(missing_ok=True)  # of an earlier report of the same run
         return str(why)
-    content = png(drawing.figure)
     write_bytes(path, content)
     return {
         "name": name,
@@ -107,10 +108,17 @@ def _run_to_draw(run_dir: Path, changed: int) -> Run:
 
 
 def _render(context: dict[str, Any]) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, finalize=_legible, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(count=count, share=share, size=size, duration=duration)
     template = resources.files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(context)
+
+
+def _legible(value: Any) -> Any:
+    """Escape control characters and bytes that are not UTF-8, which names of files may hold."""
+    return printable(value) if type(value) is str else value
 
 
 def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from padflow.errors import PadflowError
+from padflow.errors import PadflowError, printable_line
 from padflow.origin import SIMULATED, simulated_words
 
+FORMULA_SIGNS = tuple("=+-@＝＋－＠")
+"""What makes a cell a formula at its beginning; the last four are what East Asian keyboards write."""
 # Keys without which the report would be silently poorer; everything else is optional.
 REQUIRED_KEYS = {
     "run.json": ("padflow", "created", "stages"),
@@ -315,13 +317,20 @@ def notes_in_words(files: list[dict[str, Any]]) -> dict[str, int]:
 def _csv(header: list[str], rows: list[list[Any]]) -> str:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([_cell(value) for value in row] for row in [header, *rows])
     return stream.getvalue()
 
 
 def _cell(value: Any) -> Any:
-    """Shortest text that reads back as the same number; missing is empty."""
+    """Return a number as the shortest text that reads back as the same, missing as empty, and text as mere text."""
     if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
         return ""
-    return str(value) if isinstance(value, np.generic) else value
+    if isinstance(value, (bool, int, float)):
+        return value
+    return str(value) if isinstance(value, (np.bool_, np.number)) else _text_cell(str(value))
+
+
+def _text_cell(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula, which could run programs."""
+    line = printable_line(text)
+    return f"'{line}" if line.lstrip()[:1] in FORMULA_SIGNS else line

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from padflow.durable import write_json
+from padflow.errors import printable_line
 
 LOG_SECONDS = 15
 TERMINAL_SECONDS = 0.2
@@ -92,6 +93,7 @@ class Progress:
             write_json(self._path, self.facts())
 
     def _show(self, text: str, *, last: bool = False) -> None:
+        text = printable_line(text)
         if not self._terminal:
             print(text, file=self._stream, flush=True)
             return

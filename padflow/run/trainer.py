@@ -36,6 +36,8 @@ from padflow.store import ArchiveReader
 from padflow.training import ShowEpoch, deal_split, train_network
 
 KERAS_MODEL = "autoencoder.keras"
+KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
+"""Keras as padflow needs it, whatever the user's environment and ``~/.keras/keras.json`` say: no file is there."""
 NOT_NEEDED = ("PIL", "matplotlib", "pandas", "sklearn")
 """Keras loads them where they are installed: 150 MB, for what is not done here."""
 ERRORS = {kind.__name__: kind for kind in (PadflowError, ConfigError, CannotWrite, NoSpace)}
@@ -48,9 +50,9 @@ class Trainer:
     def __init__(self):
         # -P: a folder that the user happens to be in gives no modules. Its own session: Ctrl-C is its parent's affair.
         command = [sys.executable, "-P", "-m", __name__]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
+        self._process = subprocess.Popen(command, **pipes, start_new_session=True, env=theirs | KERAS)
 
     def __enter__(self) -> Trainer:
         return self

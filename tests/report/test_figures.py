@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from padflow.report import figures
+from padflow.report import figures, html
 from padflow.report.contents import FIGURES, draw
 from padflow.report.figures import (
     NothingToDraw,
@@ -225,3 +226,31 @@ def test_energies_are_given_in_a_readable_unit():
 def test_same_figure_same_bytes(small_run):
     run = read_run(small_run)
     assert figures.png(draw("scores", run).figure) == figures.png(draw("scores", run).figure)
+
+
+def test_figures_do_not_depend_on_the_users_settings(finished_run, tmp_path):
+    """As a ``matplotlibrc`` has them; there is no LaTeX here, and would be none on a node."""
+    theirs = {
+        "text.usetex": True,
+        "font.family": "serif",
+        "font.size": 20,
+        "axes.grid": True,
+        "axes.formatter.use_mathtext": True,
+        "lines.linewidth": 9,
+        "image.cmap": "jet",
+        "savefig.bbox": "tight",
+        "savefig.transparent": True,
+        "timezone": "America/New_York",
+        "xtick.direction": "in",
+    }
+    pictures = {}
+    for name, settings in (("plain", {}), ("theirs", theirs)):
+        with matplotlib.rc_context(settings):
+            before = dict(matplotlib.rcParams)
+            shutil.copytree(finished_run, tmp_path / name)
+            for figure in ("loss", "occurrence_l_time"):
+                html._write_figure(tmp_path / name, 0, figure)
+            assert dict(matplotlib.rcParams) == before
+        pictures[name] = [path.read_bytes() for path in sorted((tmp_path / name).rglob("*.png"))]
+    assert len(pictures["plain"]) == 2
+    assert pictures["plain"] == pictures["theirs"]

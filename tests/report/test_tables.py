@@ -106,3 +106,24 @@ def test_a_missing_key_is_named(small_run, edit_json):
     edit_json(small_run / "run.json", lambda run: run.pop("stages"))
     with pytest.raises(PadflowError, match=r"run\.json.*stages"):
         read_run(small_run)
+
+
+@pytest.mark.parametrize(
+    "begin", ["=", "+", "-", "@", "＝", "＋", "－", "＠", " =", "\u00a0=", "\t=", "\r=", "\n=", "\x1b[2J"]
+)
+def test_no_cell_is_a_formula_or_commands_a_terminal(begin, small_run, edit_json):
+    text = f"{begin}cmd|' /C calc'!A0"
+
+    def change(content):
+        for entry in content["files"]:
+            entry.update(path=f"{text}.cdf", message=text, reason=text, notes={text: -1}, records=-5)
+
+    edit_json(small_run / "catalog.json", change)
+    edit_json(small_run / "model/model.json", lambda model: [one.update(shape=text) for one in model["clusters"]])
+    edit_json(small_run / "model/model.json", lambda model: model["training"]["history"].update({text: [-1.5]}))
+    for name, content in tables(read_run(small_run)).items():
+        assert {c for c in content if not c.isprintable()} <= {"\n", "\u00a0"}, name
+        for cell in (cell for row in csv.reader(io.StringIO(content)) for cell in row):
+            assert not cell.lstrip().startswith(tuple("=+-@＝＋－＠")) or float(cell) < 0, cell
+    assert read_csv(small_run, "files.csv")[0]["records"] == "-5"
+    assert read_csv(small_run, "history.csv")[0][list(read_csv(small_run, "history.csv")[0])[-1]] == "-1.5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,20 @@ def test_leaves_what_a_run_has_and_shows_each_epoch(finished_run, untrained: Pat
         assert (untrained / name).read_bytes() == (finished_run.directory / name).read_bytes()
     assert (untrained / "model" / "autoencoder.keras").stat().st_size > 1000
     assert (untrained / "fit" / "train.json").is_file()
+
+
+def test_the_users_settings_of_keras_change_nothing(
+    finished_run, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"backend": "jax", "floatx": "float64", "epsilon": 1, "image_data_format": "none that there is"}
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "many")
+    train_apart(untrained, lambda *_: None)
+    for name in ("fit/network.npz", "fit/split.json"):
+        assert (untrained / name).read_bytes() == (finished_run.directory / name).read_bytes()
 
 
 ONLY_WITH_TENSORFLOW = """
