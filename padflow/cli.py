@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,8 @@ import click
 from padflow import __version__
 from padflow.config import Config, load_config
 from padflow.config_text import documented_yaml
-from padflow.errors import ConfigError, PadflowError, printable, printable_line
+from padflow.config_types import FIRST_YEAR, LAST_YEAR
+from padflow.errors import ConfigError, PadflowError, one_line, printable, printable_line
 from padflow.imports import no_garbage
 from padflow.local import local_path
 from padflow.start import INTERRUPTED, interrupted
@@ -50,6 +53,9 @@ class LocalPath(click.Path):
 
 FOLDER = LocalPath(path_type=Path, file_okay=False)
 FILE = LocalPath(path_type=Path, dir_okay=False)
+
+FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
+"""Years in which a simulated archive may begin."""
 
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key; repeatable."
@@ -99,8 +105,10 @@ def command(*options: Callable, **settings: Any) -> Callable:
         show_default=True,
         help="First day.",
     ),
-    click.option("--days", type=click.IntRange(1), default=20, show_default=True, help="Number of days."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is random."),
+    click.option("--days", type=click.IntRange(1, 36_500), default=20, show_default=True, help="Number of days."),
+    click.option(
+        "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all that is random."
+    ),
     click.option(
         "--populations",
         type=click.IntRange(3, 8),
@@ -110,12 +118,14 @@ def command(*options: Callable, **settings: Any) -> Callable:
     ),
     click.option("--troubles", is_flag=True, help="Add all that archives suffer."),
     click.option("--trouble", multiple=True, metavar="NAME[=DAYS]", help=f"Add one kind: {', '.join(TROUBLES)}."),
-    click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one a core by default."),
+    click.option("--workers", type=click.IntRange(1, 1024), default=None, help="Processes; one a core by default."),
 )
 def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, verbose: bool, **options: Any) -> None:
     """Make an archive of REPT level-3 files in DIR, with the true populations in truth_*.nc."""
     from padflow.archive.simulate import Troubles, parallel_map, simulate_archive
 
+    if not FIRST_SIMULATED <= start.year <= LAST_SIMULATED:
+        raise ConfigError(f"--start {start.date()}: expected a day from {FIRST_SIMULATED} to {LAST_SIMULATED}.")
     workers, everything, chosen = (options.pop(name) for name in ("workers", "troubles", "trouble"))
     summary = simulate_archive(
         folder,
@@ -135,8 +145,10 @@ def _troubles(chosen: tuple[str, ...]) -> Any:
     counts = {}
     for text in chosen:
         name, _, days = text.partition("=")
-        if name not in TROUBLES or not (days or "1").isdigit():
-            raise ConfigError(f"--trouble {text}: expected NAME or NAME=DAYS, with NAME one of {', '.join(TROUBLES)}.")
+        if name not in TROUBLES or not re.fullmatch("[0-9]{1,6}", days or "1"):
+            raise ConfigError(
+                f"--trouble {one_line(text)}: expected NAME or NAME=DAYS, with NAME one of {', '.join(TROUBLES)}."
+            )
         counts[name] = int(days or 1)
     return Troubles(**counts) if counts else None
 
@@ -245,7 +257,9 @@ def run_command(
 @command(
     *run_options,
     click.option("--dry-run", is_flag=True, help="Only print the job script of the driver, and that of a worker."),
-    click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores of the driver's job."),
+    click.option(
+        "--cores", type=click.IntRange(1, 65_536), default=2, show_default=True, help="Cores of the driver's job."
+    ),
     click.option("--memory", default="4GiB", show_default=True, help="Memory of the driver's job."),
     click.option("--walltime", default=None, help="Longest time of the driver's job; by default cluster.walltime."),
 )
@@ -383,10 +397,11 @@ def _time(text: str | None, option: str) -> Any:
 
     if text is None:
         return None
-    try:
-        return np.datetime64(text.removesuffix("Z"), "ns")
-    except ValueError:
-        raise ConfigError(f"{option} {text}: expected a UTC time such as 2013-03-17 or 2013-03-17T06:00.") from None
+    with suppress(ValueError, OverflowError):
+        # Years that 64 bits of nanoseconds do not hold would come out as others; NumPy also takes NaT, now and today.
+        if FIRST_YEAR <= int(text[:4]) <= LAST_YEAR and text[4:5] in ("", "-"):
+            return np.datetime64(text.removesuffix("Z"), "ns")
+    raise ConfigError(f"{option} {one_line(text)}: expected a UTC time such as 2013-03-17 or 2013-03-17T06:00.")
 
 
 @command(
@@ -438,6 +453,7 @@ def run_commands() -> None:
     try:
         commands(standalone_mode=False)
     except click.ClickException as error:
+        error.message = one_line(printable(error.message))
         error.show()
         sys.exit(error.exit_code)
     except ConfigError as error:

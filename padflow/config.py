@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from padflow.config_cluster import ClusterConfig
 from padflow.config_text import describe_validation
-from padflow.config_types import PathText, Seconds, Section
+from padflow.config_types import Day, Moment, PathText, Seconds, Section
 from padflow.errors import ConfigError, brief, one_line
 from padflow.local import NOT_LOCAL, is_url, local_path
 from padflow.plain_yaml import parse_yaml, read_yaml
@@ -44,8 +43,8 @@ class ArchiveConfig(Section):
     spacecraft: tuple[str, ...] | None = Field(
         None, description="Which spacecraft, such as rbspa or [rbspa, rbspb]; null takes all that are found."
     )
-    start: date | None = Field(None, description="First UTC day (YYYY-MM-DD); null is the first there is.")
-    end: date | None = Field(None, description="Last UTC day, included; null is the last there is.")
+    start: Day | None = Field(None, description="First UTC day (YYYY-MM-DD); null is the first there is.")
+    end: Day | None = Field(None, description="Last UTC day, included; null is the last there is.")
     rows_per_part: Annotated[int, Field(ge=BLOCK_ROWS, multiple_of=BLOCK_ROWS)] = Field(
         32 * BLOCK_ROWS,
         description=f"Records in one part, the unit of work and of writing; a multiple of {BLOCK_ROWS}. "
@@ -85,7 +84,7 @@ class ArchiveConfig(Section):
 class PreprocessConfig(Section):
     """From a record of flux to a row of features; part of the fitted model."""
 
-    time_range: tuple[datetime, datetime] | None = Field(
+    time_range: tuple[Moment, Moment] | None = Field(
         None, description="Use only records from the first time (included) to the second (not included), UTC."
     )
     l_variable: Literal["L_star", "L"] = Field("L_star", description="Which L the range below refers to.")

@@ -13,6 +13,11 @@ from padflow.local import is_url
 OWN_OPTIONS = {"security", "protocol", "shared_temp_directory", "scheduler_cls", "scheduler_options"}
 """Arguments of dask-jobqueue that decide who gets in."""
 
+WORKER_BASE_BYTES = 320 << 20
+"""A worker that has imported what the passes need, before any data; measured (see scripts/bench)."""
+LEAST_MEMORY_BYTES = 360 << 20
+"""Of a limit of which Dask ends a worker near its end; a worker that just starts would die, again and again."""
+
 
 class ClusterConfig(Section):
     """Where the work runs."""
@@ -91,6 +96,16 @@ class ClusterConfig(Section):
     @classmethod
     def _expand_tls(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
+
+    @field_validator("memory_limit", mode="after")
+    @classmethod
+    def _large_enough(cls, value: int) -> int:
+        if value < LEAST_MEMORY_BYTES:
+            raise ValueError(
+                f"expected at least {LEAST_MEMORY_BYTES >> 20}MiB, for a worker takes {WORKER_BASE_BYTES >> 20} MiB "
+                "before it holds any data"
+            )
+        return value
 
     @model_validator(mode="after")
     def _belongs_together(self) -> ClusterConfig:

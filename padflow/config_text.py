@@ -22,7 +22,7 @@ def describe_validation(error: ValidationError, model: type[BaseModel]) -> str:
         if found["type"] == "extra_forbidden":
             findings[f"unknown key {key}"] = [f"known here are {', '.join(_siblings(location, model))}"]
         else:
-            message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            message = found["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
             findings.setdefault(f"{key} = {brief(found['input'])}", []).append(one_line(message))
     return listed([f"{key}: {' or '.join(says)}" for key, says in findings.items()]) + "."
 

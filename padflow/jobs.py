@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
-from dask.utils import parse_bytes
 from pydantic import TypeAdapter, ValidationError
 
 from padflow.config import ClusterConfig
-from padflow.config_types import Walltime
-from padflow.errors import ConfigError
+from padflow.config_types import Bytes, Walltime
+from padflow.errors import ConfigError, brief, one_line
 from padflow.private import private_folder
 from padflow.security import protocol_of, security_in, security_of
 
@@ -289,11 +288,8 @@ def driver_job(
     ConfigError
         Where they cannot be read, or `job_arguments` does not fit.
     """
-    try:
-        parse_bytes(memory)
-        seconds = None if walltime is None else TypeAdapter(Walltime).validate_python(walltime)
-    except (ValueError, ValidationError):
-        raise ConfigError(f"--memory {memory}, --walltime {walltime}: expected such as 4GiB and 8h.") from None
+    seconds = None if walltime is None else _read_option("--walltime", walltime, Walltime)
+    _read_option("--memory", memory, Bytes)
     kind = _cluster_class(config).job_cls
     own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
     arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
@@ -302,6 +298,14 @@ def driver_job(
     job = kind("", name="padflow", **arguments)
     job._command_template = shlex.join([arguments.get("python", sys.executable), "-m", "padflow", *command])
     return job
+
+
+def _read_option(name: str, text: str, kind: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name} {brief(text)}: {one_line(said)}.") from None
 
 
 def submit(job: Job) -> str:

@@ -112,8 +112,16 @@ def test_all_records_filtered_out(padflow: Callable, config: Path, serial, no_re
 
 
 def test_memory_limit_too_small(padflow: Callable, config: Path, serial, tmp_path: Path) -> None:
-    ended = padflow("run", config, "--workdir", tmp_path / "run", "--set", "cluster.memory_limit=200MiB")
+    ended = padflow("run", config, "--workdir", tmp_path / "run", "--set", "cluster.memory_limit=360MiB")
     assert_refused(ended, 1, "cluster.memory_limit", "archive.rows_per_part")
+
+
+def test_memory_limit_in_which_no_worker_can_start(padflow: Callable, config: Path, tmp_path: Path) -> None:
+    """No cluster is started, whose workers would die and come back for minutes."""
+    for command in ("run", "ingest", "plan"):
+        ended = padflow(command, config, "--workdir", tmp_path / "run", "--set", "cluster.memory_limit=1MiB")
+        assert_refused(ended, 2, "cluster.memory_limit = '1MiB'", "at least 360MiB")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("command", [("run",), ("plan",), ("ingest",), ("config",)])
@@ -406,3 +414,52 @@ def test_what_is_printed_commands_no_terminal(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == r"set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1" + "\u00a0%\nnext\n"
     Progress().say("a name\nof two lines\r")
     assert capsys.readouterr().err == "a name\\nof two lines\\r\n"
+
+
+NINES = "9" * 4400
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "DIR", "--start", "0001-01-01"],
+        ["simulate", "DIR", "--start", "9999-12-31"],
+        ["simulate", "DIR", "--start", "2013-02-30"],
+        ["simulate", "DIR", "--start", NINES],
+        ["simulate", "DIR", "--days", NINES],
+        ["simulate", "DIR", "--days", "1000000000"],
+        ["simulate", "DIR", "--days", "1e400"],
+        ["simulate", "DIR", "--seed", "-1"],
+        ["simulate", "DIR", "--seed", NINES],
+        ["simulate", "DIR", "--trouble", f"missing={NINES}"],
+        ["simulate", "DIR", "--trouble", "missing=²"],
+        ["simulate", "DIR", "--workers", NINES],
+        ["export", "RUN", "x.nc", "--start", "NaT"],
+        ["export", "RUN", "x.nc", "--start", "now"],
+        ["export", "RUN", "x.nc", "--start", ""],
+        ["export", "RUN", "x.nc", "--start", "0001-01-01"],
+        ["export", "RUN", "x.nc", "--end", "9999-01-01"],
+        ["export", "RUN", "x.nc", "--end", "2013-02-30"],
+        ["export", "RUN", "x.nc", "--end", NINES],
+        ["submit", "CONFIG", "--cores", NINES],
+        ["submit", "CONFIG", "--memory", "1e400GiB"],
+        ["submit", "CONFIG", "--memory", f"{NINES}GiB"],
+        ["submit", "CONFIG", "--memory", ""],
+        ["submit", "CONFIG", "--walltime", f"{NINES}:00"],
+        ["submit", "CONFIG", "--walltime", "nan"],
+        ["submit", "CONFIG", "--walltime", ""],
+        [NINES],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_options_out_of_range_are_told_in_a_line(
+    arguments: list[str], padflow: Callable, config: Path, tmp_path: Path
+) -> None:
+    jobs = config.with_name("jobs.yaml")
+    jobs.write_text("cluster: {kind: slurm, workers: 1, interface: lo}\n")
+    names = {"DIR": str(tmp_path / "cdf"), "RUN": str(tmp_path), "CONFIG": str(jobs)}
+    ended = padflow(*(names.get(word, word) for word in arguments))
+    assert ended.status == 2
+    assert "This should not happen" not in ended.err
+    assert max(map(len, ended.err.splitlines())) < 500
+    assert not (tmp_path / "cdf").exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from padflow.config import Config, load_config
 from padflow.config_text import documented_yaml
@@ -118,7 +121,7 @@ def test_bad_values_are_refused_by_key(override, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("2GiB", 2 << 30), ("'1.5 GB'", 1_500_000_000), ("512MB", 512_000_000), ("4096", 4096)]
+    ("text", "size"), [("2GiB", 2 << 30), ("'1.5 GB'", 1_500_000_000), ("512MB", 512_000_000), ("4096000000", 4_096_000_000)]
 )
 def test_sizes_may_be_words(text, size):
     assert load_config(None, [f"cluster.memory_limit={text}"]).cluster.memory_limit == size
@@ -245,3 +248,57 @@ def test_documented_yaml_explains_every_key():
     for number in keys:
         assert lines[number - 1].lstrip().startswith("# "), lines[number]
         assert len(lines[number - 1].strip()) > 10
+
+
+NINES = "9" * 4400
+NUMBERS = [".nan", ".inf", "-.inf", "1e400", "'1e400'", NINES, f"-{NINES}", f"{NINES}.5", "0x" + "f" * 4000]
+WORDS = ["''", "' '", "min", "GiB", "1e400s", "nans", "infGiB", "2e308GiB", "5 parsecs", f"{NINES}s", f"{NINES}:00"]
+DATES = ["2013-02-30", "0000-00-00", "0001-01-01", "9999-12-31", "[0001-01-01, 9999-12-31]"]
+ODD = ["'\\0'", '"\\ud800"', "'٣'", "1_0", "12:61", "[.nan, .nan]", "[1, 1e400]", "!!binary x", "true", "{}", "{a: 1}"]
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, *WORDS, *DATES, *ODD], ids=lambda value: value[:16])
+def test_no_value_is_an_error_that_is_not_told(value: str) -> None:
+    """In each key: a value that fits, or one line that names the key."""
+    for key in keys_of(Config):
+        with contextlib.suppress(ConfigError):
+            load_config(None, [f"{key}={value}"])
+            continue
+        with pytest.raises(ConfigError) as raised:
+            load_config(None, [f"{key}={value}"])
+        said = str(raised.value)
+        assert key.split(".")[0] in said, key
+        assert len(said) < 1000
+        assert "\n" not in said
+
+
+def keys_of(model: type, prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from keys_of(field.annotation, f"{prefix}{name}.")
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        (
+            "cluster.memory_limit=1MiB",
+            "cluster.memory_limit = '1MiB': expected at least 360MiB, for a worker takes 320 MiB",
+        ),
+        ("cluster.memory_limit=1e400GiB", "expected bytes, or a size such as 512MiB or 2GB"),
+        ("preprocess.average_seconds=''", "preprocess.average_seconds = '': expected seconds, or a time such as 90s"),
+        ("preprocess.average_seconds=1e400", "expected seconds, or a time such as 90s"),
+        ("preprocess.average_seconds=min", "expected seconds, or a time such as 90s"),
+        ("cluster.walltime=99:99", "expected a time such as 2h or 02:00:00"),
+        ("archive.start=0001-01-01", "expected a year from 1678 to 2261"),
+        ("archive.start=2013-02-30", "archive.start = '2013-02-30': expected a valid date"),
+        ("preprocess.time_range=[1600-01-01, 1601-01-01]", "expected a year from 1678 to 2261"),
+        ("train.max_rows='9223372036854775808'", "expected at most 9007199254740992"),
+        ("preprocess.min_flux=.nan", "preprocess.min_flux = nan: expected a finite number"),
+    ],
+)
+def test_what_is_expected_is_said(setting: str, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(None, [setting])
+    assert says in str(raised.value)

@@ -346,7 +346,7 @@ def test_wrong_partition(archive: Path, tmp_path: Path) -> None:
 def test_too_little_memory_for_the_plan(archive: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(PadflowError, match=r"worker would need.*cluster\.memory_limit"):
-        run_here(archive, tmp_path / "run", *SLURM, "cluster.memory_limit=300MiB")
+        run_here(archive, tmp_path / "run", *SLURM, "cluster.memory_limit=360MiB")
     assert time.monotonic() - began < 90
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from dask.utils import format_bytes
 
 from padflow.archive.catalog import Catalog, FileEntry
+from padflow.config_cluster import WORKER_BASE_BYTES
 from padflow.errors import PadflowError
 
 
@@ -189,8 +190,6 @@ class Budget:
     driver_bytes: int
 
 
-WORKER_BASE_BYTES = 320 << 20
-"""A worker that has imported what the passes need, before any data; measured (see scripts/bench)."""
 DRIVER_BASE_BYTES = 900 << 20
 """The driver with TensorFlow loaded and the scheduler running; measured likewise."""
 PART_COPIES = 6
