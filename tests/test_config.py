@@ -121,7 +121,8 @@ def test_bad_values_are_refused_by_key(override, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("2GiB", 2 << 30), ("'1.5 GB'", 1_500_000_000), ("512MB", 512_000_000), ("4096000000", 4_096_000_000)]
+    ("text", "size"),
+    [("2GiB", 2 << 30), ("'1.5 GB'", 1_500_000_000), ("512MB", 512_000_000), ("4096000000", 4_096_000_000)],
 )
 def test_sizes_may_be_words(text, size):
     assert load_config(None, [f"cluster.memory_limit={text}"]).cluster.memory_limit == size
