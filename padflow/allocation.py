@@ -8,6 +8,7 @@ and ``padflow run`` use TLS, and let nobody else in.
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def settings_in(folder: Path) -> dict[str, Any]:
         settings |= {f"distributed.comm.tls.{role}.{name}": files[name] for name in ("cert", "key")}
     nested: dict[str, Any] = {}
     with dask.config.set(settings, config=nested):
-        return yaml.safe_load(yaml.safe_dump(nested))
+        return deepcopy(nested)  # which is emptied again
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from padflow.config import ClusterConfig
 from padflow.config_types import Bytes, Walltime
 from padflow.errors import ConfigError, brief, one_line
+from padflow.job_text import check_lines, check_texts, quoting
 from padflow.private import private_folder
 from padflow.security import protocol_of, security_in, security_of
 
@@ -136,7 +137,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
     if directory is not None and known("log-directory") is None:
         arguments["log_directory"] = str(directory / "logs")
     if directory is not None and known("local-directory") is None:
-        arguments["local_directory"] = str(directory / PRIVATE)
+        arguments["local_directory"] = shlex.quote(str(directory / PRIVATE))
     if seconds and kind != "htcondor":
         arguments["walltime"] = walltime_text(kind, config.walltime) if config.walltime else known("walltime")
     for key, name in (("queue", "queue"), ("account", ACCOUNT.get(kind))):
@@ -147,8 +148,14 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
                     f"cluster.{key} = {value}: HTCondor has none; put what you need into cluster.options."
                 )
             arguments[name] = value
+    if kind == "htcondor" and known("disk") is None:
+        raise ConfigError(
+            "cluster.options has no disk: HTCondor must be told how much a worker's job takes, such as {disk: 1GB}."
+        )
     own = ("worker_extra_args", "job_script_prologue")
-    return arguments | {name: value for name, value in config.options.items() if name not in own}
+    arguments |= {name: value for name, value in config.options.items() if name not in own}
+    check_texts(kind, arguments, config.options)
+    return arguments
 
 
 def _lifetime(walltime_seconds: float | None) -> list[str]:
@@ -219,7 +226,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
     kind = _cluster_class(config)
     _check_commands(config)
 
-    class WatchedJob(kind.job_cls):
+    class WatchedJob(quoting(kind.job_cls)):
         async def start(self) -> None:
             try:
                 await super().start()
@@ -267,7 +274,7 @@ def worker_script(config: ClusterConfig, directory: Path) -> str:
     made_later = config.security == "tls" and config.tls_cert is None
     security = security_in(directory / PRIVATE) if made_later else security_of(config)
     secure = {"security": security, "protocol": protocol_of(security)}
-    job = _cluster_class(config).job_cls
+    job = quoting(_cluster_class(config).job_cls)
     return job("SCHEDULER-ADDRESS", name="NAME", **job_arguments(config, directory), **secure).job_script()
 
 
@@ -290,7 +297,8 @@ def driver_job(
     """
     seconds = None if walltime is None else _read_option("--walltime", walltime, Walltime)
     _read_option("--memory", memory, Bytes)
-    kind = _cluster_class(config).job_cls
+    check_lines("a path or setting of the command", command)
+    kind = quoting(_cluster_class(config).job_cls)
     own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
     arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
     if seconds and config.kind != "htcondor":
