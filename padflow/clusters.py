@@ -20,12 +20,13 @@ from dask.system import CPU_COUNT
 
 from padflow.clients import ALLOWED_FAILURES, DaskWorkers, warn_of_plain
 from padflow.config import ClusterConfig
+from padflow.dask_settings import own_dask_settings
 from padflow.durable import read_json
 from padflow.errors import ConfigError, PadflowError
 from padflow.jobs import ENVIRONMENT, WORKER_SETTINGS, job_cluster, scheduler_of
 from padflow.private import check_temporary_folder
 from padflow.security import joined_security, protocol_of, security_of
-from padflow.start import unheard_interrupts
+from padflow.start import check_semaphores, unheard_interrupts
 from padflow.watch import Watch, stall_message
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def start_fork_server() -> None:
     """
     # What libraries read when they are loaded holds for what is forked. Safe path: a folder that the user happens to be
     # in gives no modules.
+    check_semaphores()
     environment = worker_environment() | {"PYTHONSAFEPATH": "1"}
     before = dict(os.environ)
     multiprocessing.set_forkserver_preload(["padflow.preloaded"])
@@ -129,6 +131,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
     }
     if config.kind == "local":
+        settings = own_dask_settings() | settings
         settings["distributed.worker.multiprocessing-method"] = "forkserver"
         # Dask gives up a worker that is not there this long after an earlier death. One that dies of its part again and
         # again may just be starting at that moment; its nanny always brings it back.

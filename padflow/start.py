@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-FAILED = 1
+FAILED, USAGE = 1, 2
 INTERRUPTED = "Interrupted. Run the same command again to go on from here."
 AGAIN_SECONDS = 0.05
 """An interrupt that cannot be raised now, or was lost, comes again after this long."""
@@ -30,6 +30,9 @@ LAST_SECONDS = 1.0
 def main() -> None:
     """Run the command line; errors are one paragraph, and a traceback only with -v."""
     with interruptible():
+        if sys.flags.optimize:  # zarr 3 takes keys of metadata away within an assert
+            print("padflow: PYTHONOPTIMIZE (or python -O) leaves out what zarr needs: unset it.", file=sys.stderr)
+            sys.exit(USAGE)
         try:
             from padflow.cli import run_commands
         except Exception as error:  # what the user's settings of a library do to its import, such as Dask's YAML files
@@ -201,3 +204,25 @@ def unheard_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def check_semaphores() -> None:
+    """Refuse to start processes where the locks that they share cannot be made.
+
+    Raises
+    ------
+    PadflowError
+        Names ``/dev/shm``, where Linux keeps them.
+    """
+    import multiprocessing
+
+    from padflow.errors import PadflowError
+
+    try:
+        multiprocessing.Lock()
+    except (OSError, ImportError) as error:
+        raise PadflowError(
+            f"No processes can be started: locks that they share cannot be made ({error}). On Linux they are files in "
+            "/dev/shm, which has to be there and writable: mount a tmpfs there (mount -t tmpfs tmpfs /dev/shm), or let "
+            "the container have one (docker --shm-size=1g, apptainer without --no-mount dev)."
+        ) from error

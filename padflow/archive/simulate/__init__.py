@@ -26,7 +26,7 @@ from padflow.archive.simulate.troubles import Troubles, assign
 from padflow.archive.simulate.writing import DayResult, DayTask, write_day
 from padflow.errors import ConfigError
 from padflow.local import local_path
-from padflow.start import hold, unheard_interrupts
+from padflow.start import check_semaphores, hold, unheard_interrupts
 
 __all__ = [
     "POPULATIONS",
@@ -76,6 +76,7 @@ def parallel_map(function: Callable, items: Iterable, *, workers: int | None = N
         Number of processes; as many as the machine has processors if not given.
     """
     hold()
+    check_semaphores()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
         with unheard_interrupts():  # all processes start with the first item
