@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dask.utils import format_bytes
 
-from padflow.errors import CannotWrite, NoSpace, PadflowError
+from padflow.errors import CannotRead, CannotWrite, NoSpace, PadflowError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that say that nothing more can be written."""
 NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
+NOT_KNOWN_HERE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Numbers that say that a file system does not do something at all, which is no failure."""
 PARTIAL = ".partial"
 """Ending of a file that is still being written; one that is left behind belongs to a process that died."""
 
@@ -55,11 +59,33 @@ def _write_synced(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        _sync(file.fileno())
 
 
-def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> OSError:
-    """Return an error of writing `path` in words, as it is where it is not of a kind that padflow knows better."""
+def _sync(handle: int) -> None:
+    """Make a file or folder durable, as far as its file system can; `lacks_of` tells the user where it cannot."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_KNOWN_HERE:
+            raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of the system say what it was about: `path`, where the error names none itself."""
+    try:
+        yield
+    except PadflowError:
+        raise
+    except OSError as error:
+        raise explained(error, Path(error.filename2 or error.filename or path)) from error
+
+
+def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> CannotWrite:
+    """Return an error of writing `path` in words."""
+    if isinstance(error, CannotWrite):
+        return error
     if error.errno in NO_SPACE:
         folder = nearest_folder(path.parent)
         takes = "" if needed_bytes is None else f": it takes {format_bytes(needed_bytes)}, and"
@@ -73,7 +99,58 @@ def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) ->
             f"{path} cannot be written to ({error.strerror}). Make its folder writable and run the same command again, "
             "which goes on from here, or choose another --workdir."
         )
-    return error
+    if error.errno == errno.EEXIST:
+        return CannotWrite(
+            f"{path} cannot be replaced by a new file of its name ({error.strerror}). padflow needs a file system that "
+            "can: choose a --workdir on another one, such as a local disk."
+        )
+    return CannotWrite(
+        f"{path} could not be read or written ({error.strerror or error}). The disk, file server or mount failed: mend "
+        "that and run the same command again, which goes on from here."
+    )
+
+
+def lacks_of(folder: Path) -> list[str]:
+    """Return what the file system of a folder cannot do and padflow does without.
+
+    Raises
+    ------
+    CannotWrite
+        Where it cannot do what padflow needs: names the folder and what to do.
+    """
+    old, new, other = (folder / f".probe{os.getpid()}.{name}{PARTIAL}" for name in ("old", "new", "link"))
+    try:
+        with naming(folder):
+            old.write_bytes(b"old")
+            new.write_bytes(b"new")
+            new.replace(old)
+        tries = {
+            "make files durable": lambda: _on(old, os.fsync),
+            "make renames durable": lambda: _on(folder, os.fsync),
+            "lock files": lambda: _on(old, lambda handle: fcntl.flock(handle, fcntl.LOCK_EX)),
+            "link files": lambda: os.link(old, other),
+        }
+        return [what for what, attempt in tries.items() if not _can(attempt)]
+    finally:
+        for path in (old, new, other):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _on(path: Path, function: Callable[[int], None]) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        function(handle)
+    finally:
+        os.close(handle)
+
+
+def _can(attempt: Callable[[], None]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True
 
 
 def nearest_folder(folder: Path) -> Path:
@@ -92,17 +169,40 @@ def make_folder(folder: Path) -> None:
 def sync_file(path: Path) -> None:
     """Make a file that another wrote durable, and its name."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        _sync(file.fileno())
     sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
     """Make renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+    _on(folder, _sync)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    CannotRead
+        Where the system does not give it: names the file.
+    """
+    with naming_read(path):
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def naming_read(path: Path) -> Iterator[None]:
+    """Have an error of reading say what it was about; that there is no such file stays as it is."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CannotRead(
+            f"{path} cannot be read ({error.strerror or error}). Mend that and run the same command again."
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -113,7 +213,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file, or None where there is no file or it is not whole."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path).decode())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
 

@@ -20,6 +20,10 @@ class CannotWrite(PadflowError, OSError):
     """A file that the system refuses to write: the folder is read-only, or permissions were lost."""
 
 
+class CannotRead(PadflowError, OSError):
+    """A file of the run directory that the system does not give: a disk or file server failed."""
+
+
 class NoSpace(CannotWrite):
     """A file for which there is no room: the disk is full, or a quota or limit reached."""
 

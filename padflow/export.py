@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from padflow.durable import PARTIAL
+from padflow.durable import PARTIAL, naming
 from padflow.errors import ConfigError, PadflowError
 from padflow.local import local_path
 from padflow.opening import open_archive, open_results
@@ -18,6 +19,8 @@ from padflow.start import hold
 
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT")
 CSV_ROWS = 100_000
+# HDF5 locks the files that it writes, and some file systems refuse; nobody else knows the temporary name.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 
 def export_labels(
@@ -67,11 +70,12 @@ def export_labels(
     temporary = output.with_name(output.name + PARTIAL)
     hold()
     try:
-        if output.suffix == ".nc":
-            _encodable(chosen).to_netcdf(temporary, engine="h5netcdf")
-        else:
-            _write_csv(chosen, names, temporary)
-        temporary.replace(output)
+        with naming(output):
+            if output.suffix == ".nc":
+                _encodable(chosen).to_netcdf(temporary, engine="h5netcdf")
+            else:
+                _write_csv(chosen, names, temporary)
+            temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
     return last - first

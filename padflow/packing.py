@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from padflow.durable import naming_read
 from padflow.errors import brief
 
 MOST_BYTES = 1 << 30
@@ -33,8 +34,10 @@ def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
     ------
     ValueError
         Where it is larger than `most` bytes, of which it is not read.
+    CannotRead
+        Where the system does not give it: names the file.
     """
-    with path.open("rb") as file:
+    with naming_read(path), path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"It is larger than {most >> 20} MiB.")

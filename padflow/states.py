@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from padflow.durable import make_folder, read_json, sync_folder, write_bytes, write_json
+from padflow.durable import make_folder, read_bytes, read_json, sync_folder, write_bytes, write_json
 from padflow.errors import PadflowError
 
 STATES, REPLACED = "states.json", "replaced"
@@ -124,7 +124,7 @@ def keep_replaced(store: Path, relative: str) -> None:
         except FileNotFoundError:
             raise
         except OSError:  # some file systems have no hard links
-            write_bytes(kept, (store / relative).read_bytes())
+            write_bytes(kept, read_bytes(store / relative))
         sync_folder(kept.parent)
 
 

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
 
-from padflow.durable import read_json, sha256_of, sync_file, write_bytes
-from padflow.errors import PadflowError
+from padflow.durable import naming, read_json, sha256_of, sync_file, write_bytes
+from padflow.errors import CannotRead, PadflowError
 from padflow.records import Records
 from padflow.shards import ZSTD_LEVEL, encode_chunk, encode_shard, read_rows
 from padflow.states import Snapshot, forget_state, keep_replaced
@@ -55,21 +57,34 @@ def prepare_group(
     for path in _metadata(store, group):
         if path.is_file() and read_json(path) is None:  # cut short by a power cut: it is made again
             path.unlink()
-    root = zarr.open_group(store, mode="a", zarr_format=3, use_consolidated=False)
-    where = root.require_group(group)
-    where.attrs.put(dict(attributes))  # all of them: what a file no longer says is gone
-    for spec in specs:
-        _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
-    for name, (values, axis_attributes) in axes.items():
-        plain = dict(axis_attributes)
-        dimension = plain.pop("dimension", name)
-        if name not in where:
-            where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
-        elif not _holds(where[name], values):
-            where[name][...] = values
-    _consolidate(store)
-    for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
-        sync_file(path)
+    with naming(store / group):
+        root = zarr.open_group(_Writable(store), mode="a", zarr_format=3, use_consolidated=False)
+        where = root.require_group(group)
+        where.attrs.put(dict(attributes))  # all of them: what a file no longer says is gone
+        for spec in specs:
+            _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
+        for name, (values, axis_attributes) in axes.items():
+            _prepare_axis(where, name, values, attributes=axis_attributes)
+        _consolidate(store)
+        for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
+            sync_file(path)
+
+
+class _Writable(LocalStore):
+    """Zarr's store without hard links, which some file systems lack: of what writes here there is one at a time."""
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        if not await self.exists(key):
+            await self.set(key, value)
+
+
+def _prepare_axis(where: zarr.Group, name: str, values: np.ndarray, *, attributes: Mapping[str, Any]) -> None:
+    plain = dict(attributes)
+    dimension = plain.pop("dimension", name)
+    if name not in where:
+        where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
+    elif not _holds(where[name], values):
+        where[name][...] = values
 
 
 def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int) -> None:
@@ -142,13 +157,17 @@ def reading(store: Path, what: str) -> Iterator[None]:
             f"{store}/{what} is damaged ({str(error)[:100]}). `padflow verify --repair {store.parent}` finds all that "
             "is; then run the command again."
         ) from error
+    except OSError as error:
+        raise CannotRead(
+            f"{store}/{what} cannot be read ({error.strerror or error}). Mend that and run the command again."
+        ) from error
 
 
 def _consolidate(store: Path) -> None:
     # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not have it yet.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-        zarr.consolidate_metadata(store)
+        zarr.consolidate_metadata(_Writable(store))
 
 
 def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> bytes:
@@ -319,9 +338,10 @@ class ResultsReader(GroupReader):
 
 def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:
     """Update the attributes of an array or group of a store."""
-    node = zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False)[path]
-    if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
-        node.update_attributes(dict(attributes))
-        _consolidate(store)
-        for metadata in (store / "zarr.json", store / path / "zarr.json"):
-            sync_file(metadata)
+    with naming(store / path):
+        node = zarr.open_group(_Writable(store), mode="r+", zarr_format=3, use_consolidated=False)[path]
+        if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
+            node.update_attributes(dict(attributes))
+            _consolidate(store)
+            for metadata in (store / "zarr.json", store / path / "zarr.json"):
+                sync_file(metadata)

@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-readers", action="store_true", help="Read an archive in 100 threads while it grows.")
     parser.addoption("--demo-archive", action="store_true", help="Hand the demo's archive to the batch scripts.")
     parser.addoption("--sequences", type=int, default=200, help="Random sequences of commands and mishaps to try.")
+    parser.addoption("--whole-runs", action="store_true", help="Do all stages on file systems that differ, not ingest.")
 
 
 @pytest.fixture(scope="session")

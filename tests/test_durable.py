@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from padflow.durable import PARTIAL, read_json, remove_partial, sha256_of, write_bytes, write_json
+from padflow.durable import PARTIAL, lacks_of, read_json, remove_partial, sha256_of, write_bytes, write_json
+from padflow.errors import CannotRead, CannotWrite
 
 
 def files_below(folder: Path) -> list[str]:
@@ -101,3 +103,30 @@ def test_json_that_is_not_whole_is_none(tmp_path, content):
 def test_sha256():
     assert sha256_of(b"abc") == hashlib.sha256(b"abc").hexdigest()
     assert sha256_of(b"abc").startswith("ba7816bf 8f01cfea".replace(" ", ""))
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_what_a_file_system_cannot_sync_is_written_all_the_same_and_told(tmp_path, monkeypatch, number):
+    def refuse(_handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_bytes(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert lacks_of(tmp_path) == ["make files durable", "make renames durable"]
+    assert files_below(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_named_by_the_file(tmp_path, monkeypatch, call, number):
+    def fail(*_arguments, **_options):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "read").write_bytes(b"{}")
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(CannotWrite, match=rf"{tmp_path}/file could not be .*run the same command again"):
+        write_bytes(tmp_path / "file", b"content")
+    if call == "pathlib.Path.open":
+        with pytest.raises(CannotRead, match=rf"{tmp_path}/read cannot be read .*run the same command again"):
+            read_json(tmp_path / "read")

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from padflow.errors import PadflowError, printable_line
+from padflow.durable import read_bytes
+from padflow.errors import CannotRead, PadflowError, printable_line
 from padflow.origin import SIMULATED, simulated_words
 
 FORMULA_SIGNS = tuple("=+-@＝＋－＠")
@@ -126,7 +127,7 @@ def read_run(directory: Path) -> Run:
     catalog = _read_json(directory, "catalog.json")
     return Run(
         directory=directory,
-        config_text=_existing(directory, "config.yaml").read_text(encoding="utf-8"),
+        config_text=read_bytes(_existing(directory, "config.yaml")).decode(),
         provenance=_read_json(directory, "run.json"),
         files=catalog["files"],
         model=model,
@@ -172,7 +173,7 @@ def _existing(directory: Path, name: str) -> Path:
 def _read_json(directory: Path, name: str) -> dict[str, Any]:
     path = _existing(directory, name)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path).decode())
     except ValueError as error:
         raise _unreadable(path, error) from error
     missing = [key for key in REQUIRED_KEYS[name] if not isinstance(content, dict) or key not in content]
@@ -184,8 +185,11 @@ def _read_json(directory: Path, name: str) -> dict[str, Any]:
 def _read_summary(directory: Path) -> xr.Dataset:
     path = _existing(directory, "summary.nc")
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        # From memory: HDF5 locks the files that it opens, which some file systems refuse.
+        with xr.open_dataset(io.BytesIO(read_bytes(path)), engine="h5netcdf") as dataset:
             summary = dataset.load()
+    except CannotRead:
+        raise
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if "records" not in summary:

@@ -16,7 +16,7 @@ from typing import Any
 
 from padflow import testing
 from padflow.clients import Died, Workers, peak_memory_bytes
-from padflow.durable import is_inside, read_json, sha256_of, write_json
+from padflow.durable import is_inside, read_bytes, read_json, sha256_of, write_json
 
 RECEIPTS = "receipts"
 ASIDE = ".aside"
@@ -154,7 +154,7 @@ def broken_files(run_dir: Path, receipt: dict[str, Any]) -> Iterator[str]:
             yield f"its receipt names {name}, which is outside the run directory"
             continue
         try:
-            content = (run_dir / name).read_bytes()
+            content = read_bytes(run_dir / name)
         except FileNotFoundError:
             yield f"{name} is missing"
             continue

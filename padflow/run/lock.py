@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from padflow.durable import explained, naming
 from padflow.errors import PadflowError
 from padflow.start import hold
 
@@ -58,8 +59,8 @@ def locked(directory: Path) -> Iterator[None]:
         finally:
             done.set()
             beating.join()
-            if _text(path) == mine:
-                with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+            with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+                if _text(path) == mine:
                     path.unlink(missing_ok=True)
 
 
@@ -83,7 +84,7 @@ def _take(path: Path) -> str:
     pid = os.getpid()
     holder = {"host": socket.gethostname(), "pid": pid, "process": _started(pid), "space": _space()}
     mine = json.dumps(holder | {"id": uuid.uuid4().hex})
-    with _in_turn(path.parent):
+    with naming(path), _in_turn(path.parent):
         for _ in range(3):
             try:
                 handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
@@ -143,6 +144,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        raise explained(error, path) from error
 
 
 def _holder(text: str) -> dict[str, Any]:
@@ -193,10 +196,10 @@ def _started(pid: int) -> float | None:
 
 def _beat(path: Path, mine: str, done: threading.Event, lost: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
-        # Twice: one who wants to take it over may hold it for a moment, and give it back.
-        if _text(path) != mine and not done.wait(1) and _text(path) != mine:
-            lost.set()
-            signal.pthread_kill(threading.main_thread().ident, WAKE)
-            return
         with suppress(OSError):  # the next beat may do better
+            # Twice: one who wants to take it over may hold it for a moment, and give it back.
+            if _text(path) != mine and not done.wait(1) and _text(path) != mine:
+                lost.set()
+                signal.pthread_kill(threading.main_thread().ident, WAKE)
+                return
             os.utime(path)

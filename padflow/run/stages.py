@@ -18,8 +18,8 @@ from padflow import __version__
 from padflow.clusters import connect, machine_memory_bytes
 from padflow.config import Config
 from padflow.config_cluster import ClusterConfig
-from padflow.durable import explained, read_json, refuse_links, remove_partial, write_bytes, write_json
-from padflow.errors import CannotWrite, ConfigError, NoSpace
+from padflow.durable import explained, lacks_of, read_json, refuse_links, remove_partial, write_bytes, write_json
+from padflow.errors import CannotRead, ConfigError, NoSpace
 from padflow.instruments import load_instrument
 from padflow.local import local_path
 from padflow.model import Model, pack_projection
@@ -198,6 +198,7 @@ def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
     try:
         with _folder_of(run), locked(run.directory), _progress_of(run):
             refuse_links(run.directory)
+            _say_what_lacks(run)
             # Again, for another run may have ended.
             guard_settings(run.config, run.directory, restart_from=run.restart_from)
             anew = run.restart_from in STAGES[: STAGES.index("train") + 1]
@@ -209,13 +210,23 @@ def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
                 finally:
                     run.workers = run.trainer = None
     except OSError as error:
-        known = error if isinstance(error, CannotWrite) else explained(error, Path(error.filename or run.directory))
+        if isinstance(error, CannotRead):
+            raise
+        known = explained(error, Path(error.filename or run.directory))
         if isinstance(known, NoSpace) and run.budget:
             more = format_bytes(bytes_left(run))
             raise NoSpace(f"{known} All of the run takes about {more} more.") from error
         if known is error:
             raise
         raise known from error
+
+
+def _say_what_lacks(run: Run) -> None:
+    if lacks := lacks_of(run.directory):
+        run.progress.say(
+            f"The file system of {run.directory} cannot {', '.join(lacks)}: padflow does without. After a power cut, "
+            "run the same command again."
+        )
 
 
 @contextmanager

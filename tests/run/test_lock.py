@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -172,3 +173,21 @@ def test_an_interrupt_is_one_while_the_lock_is_held(tmp_path):
     with pytest.raises(KeyboardInterrupt), locked(tmp_path):
         raise KeyboardInterrupt
     assert not (tmp_path / LOCK).exists()
+
+
+def test_the_heart_beats_on_after_the_lock_could_not_be_read_once(tmp_path, monkeypatch):
+    """Of a file server that stumbles; else a lock that is held would be taken for stale."""
+    monkeypatch.setattr(lock_module, "BEAT_SECONDS", 0.02)
+    read, beaten, failed = lock_module._text, threading.Event(), []
+
+    def stumble(path):
+        if not failed and threading.current_thread() is not threading.main_thread():
+            failed.append(path)
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(lock_module, "_text", stumble)
+    monkeypatch.setattr(lock_module.os, "utime", lambda _: beaten.set())
+    with locked(tmp_path):
+        assert beaten.wait(60)
+    assert failed
