@@ -133,7 +133,8 @@ def test_full_during_ingest(padflow, serial, unforeseen, small_disk, finished_ru
     assert done < 6
     small_disk.leave_free(PLENTY)
     ended = padflow(*arguments)
-    assert (ended.status, ended.out) == (0, f"11,952 records in {directory / 'archive.zarr'}\n")
+    assert ended.status == 0
+    assert ended.out.endswith(f"11,952 records in {directory / 'archive.zarr'}\n")
     assert_same(directory, finished_run.directory, "archive.zarr")
 
 
