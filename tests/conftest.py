@@ -14,12 +14,17 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from padflow.archive.simulate import Troubles, simulate_archive
 from padflow.cli import main
 from padflow.clients import SerialWorkers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# No property fails because a machine is busy: Hypothesis's own limits are times.
+settings.register_profile("padflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("padflow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
