@@ -230,7 +230,7 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
 
 def _local_cluster(config: ClusterConfig) -> SpecCluster:
     """Start what `distributed.LocalCluster` would, but for the pages that its servers show."""
-    from distributed import Nanny, SpecCluster
+    from distributed import Nanny
 
     from padflow import servers
     from padflow.cores import own_cores
@@ -248,7 +248,7 @@ def _local_cluster(config: ClusterConfig) -> SpecCluster:
         "env": os.environ | worker_environment(),  # of now, and not of when the fork server was started
         "silence_logs": "CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
     }
-    return SpecCluster(
+    return servers.Cluster(
         scheduler={"cls": scheduler, "options": common | {"port": 0} | options},
         workers={number: {"cls": Nanny, "options": worker} for number in range(workers)},
         security=security,

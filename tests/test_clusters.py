@@ -146,6 +146,12 @@ def test_a_worker_that_dies_again_and_again_comes_back_each_time() -> None:
         assert workers.map(operator.neg, [1]) == [-1]
 
 
+def test_a_worker_that_died_while_it_joined_does_not_break_the_end_of_a_run() -> None:
+    with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
+        workers.client.cluster._update_worker_status("remove", "tls://127.0.0.1:1")
+        assert workers.map(operator.neg, [1]) == [-1]
+
+
 @pytest.mark.parametrize(
     ("configured", "memory", "cores", "expected"),
     [
