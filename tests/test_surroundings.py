@@ -8,6 +8,7 @@ import multiprocessing.synchronize
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import dask
@@ -44,7 +45,7 @@ def test_a_cluster_of_this_machine_starts_whatever_dask_is_told(small_archive: P
 
 
 def test_only_what_the_user_has_set_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
+    import_module("distributed")  # which adds its defaults to Dask's configuration
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME", "ucx")
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__RETRY__COUNT", "7")
     monkeypatch.setenv("DASK_JOBQUEUE__SLURM__QUEUE", "theirs")
