@@ -11,6 +11,7 @@ import re
 import resource
 import shutil
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from padflow.run.ledger import broken_files, receipts
 from padflow.run.lock import LOCK
 
 PLENTY = 256 << 20
+MOUNT_FAILED = 32  # man 8 mount, "EXIT STATUS"
 
 
 class SmallDisk:
@@ -36,7 +38,13 @@ class SmallDisk:
         self.folder = folder
 
     def remount(self, options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True, capture_output=True)
+        command = ["mount", "-o", f"remount,{options}", str(self.folder)]
+        # The disk is busy as long as a thread of the run has a file of it open: the lock's beat, or the progress.
+        for _ in range(200):
+            if subprocess.run(command, check=False, capture_output=True).returncode != MOUNT_FAILED:
+                return
+            time.sleep(0.05)
+        subprocess.run(command, check=True, capture_output=True)
 
     def leave_free(self, number_bytes: int) -> None:
         used = shutil.disk_usage(self.folder).used

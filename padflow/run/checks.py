@@ -67,11 +67,12 @@ def status_of(directory: Path) -> dict[str, Any]:
         words; empty where no file says so), ``files`` by status,
         ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
     """
-    config = run_config(directory)
     at_work = holder_of(directory)
-    # While the first scan goes on there is no catalogue yet.
+    # While the first scan goes on there is neither configuration nor catalogue: a run that is refused leaves nothing.
+    begun = not at_work or (directory / "config.yaml").is_file()
+    config = run_config(directory) if begun else None
     catalog = Catalog.load(directory / CATALOG) or (Catalog("", "", (), {}) if at_work else _catalog(directory))
-    groups = _groups(config, catalog)
+    groups = _groups(config, catalog) if config else []
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
     for entry in catalog.files:

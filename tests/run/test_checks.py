@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import zarr
 
 from padflow import open_results
 from padflow.errors import PadflowError
+from padflow.printing import status_text
 from padflow.run.checks import repair, run_config, status_of, verify
+from padflow.run.lock import locked
 
 
 @pytest.fixture
@@ -188,3 +191,15 @@ def test_configuration_of_a_run(finished_run) -> None:
     config = run_config(finished_run.directory)
     assert config.archive.rows_per_part == 2048
     assert config.archive.source.samefile(finished_run.archive)
+
+
+def test_status_during_the_first_scan(tmp_path: Path) -> None:
+    """Until files are looked at there is only the lock: that somebody is at work is all there is to say."""
+    with locked(tmp_path):
+        facts = status_of(tmp_path)
+        assert facts["at_work"]["pid"] == os.getpid()
+        assert (facts["records"], facts["files"], facts["progress"]) == (0, {}, None)
+        assert {stage["parts"] for stage in facts["stages"].values()} == {0}
+        assert f"at work   process {os.getpid()} on" in status_text(facts)
+    with pytest.raises(PadflowError, match="is not a run directory"):
+        status_of(tmp_path)
