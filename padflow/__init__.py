@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from padflow.config import Config, load_config
-    from padflow.fit_dataset import fit
-    from padflow.model import Model
-    from padflow.opening import open_archive, open_results
-    from padflow.preprocessing import preprocess
+    from padflow.config.reading import load_config
+    from padflow.config.sections import Config
+    from padflow.features.dataset import preprocess
+    from padflow.model.fit import fit
+    from padflow.model.model import Model
+    from padflow.store.opening import open_archive, open_results
 
 __all__ = ["Config", "Model", "fit", "load_config", "open_archive", "open_results", "preprocess"]
 
 _HOMES = {
-    "Config": "padflow.config",
-    "Model": "padflow.model",
-    "fit": "padflow.fit_dataset",
-    "load_config": "padflow.config",
-    "open_archive": "padflow.opening",
-    "open_results": "padflow.opening",
-    "preprocess": "padflow.preprocessing",
+    "Config": "padflow.config.sections",
+    "Model": "padflow.model.model",
+    "fit": "padflow.model.fit",
+    "load_config": "padflow.config.reading",
+    "open_archive": "padflow.store.opening",
+    "open_results": "padflow.store.opening",
+    "preprocess": "padflow.features.dataset",
 }
 
 

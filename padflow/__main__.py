@@ -1,5 +1,5 @@
 """``python -m padflow``."""
 
-from padflow.start import main
+from padflow.cli.main import main
 
 main()

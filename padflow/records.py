@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
+
+BLOCK_ROWS = 1024
+"""Rows of one inner chunk of the archive, and of one block of computation (see `padflow.features.preprocessor`)."""
+
+
+class Reason(IntEnum):
+    """Why a record has no label; stored beside it."""
+
+    NOT_PROCESSED = -1
+    SELECTED = 0
+    OUTSIDE_TIME = 1
+    L_MISSING = 2
+    OUTSIDE_L = 3
+    FEW_CHANNELS = 4
+    LOW_FLUX = 5
+    LOW_COUNTS = 6
+    EMPTY = 7
+    SET_ASIDE = 8  # workers died of its part: never of a preprocessor
+
+
+def uniform_hash(seed: int, group: str, rows: np.ndarray) -> np.ndarray:
+    """Hash row numbers to [0, 1): the finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195)."""
+    offset = np.random.SeedSequence([seed & 0xFFFFFFFF, *group.encode()]).generate_state(1, np.uint64)
+    x = rows * np.uint64(0x9E3779B97F4A7C15) + offset
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype("f8") * 2.0**-53
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from padflow.archive.simulate import Troubles, simulate_archive
-from padflow.cli import main
-from padflow.clients import SerialWorkers
+from padflow.cli.main import main
+from padflow.compute.workers import SerialWorkers
+from padflow.simulation.archive import simulate_archive
+from padflow.simulation.troubles import Troubles
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -68,6 +69,12 @@ def factories() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def factory() -> ModuleType:
+    """The module cdf_factory, which writes CDF files."""
+    return _module("cdf_factory")
+
+
+@pytest.fixture(scope="session")
 def loops() -> ModuleType:
     """The module loops.py."""
     return _module("loops")
@@ -105,7 +112,7 @@ class FinishedRun:
 
 def run_padflow(*arguments: str | Path, timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own; the timeout is for hangs, not for other guests of the host."""
-    command = [sys.executable, "-c", "from padflow.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from padflow.cli.commands import main; main()", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
 
@@ -184,7 +191,7 @@ def permissions_hold() -> Callable[[], AbstractContextManager[None]]:
 @pytest.fixture
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the stages' work in this process, where a test is not about the cluster."""
-    monkeypatch.setattr("padflow.run.stages.connect", lambda *_, **__: nullcontext(SerialWorkers()))
+    monkeypatch.setattr("padflow.pipeline.driver.connect", lambda *_, **__: nullcontext(SerialWorkers()))
 
 
 @pytest.fixture

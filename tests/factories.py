@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from padflow.network import Network
+from padflow.autoencoder.network import Network
 from padflow.records import Records
 
 PITCH_ANGLE = (np.arange(17) + 0.5) * 180 / 17  # REPT's bins
@@ -55,7 +55,7 @@ def dataset(of: Records, *, chunks: int | tuple[int, ...] | None = None) -> xr.D
 
 
 class MemoryReader:
-    """The `padflow.sampling.Reader` of records in memory; remembers what was read."""
+    """The `padflow.features.blocks.Reader` of records in memory; remembers what was read."""
 
     def __init__(self, of: Records):
         self._records = of

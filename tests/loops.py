@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from padflow.kernels import FEWEST_COUNTS
+from padflow.features.kernels import FEWEST_COUNTS
 
 
 def average(values, ns, window_ns, gap_ns, *, sum_only):

@@ -27,13 +27,13 @@ import distributed
 import numpy as np
 from distributed.process import AsyncProcess
 
+import padflow.pipeline.passes
 import padflow.report.html
-import padflow.run.passes
-from padflow import cli
-from padflow.clients import ALLOWED_FAILURES, DaskWorkers
+from padflow.autoencoder.network import Network
+from padflow.cli import commands
 from padflow.clustering.kmeans import fit_kmeans
-from padflow.network import Network
-from padflow.run import stages, trainer
+from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers
+from padflow.pipeline import driver, trainer
 
 for imported_late in ("cdflib", "dask_ml.cluster"):
     importlib.import_module(imported_late)
@@ -86,7 +86,7 @@ def train_nothing(readers: Any, preprocessor: Any, *, split: Any, config: Any, s
 
 
 def save_nothing(trained: Any, folder: Path) -> None:
-    padflow.durable.write_bytes(folder / "autoencoder.keras", b"no network in this test")
+    padflow.store.durable.write_bytes(folder / "autoencoder.keras", b"no network in this test")
 
 
 def forked(work: Any) -> int:
@@ -152,14 +152,14 @@ def run(order: dict[str, Any]) -> None:
     }
     dask.config.set(settings)
     padflow.report.html.write_report = report_nothing
-    stages.Trainer = lambda: nullcontext(SimpleNamespace(train=trainer.fit_network))
+    driver.Trainer = lambda: nullcontext(SimpleNamespace(train=trainer.fit_network))
     trainer.train_network, trainer._save_keras = train_nothing, save_nothing
     if order["apart"]:
-        stages.connect = cluster_apart
+        driver.connect = cluster_apart
     sys.argv = ["padflow", *order["arguments"]]
     status = 0
     try:
-        cli.main()
+        commands.main()
     except SystemExit as end:
         status = end.code or 0
     sys.stdout.flush()

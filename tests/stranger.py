@@ -14,7 +14,7 @@ import sys
 from distributed import Client, Security, Worker
 from distributed.comm import connect, listen
 
-from padflow.security import new_certificate
+from padflow.compute.security import new_certificate
 
 NOBODY = 65534
 SECONDS = 10

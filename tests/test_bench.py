@@ -17,12 +17,12 @@ from harness.markdown import Table, number
 from harness.processes import watch
 from harness.projection import Costs
 from harness.results import Results, select
-from padflow.archive.cdf import read_records
-from padflow.archive.simulate import simulate_archive
-from padflow.config import load_config
-from padflow.instruments import load_instrument
-from padflow.preprocessing import Preprocessor
+from padflow.cdf.reader import read_records
+from padflow.config.reading import load_config
+from padflow.features.preprocessor import Preprocessor
+from padflow.instruments.instrument import load_instrument
 from padflow.records import Records
+from padflow.simulation.archive import simulate_archive
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIB = 2**20

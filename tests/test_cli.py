@@ -16,10 +16,11 @@ import xarray as xr
 import yaml
 
 import padflow as package
-from padflow import cli
-from padflow.archive.simulate import Troubles, simulate_archive
-from padflow.config import Config
-from padflow.run.progress import Progress
+from padflow.cli import commands
+from padflow.config.sections import Config
+from padflow.pipeline.events import Progress
+from padflow.simulation.archive import simulate_archive
+from padflow.simulation.troubles import Troubles
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECOMMENDED = REPOSITORY / "configs" / "recommended.yaml"
@@ -386,8 +387,8 @@ def test_version_and_help(padflow: Callable) -> None:
 
 
 def test_help_does_not_wait_for_heavy_libraries(padflow_process: Callable) -> None:
-    code = "import sys, padflow.cli; print(sorted({'tensorflow', 'matplotlib', 'distributed'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = "import sys, padflow.cli.commands; print({'tensorflow', 'matplotlib', 'distributed'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
     ended = padflow_process("run", "nowhere.yaml")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("padflow: There is no configuration file")
@@ -410,7 +411,7 @@ def elfin_folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_printed_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.say("set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1\u00a0%\nnext")
+    commands.say("set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1\u00a0%\nnext")
     assert capsys.readouterr().out == r"set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1" + "\u00a0%\nnext\n"
     Progress().say("a name\nof two lines\r")
     assert capsys.readouterr().err == "a name\\nof two lines\\r\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import fields
 
-from padflow.archive.simulate import Troubles
-from padflow.cli import TROUBLES
+from padflow.cli.commands import TROUBLES
+from padflow.simulation.troubles import Troubles
 
 
 def test_demo_simulates_once_and_finds_everything_done_again(padflow, serial, no_report, tmp_path, small_archive):

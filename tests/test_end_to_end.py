@@ -19,12 +19,12 @@ import xarray as xr
 import zarr
 
 from padflow import Model, open_archive, open_results
-from padflow.archive.simulate import simulate_archive
 from padflow.clustering.mixture import DEGREES
-from padflow.durable import read_json
-from padflow.preprocessing import Reason
-from padflow.run import ledger
-from padflow.run.checks import verify
+from padflow.pipeline import receipts
+from padflow.pipeline.verify import verify
+from padflow.records import Reason
+from padflow.simulation.archive import simulate_archive
+from padflow.store.durable import read_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECOMMENDED = REPOSITORY / "configs" / "recommended.yaml"
@@ -127,8 +127,8 @@ def test_running_again_does_nothing(finished_run, padflow: Callable, serial, mon
         raise AssertionError("something was done again")
 
     before = snapshot(finished_run.directory)
-    monkeypatch.setattr(ledger._Perform, "__call__", refuse)
-    monkeypatch.setattr("padflow.run.stages.Trainer", refuse)
+    monkeypatch.setattr(receipts._Perform, "__call__", refuse)
+    monkeypatch.setattr("padflow.pipeline.driver.Trainer", refuse)
     monkeypatch.setattr("padflow.report.html.write_report", refuse)
     monkeypatch.setattr("padflow.archive.scan.inspect", refuse)
     ended = padflow(*finished_run.arguments)
@@ -316,7 +316,7 @@ def test_new_days_are_labelled_without_a_new_fit(
 
 WITHOUT_REPORT = """
 import padflow.report.html
-from padflow.cli import main
+from padflow.cli.main import main
 def write_report(directory, **_):
     page = directory / "report" / "index.html"
     page.parent.mkdir(exist_ok=True)

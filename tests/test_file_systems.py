@@ -30,10 +30,10 @@ DOES_WITHOUT = {
 FAILS = [("norename", 1), *[(mode, n) for mode in ("eio", "readeio", "stale") for n in (1, 11)]]
 SERIALLY = """
 from contextlib import nullcontext
-import padflow.run.stages
-from padflow.cli import main
-from padflow.clients import SerialWorkers
-padflow.run.stages.connect = lambda *_, **__: nullcontext(SerialWorkers())
+import padflow.pipeline.driver
+from padflow.cli.main import main
+from padflow.compute.workers import SerialWorkers
+padflow.pipeline.driver.connect = lambda *_, **__: nullcontext(SerialWorkers())
 main()
 """
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -21,11 +21,11 @@ import numpy as np
 import pytest
 import zarr
 
-from padflow.durable import PARTIAL, write_bytes
 from padflow.errors import CannotWrite, NoSpace
-from padflow.report.contents import FIGURES
-from padflow.run.ledger import broken_files, receipts
-from padflow.run.lock import LOCK
+from padflow.pipeline.lock import LOCK
+from padflow.pipeline.receipts import broken_files, receipts
+from padflow.report.figures.contents import FIGURES
+from padflow.store.durable import PARTIAL, write_bytes
 
 PLENTY = 256 << 20
 MOUNT_FAILED = 32  # man 8 mount, "EXIT STATUS"
@@ -71,7 +71,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 @pytest.fixture
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else fills the disk after a run was found to fit."""
-    monkeypatch.setattr("padflow.run.ingesting.check_budget", lambda *_, **__: None)
+    monkeypatch.setattr("padflow.pipeline.stages.archive.check_budget", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_disk_that_becomes_read_only_during_ingest(
         write_bytes(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr("padflow.store.write_bytes", write)
+        patch.setattr("padflow.store.writing.write_bytes", write)
         ended = padflow(*arguments)
     assert ended.status == 1
     assert "cannot be written to (Read-only file system)" in ended.err

@@ -10,11 +10,11 @@ from sklearn.cluster import KMeans, MeanShift, estimate_bandwidth
 from sklearn.decomposition import PCA
 
 import padflow
-from padflow.archive.simulate import simulate_archive
-from padflow.config import load_config
-from padflow.run.passes import fit_split
-from padflow.run.stages import open_run, run_all
-from padflow.sampling import Subset
+from padflow.autoencoder.split import Subset
+from padflow.config.reading import load_config
+from padflow.pipeline.directory import fit_split
+from padflow.pipeline.driver import open_run, run_all
+from padflow.simulation.archive import simulate_archive
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

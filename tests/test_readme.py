@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from padflow.config import Config, load_config
+from padflow.config.reading import load_config
+from padflow.config.sections import Config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 import padflow
-from padflow.config import load_config
-from padflow.run.stages import open_run, run_all
+from padflow.config.reading import load_config
+from padflow.pipeline.driver import open_run, run_all
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CASES = {"hope": ("hope", "rbspa", 100), "elfin_halfspin": ("elfin", "elb", 44), "elfin_fullspin": ("elfin", "elb", 21)}

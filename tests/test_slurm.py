@@ -20,15 +20,16 @@ import psutil
 import pytest
 import zarr
 
-from padflow.archive.simulate import simulate_archive
-from padflow.clusters import connect
-from padflow.config import ClusterConfig, load_config
-from padflow.durable import read_json
+from padflow.compute.cluster import connect
+from padflow.config.cluster import ClusterConfig
+from padflow.config.reading import load_config
 from padflow.errors import PadflowError
-from padflow.run import checks
-from padflow.run.ledger import receipts
-from padflow.run.progress import Progress
-from padflow.run.stages import Outcome, open_run, run_all
+from padflow.pipeline import status, verify
+from padflow.pipeline.driver import Outcome, open_run, run_all
+from padflow.pipeline.events import Progress
+from padflow.pipeline.receipts import receipts
+from padflow.simulation.archive import simulate_archive
+from padflow.store.durable import read_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = REPOSITORY / "scripts" / "slurm"
@@ -194,14 +195,14 @@ def assert_finished(directory: Path, job: Job) -> str:
     assert "records labelled" in printed, printed
     assert (directory / "report" / "index.html").stat().st_size > 10_000
     assert_same(directory, job.expected)
-    assert checks.verify(directory).problems == []
+    assert verify.verify(directory).problems == []
     return printed
 
 
 def test_driver_job_with_workers_as_jobs(job: Job, tmp_path: Path) -> None:
     submit_script("workers_as_jobs", job, tmp_path / "run", "--mem=3G")
     wait_until(lambda: len(jobs()) == 3)  # the driver and its workers
-    wait_until(lambda: (checks.status_of(tmp_path / "run")["progress"] or {}).get("stage") == "train")
+    wait_until(lambda: (status.status_of(tmp_path / "run")["progress"] or {}).get("stage") == "train")
     assert_finished(tmp_path / "run", job)
     assert len(list((tmp_path / "run" / "logs").glob("*.err"))) == 2
 

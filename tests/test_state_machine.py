@@ -27,16 +27,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from padflow.clients import SerialWorkers
-from padflow.config import Config
-from padflow.durable import sha256_of
+from padflow.autoencoder.network import Network
+from padflow.compute.workers import SerialWorkers
+from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
-from padflow.instruments import load_instrument
-from padflow.model import Model
-from padflow.network import Network
-from padflow.run import stages, trainer
-from padflow.run.checks import repair, verify
-from padflow.run.progress import Progress
+from padflow.instruments.instrument import load_instrument
+from padflow.model.model import Model
+from padflow.pipeline import driver, trainer
+from padflow.pipeline.events import Progress
+from padflow.pipeline.verify import repair, verify
+from padflow.store.durable import sha256_of
 
 HERE = Path(__file__).resolve().parent
 REPT = load_instrument("rept").model_copy(update={"ephemeris": {}})
@@ -148,9 +148,9 @@ def run_padflow(
     restart_from: str | None = None,
     allow_removal: int = 0,
 ) -> None:
-    run = stages.open_run(config, directory, restart_from=restart_from, allow_removal=allow_removal)
+    run = driver.open_run(config, directory, restart_from=restart_from, allow_removal=allow_removal)
     run.progress = Progress(stream=io.StringIO())
-    stages.run_all(run, until=until)
+    driver.run_all(run, until=until)
 
 
 def arrays(directory: Path, store: str) -> dict[str, np.ndarray]:
@@ -480,10 +480,10 @@ def test_random_sequences_end_as_the_oracle_says(
     FILES = Files(tmp_path)
     REFERENCES.clear()
     monkeypatch.setattr(Path, "replace", lambda path, target: MORTAL(path, target))
-    monkeypatch.setattr(stages, "connect", lambda *_, **__: nullcontext(SerialWorkers()))
-    monkeypatch.setattr(stages, "load_instrument", lambda _: REPT)
-    monkeypatch.setattr("padflow.run.checks.load_instrument", lambda _: REPT)
-    monkeypatch.setattr(stages, "Trainer", lambda: nullcontext(SimpleNamespace(train=trainer.fit_network)))
+    monkeypatch.setattr(driver, "connect", lambda *_, **__: nullcontext(SerialWorkers()))
+    monkeypatch.setattr(driver, "load_instrument", lambda _: REPT)
+    monkeypatch.setattr("padflow.pipeline.verify.load_instrument", lambda _: REPT)
+    monkeypatch.setattr(driver, "Trainer", lambda: nullcontext(SimpleNamespace(train=trainer.fit_network)))
     monkeypatch.setattr(trainer, "train_network", train_nothing)
     monkeypatch.setattr(trainer, "_save_keras", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # test_durable.py has it

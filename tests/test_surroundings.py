@@ -14,10 +14,10 @@ from pathlib import Path
 import dask
 import pytest
 
-from padflow.archive.simulate import parallel_map
-from padflow.clusters import start_fork_server
-from padflow.dask_settings import own_dask_settings
+from padflow.compute.local import start_fork_server
+from padflow.compute.settings import own_dask_settings
 from padflow.errors import PadflowError
+from padflow.simulation.archive import parallel_map
 
 THEIR_DASK = {
     "temporary-directory": "/proc/nonexistent/scratch",

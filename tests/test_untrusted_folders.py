@@ -17,14 +17,15 @@ import pytest
 
 from padflow.archive.catalog import FORMAT, Catalog
 from padflow.archive.files import find_files
-from padflow.autoencoder import load_keras
-from padflow.durable import is_inside, is_plain_name, read_json
+from padflow.autoencoder.keras import load_keras
 from padflow.errors import ConfigError, PadflowError
-from padflow.instruments import INSTRUMENTS, Instrument
-from padflow.opening import open_archive, open_results
-from padflow.report.contents import FIGURES
+from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.report.figures.contents import FIGURES
 from padflow.report.html import write_report
-from padflow.store import ArchiveReader, ResultsReader
+from padflow.store.durable import read_json
+from padflow.store.opening import open_archive, open_results
+from padflow.store.paths import is_inside, is_plain_name
+from padflow.store.reading import ArchiveReader, ResultsReader
 
 FILE = "rbspa_rel03_ect-rept-sci-l3_{}_v5.0.0.cdf"
 READ_BY_THE_REPORT = ("catalog.json", "config.yaml", "run.json", "summary.nc", "model/model.json")

@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from padflow.durable import is_inside, is_plain_name, read_json, write_json
 from padflow.errors import PadflowError
+from padflow.store.durable import read_json, write_json
+from padflow.store.paths import is_inside, is_plain_name
 
 Status = Literal["used", "superseded", "set_aside"]
+
+
 FORMAT = 3
+
 
 RecordsByDay = dict[str, dict[str, int]]
 """Numbers of records by spacecraft and UTC day (YYYY-MM-DD)."""
@@ -98,7 +102,7 @@ class Catalog:
         Records by spacecraft and day that the archive held before this catalogue was made, and goes on holding:
         while its parts are written again, they do not tell.
     origins : dict of str to dict
-        What files say of their origin (`padflow.origin`), by name.
+        What files say of their origin (`padflow.instruments.origin`), by name.
     """
 
     source: str

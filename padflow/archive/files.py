@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from padflow.durable import is_plain_name
 from padflow.errors import ConfigError, brief, one_line
-from padflow.instruments import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.store.paths import is_plain_name
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from padflow import testing
+from padflow import faults
 from padflow.archive.catalog import Catalog
-from padflow.archive.cdf import read_records
 from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
 from padflow.archive.scan import own_rows, reason_of
+from padflow.cdf.reader import read_records
 from padflow.errors import BadFile, PadflowError
-from padflow.instruments import Instrument
-from padflow.origin import group_attributes
+from padflow.instruments.instrument import Instrument
+from padflow.instruments.origin import group_attributes
 from padflow.records import Records
-from padflow.store import prepare_group, write_part
-from padflow.templates import archive_specs
+from padflow.store.specs import archive_specs
+from padflow.store.writing import prepare_group, write_part
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class IngestPart:
     def _read(
         self, path: str, spacecraft: str, wanted: Callable[[np.ndarray], slice] = lambda _: slice(None)
     ) -> tuple[Records, dict[str, int]]:
-        testing.visit("read", path)
+        faults.visit("read", path)
         return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft, wanted=wanted)
 
     def _read_day(self, day: Day, spacecraft: str, first: int, end: int) -> tuple[Records, dict[str, int]]:

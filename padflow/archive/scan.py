@@ -11,20 +11,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from padflow import testing
+from padflow import faults
 from padflow.archive.catalog import Catalog, FileEntry
-from padflow.archive.cdf import inspect
 from padflow.archive.files import FoundFile, Superseded, find_files, newest_versions
 from padflow.archive.overlaps import STRAY_NS, without_overlaps
 from padflow.archive.plan import day_of, plan_groups
-from padflow.config import ArchiveConfig
+from padflow.cdf.reader import inspect
+from padflow.config.sections import ArchiveConfig
 from padflow.errors import BadFile, ConfigError
-from padflow.instruments import Instrument
+from padflow.instruments.instrument import Instrument
 
 DAY_NS = 86_400 * 10**9
 
+
 LOOKED_AT_AGAIN = ("other_axes", "overlap", "only_strays", "io_error")
 """Reasons that other files, or the system's state, gave and not the file's own content."""
+
+
 KILLS_WORKERS = "kills_workers"
 
 
@@ -36,6 +39,8 @@ class Found(NamedTuple):
 
 
 Inspected = tuple[FileEntry, Found | None]
+
+
 MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]]
 
 
@@ -264,7 +269,7 @@ def _blank_entry(file: FoundFile, source: Path) -> FileEntry:
 def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     """Look at one file; runs on a worker."""
     source, entry, instrument = task
-    testing.visit("scan", entry.path)
+    faults.visit("scan", entry.path)
     day = date.fromisoformat(entry.day)
     try:
         facts = inspect(Path(source) / entry.path, instrument, spacecraft=entry.spacecraft, day=day)

@@ -14,15 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from padflow.blas import one_blas_thread
-from padflow.clustering.kmeans import assign, nearest_two
+from padflow.clustering.assignment import assign, nearest_two
 
 BLOCK_ROWS = 65_536
+
+
 DEGREES = 5.0
 """Degrees of freedom of the tails. Chosen on simulated archives, as are the next two."""
+
+
 ROUNDS = 4
 """Rounds of estimating and assigning. Few: borders are moved, not sought anew."""
+
+
 POOLED = 0.1
 """Share of the mean spread of all classes in that of each, which keeps the spread of a small class from collapsing."""
+
+
 RIDGE = 1e-6
 """Least variance of the mean spread along any direction, over its mean variance."""
 

@@ -12,21 +12,21 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from padflow.durable import refuse_links, write_bytes
+from padflow.config.local_paths import local_path
 from padflow.errors import printable
-from padflow.local import local_path
-from padflow.origin import SIMULATED, common_attributes, differing_words
-from padflow.report.contents import FIGURES, draw
-from padflow.report.tables import (
-    Run,
-    notes_in_words,
-    read_run,
-    records_per_second,
-    tables,
-)
+from padflow.instruments.origin import SIMULATED, common_attributes, differing_words
+from padflow.report.figures.contents import FIGURES, draw
+from padflow.report.tables import Run, notes_in_words, read_run, records_per_second, tables
+from padflow.report.words import count, duration, join, plural, share, size
+from padflow.store.durable import write_bytes
+from padflow.store.paths import refuse_links
 
 FILES_ON_PAGE_MAX = 200  # files set aside that the page names; all are in tables/files.csv
+
+
 METRIC_NAMES = {"calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin"}
+
+
 SPACECRAFT_NAMES = {
     "rbspa": "Van Allen Probe A",
     "rbspb": "Van Allen Probe B",
@@ -79,7 +79,7 @@ def _write_figures(run_dir: Path, apply: Callable[[Callable, Iterable], Iterable
 
 def _write_figure(run_dir: Path, changed: int, name: str) -> dict[str, Any] | str:
     """Draw one figure; return what the page says of it, or why it is left out."""
-    from padflow.report.figures import NothingToDraw, default_settings, png
+    from padflow.report.figures.style import NothingToDraw, default_settings, png
 
     path = run_dir / "report" / "figures" / f"{name}.png"
     try:
@@ -201,46 +201,3 @@ def summary_sentences(run: Run) -> list[str]:
     else:
         sentences.append("No file was set aside.")
     return sentences
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """Write a number with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def join(words: list[str]) -> str:
-    """Write a list as English does."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def count(value: float | None) -> str:
-    """Write a whole number with thousands apart; a dash for none."""
-    return "–" if value is None else f"{value:,.0f}"
-
-
-def share(value: float) -> str:
-    """Write a share of one as a percentage that neither rounds a little to nothing nor almost all to all."""
-    if 0 < value < 0.001:
-        return "<0.1\u00a0%"
-    return ">99.9\u00a0%" if 0.9995 <= value < 1 else f"{100 * value:.1f}\u00a0%"
-
-
-def size(value: float | None) -> str:
-    """Write bytes in binary units."""
-    if value is None:
-        return "–"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
-
-
-def duration(seconds: float | None) -> str:
-    """Write seconds as people say them."""
-    if seconds is None:
-        return "–"
-    if seconds < 90:
-        return f"{seconds:.3g} s"
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from padflow.durable import read_bytes
 from padflow.errors import CannotRead, PadflowError, printable_line
-from padflow.origin import SIMULATED, simulated_words
+from padflow.instruments.origin import SIMULATED, simulated_words
+from padflow.store.durable import read_bytes
 
 FORMULA_SIGNS = tuple("=+-@＝＋－＠")
 """What makes a cell a formula at its beginning; the last four are what East Asian keyboards write."""
+
+
 # Keys without which the report would be silently poorer; everything else is optional.
 REQUIRED_KEYS = {
     "run.json": ("padflow", "created", "stages"),

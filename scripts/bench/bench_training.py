@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from padflow import autoencoder, epoch_graph
+from padflow.autoencoder import epoch_graph, tensorflow
+from padflow.autoencoder import keras as keras_module
 
 FEATURES, CODE, BATCH = 204, 102, 256
 FLOP_PER_ROW = 5 * 2 * FEATURES * CODE
@@ -36,15 +37,15 @@ def pads(rows: int) -> np.ndarray:
 
 @cache
 def padflow_epoch(rows: int):
-    tf, keras = autoencoder.load_tensorflow()
-    model = autoencoder._build(keras, FEATURES, CODE, 1)
+    tf, keras = tensorflow.load_tensorflow()
+    model = keras_module._build(keras, FEATURES, CODE, 1)
     weights = [variable.value for variable in model.trainable_variables]
     return tf, weights, tf.constant(pads(rows)), epoch_graph.epoch_function(tf, weights, BATCH, 5e-4)
 
 
 def time_padflow(rows: int) -> float:
     tf, _, data, epoch = padflow_epoch(rows)
-    order = autoencoder._shuffled(rows, 1, 0)
+    order = keras_module._shuffled(rows, 1, 0)
     began = time.perf_counter()
     epoch(data, order, tf.constant(0, tf.int64)).numpy()
     return rows / (time.perf_counter() - began)
@@ -83,9 +84,9 @@ def time_products(rows: int) -> float:
 
 @cache
 def keras_model(rows: int):
-    autoencoder.INTRA_OP_THREADS = autoencoder.BATCH_PARTS = 0  # TensorFlow's own default
-    _, keras = autoencoder.load_tensorflow()
-    model = autoencoder._build(keras, FEATURES, CODE, 1)
+    tensorflow.INTRA_OP_THREADS = tensorflow.BATCH_PARTS = 0  # TensorFlow's own default
+    _, keras = tensorflow.load_tensorflow()
+    model = keras_module._build(keras, FEATURES, CODE, 1)
     model.compile(optimizer=keras.optimizers.Adam(5e-4), loss="mse")
     return model, pads(rows)
 
@@ -124,7 +125,7 @@ def main() -> None:
         "padflow_over_products": round(medians["padflow"] / medians["products"], 3),
         "best_rows_per_second": {name: round(max(values)) for name, values in rates.items()},
         "batch_size": BATCH,
-        "flags": autoencoder.training_flags(),
+        "flags": tensorflow.training_flags(),
     }
     print(json.dumps(result, indent=2))
     if options.json:

@@ -27,13 +27,14 @@ from harness.cases import CASES
 from harness.markdown import Table, number
 from harness.results import Results, median
 from harness.tables import conditions
-from padflow.archive.simulate import parallel_map, simulate_archive
-from padflow.config import Config, load_config
+from padflow.autoencoder.network import Network
+from padflow.config.reading import load_config
+from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.fit_dataset import fit, fit_encoded
-from padflow.model import Model
-from padflow.network import Network
-from padflow.run.stages import open_run, run_all
+from padflow.model.fit import fit, fit_encoded
+from padflow.model.model import Model
+from padflow.pipeline.driver import open_run, run_all
+from padflow.simulation.archive import parallel_map, simulate_archive
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FEWEST_SHARE = 0.01

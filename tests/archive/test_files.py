@@ -9,7 +9,7 @@ import pytest
 
 from padflow.archive.files import FoundFile, find_files, newest_versions
 from padflow.errors import ConfigError
-from padflow.instruments import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import INSTRUMENTS, Instrument
 
 REPT = INSTRUMENTS["rept"]
 

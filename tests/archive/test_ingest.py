@@ -21,23 +21,25 @@ from hypothesis import strategies as st
 from padflow.archive import ingest as ingest_module
 from padflow.archive import scan as scan_module
 from padflow.archive.catalog import FORMAT, Catalog
-from padflow.archive.cdf import FileFacts
 from padflow.archive.files import FoundFile
 from padflow.archive.ingest import IngestPart
 from padflow.archive.overlaps import STRAY_NS
 from padflow.archive.plan import plan_groups
 from padflow.archive.scan import scan_archive
-from padflow.archive.simulate import Troubles, simulate_archive
-from padflow.clients import SerialWorkers
-from padflow.config import ArchiveConfig, Config
-from padflow.durable import read_json
+from padflow.cdf.reader import FileFacts
+from padflow.compute.workers import SerialWorkers
+from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import PadflowError
-from padflow.instruments import load_instrument
+from padflow.instruments.instrument import load_instrument
+from padflow.pipeline.driver import open_run
+from padflow.pipeline.receipts import receipt_path, receipts
+from padflow.pipeline.run import Run
+from padflow.pipeline.stages.archive import ingest, scan
+from padflow.pipeline.tasks import part_tasks
 from padflow.records import Records
-from padflow.run.context import Run, part_tasks
-from padflow.run.ingesting import ingest, scan
-from padflow.run.ledger import receipt_path, receipts
-from padflow.run.stages import open_run
+from padflow.simulation.archive import simulate_archive
+from padflow.simulation.troubles import Troubles
+from padflow.store.durable import read_json
 
 REPT = load_instrument("rept")
 EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padflow.archive.catalog import Catalog, FileEntry
-from padflow.archive.plan import REPORT_BYTES, Budget, GroupPlan, check_budget, disk_bytes_left, estimate, plan_groups
+from padflow.archive.plan import GroupPlan, plan_groups
 from padflow.errors import PadflowError
+from padflow.pipeline.budget import REPORT_BYTES, Budget, check_budget, disk_bytes_left, estimate
 
 DAYS = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 ROWS_PER_PART = st.integers(1, 90)

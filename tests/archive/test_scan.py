@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from padflow.archive import scan
 from padflow.archive.catalog import Catalog
 from padflow.archive.scan import own_rows, scan_archive
-from padflow.config import ArchiveConfig
+from padflow.config.sections import ArchiveConfig
 from padflow.errors import ConfigError
-from padflow.instruments import load_instrument
+from padflow.instruments.instrument import load_instrument
 
 REPT = load_instrument("rept")
 DAYS = ("2013-03-01", "2013-03-02", "2013-03-03", "2013-03-04")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from padflow.clustering import kmeans
-from padflow.clustering.kmeans import assign, fit_kmeans
+from padflow.clustering import assignment, kmeans
+from padflow.clustering.assignment import assign
+from padflow.clustering.kmeans import fit_kmeans
 from padflow.errors import ConfigError, PadflowError
 
 
@@ -159,7 +160,7 @@ def test_assign_against_all_distances(seed, k, components, dtype):
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
-    monkeypatch.setattr(kmeans, "BLOCK_ROWS", 97)
+    monkeypatch.setattr(assignment, "BLOCK_ROWS", 97)
     scores, centres = blobs(1000, 5).astype(np.float32), blobs(8, 3, seed=1)
     whole = assign(scores, centres)
     for index in (np.arange(0, 1), np.arange(3, 500), np.arange(999, -1, -3)):

@@ -10,8 +10,8 @@ from scipy.spatial.distance import mahalanobis
 from scipy.stats import multivariate_t, norm
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
-from padflow.clustering import mixture as module
-from padflow.clustering.kmeans import assign
+from padflow.clustering import mixture
+from padflow.clustering.assignment import assign
 from padflow.clustering.mixture import DEGREES, Mixture, assign_mixture, fit_mixture
 
 
@@ -59,7 +59,7 @@ def test_one_round_with_normal_tails_is_quadratic_discriminant_analysis(monkeypa
     scores, _ = populations(1)
     start = np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]])
     for name, value in {"ROUNDS": 1, "DEGREES": 1e12, "POOLED": 0.0, "RIDGE": 0.0}.items():
-        monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(mixture, name, value)
     fitted = fit_mixture(scores, start)
     cluster, _, _ = assign(scores, start)
     reference = QuadraticDiscriminantAnalysis().fit(scores, cluster)
@@ -132,7 +132,7 @@ def test_any_sample(seed, k, components, rows):
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_ROWS", 97)
+    monkeypatch.setattr(mixture, "BLOCK_ROWS", 97)
     scores, _ = populations(5, 1000)
     fitted = fit_mixture(scores, scores[:4])
     whole = assign_mixture(scores, fitted)

@@ -268,7 +268,7 @@ def full_run(finished_run: Path) -> Path:
 @pytest.fixture
 def small_run(make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of 21 records and one spacecraft that a test may change; its figures are drawn coarsely."""
-    monkeypatch.setattr("padflow.report.figures.DOTS_PER_INCH", 30)
+    monkeypatch.setattr("padflow.report.figures.style.DOTS_PER_INCH", 30)
     return make_run(tmp_path / "run", n_classes=2, n_energies=5, n_pitch=9, spacecraft=["rbspa"], n_records=21)
 
 

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from padflow.errors import PadflowError
-from padflow.report.contents import FIGURES, draw
-from padflow.report.html import duration, join, plural, share, size, write_report
+from padflow.report.figures.contents import FIGURES, draw
+from padflow.report.html import write_report
 from padflow.report.tables import read_run, tables
+from padflow.report.words import duration, join, plural, share, size
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from padflow.archive.simulate import POPULATIONS, Noise, Population
+from padflow.simulation.day import Noise
+from padflow.simulation.populations import POPULATIONS, Population
 
 
 def chosen(*numbers: int, weights: tuple[float, ...] = ()) -> tuple[Population, ...]:

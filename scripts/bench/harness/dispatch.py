@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 
-from padflow.clients import DaskWorkers
-from padflow.clusters import connect
-from padflow.config import ClusterConfig
-from padflow.run.ledger import PartTask, run_parts
+from padflow.compute.cluster import connect
+from padflow.compute.workers import DaskWorkers
+from padflow.config.cluster import ClusterConfig
+from padflow.pipeline.receipts import PartTask, run_parts
 
 WORKERS = 4
 WARM_PARTS = 500

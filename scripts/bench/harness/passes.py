@@ -15,20 +15,22 @@ import cdflib
 import zarr
 
 from padflow.archive.catalog import Catalog
-from padflow.archive.cdf_layout import read_layout
-from padflow.archive.cdf_values import read_values
 from padflow.archive.ingest import IngestPart
 from padflow.archive.plan import PartSpan, plan_groups
-from padflow.clients import SerialWorkers, Workers
-from padflow.clusters import connect
-from padflow.config import Config, load_config
-from padflow.fitting import pairs_share
-from padflow.instruments import Instrument, load_instrument
-from padflow.run.layout import ARCHIVE, FIT
-from padflow.run.ledger import PartTask, run_parts
-from padflow.run.passes import LabelPart, MomentsPart, ScorePart
-from padflow.store import ArchiveReader, encode_part
-from padflow.templates import archive_specs
+from padflow.cdf.layout import read_layout
+from padflow.cdf.values import read_values
+from padflow.components.fit import pairs_share
+from padflow.compute.cluster import connect
+from padflow.compute.workers import SerialWorkers, Workers
+from padflow.config.reading import load_config
+from padflow.config.sections import Config
+from padflow.instruments.instrument import Instrument, load_instrument
+from padflow.pipeline.directory import FIT
+from padflow.pipeline.passes import LabelPart, MomentsPart, ScorePart
+from padflow.pipeline.receipts import PartTask, run_parts
+from padflow.store.reading import ArchiveReader
+from padflow.store.specs import ARCHIVE, archive_specs
+from padflow.store.writing import encode_part
 
 SCRATCH = "bench-scratch"
 """Folder of a run directory for what passes leave behind; removed after each."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 
-from padflow.durable import read_json
+from padflow.store.durable import read_json
 
 SAMPLE_SECONDS = 0.1
-TRAINER = "padflow.run.trainer"
+TRAINER = "padflow.pipeline.trainer"
 """Module that is the process that trains."""
 SAMPLES_PER_SEARCH = 5
 """Looking for new processes costs more than reading what each holds."""

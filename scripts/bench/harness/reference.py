@@ -17,7 +17,7 @@ from harness.archives import Archive
 from harness.processes import watch
 from harness.results import Results
 from harness.runs import KILLEY2023, RunPlan, measured_run
-from padflow.durable import read_json
+from padflow.store.durable import read_json
 
 PROGRAM = Path(__file__).with_name("plain_reference.py")
 

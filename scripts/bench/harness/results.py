@@ -18,8 +18,8 @@ import numpy as np
 from dask.system import CPU_COUNT
 
 import padflow
-from padflow.clusters import machine_memory_bytes
-from padflow.durable import write_json
+from padflow.compute.local import machine_memory_bytes
+from padflow.store.durable import write_json
 
 PACKAGES = (
     *("cdflib", "dask", "dask-ml", "distributed", "keras", "numcodecs", "numpy", "scikit-learn", "scipy"),

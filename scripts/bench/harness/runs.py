@@ -12,12 +12,12 @@ from typing import Any
 from harness.archives import PADFLOW, Archive
 from harness.processes import SAMPLE_SECONDS, watch
 from harness.results import sources_digest
-from padflow.config import load_config
-from padflow.durable import read_json
-from padflow.model import Model
-from padflow.run.layout import FIT
-from padflow.run.ledger import receipts
-from padflow.store import ArchiveReader
+from padflow.config.reading import load_config
+from padflow.model.model import Model
+from padflow.pipeline.directory import FIT
+from padflow.pipeline.receipts import receipts
+from padflow.store.durable import read_json
+from padflow.store.reading import ArchiveReader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RECOMMENDED = REPOSITORY / "configs" / "recommended.yaml"

@@ -1,0 +1,265 @@
+"""Train the autoencoder: the only module that imports TensorFlow, and only inside its functions.
+
+The network is an ordinary Keras model; `padflow.autoencoder.epoch_graph` updates its variables.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from padflow.autoencoder.epoch_graph import epoch_function, validation_function
+from padflow.autoencoder.network import Network
+from padflow.autoencoder.sampler import ALIGNMENT_BYTES
+from padflow.autoencoder.tensorflow import load_tensorflow
+from padflow.errors import PadflowError, one_line
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Parameters
+    ----------
+    network : Network
+        The weights, for use without TensorFlow.
+    history : dict of str to list of float
+        ``loss`` and ``val_loss`` of each epoch: mean squared errors of the normalised flux.
+    best_epoch : int
+        Epoch of the lowest validation loss, counted from 0.
+    model : keras.Model
+        The same network as a Keras model.
+    """
+
+    network: Network
+    history: dict[str, list[float]]
+    best_epoch: int
+    model: keras.Model
+
+
+def train_autoencoder(
+    epochs_of_rows: Callable[[int], np.ndarray],
+    validation: np.ndarray,
+    *,
+    code_size: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    patience: int,
+    restore_best: bool,
+    seed: int,
+    progress: Callable[[int, float, float, float], None] | None = None,
+) -> Trained:
+    """Train features -> `code_size` ReLU -> features sigmoid to reproduce its input.
+
+    The mean squared error is lowered by Adam. The weights depend on the rows, the settings and
+    `training_flags`, bit for bit. The first use in a process sets TensorFlow to two threads, so they do not
+    depend on the number of cores; a process that imported TensorFlow before keeps its own threads.
+
+    Parameters
+    ----------
+    epochs_of_rows : callable
+        ``epochs_of_rows(epoch)`` returns the normalised records to train on in that epoch, shape
+        (rows, features), float32; it must not change afterwards. The same array object again is not read again.
+    validation : numpy.ndarray
+        Normalised records for the validation loss, shape (rows, features), float32.
+    code_size : int
+        Number of hidden units.
+    epochs : int
+        Largest number of epochs.
+    batch_size : int
+        Rows in one step; the last step of an epoch takes what is left.
+    learning_rate : float
+        Adam's step size.
+    patience : int
+        Epochs without a lower validation loss after which training stops.
+    restore_best : bool
+        Return the weights of the best epoch rather than of the last one.
+    seed : int
+        Decides the initial weights and the order of rows.
+    progress : callable, optional
+        Called after each epoch, when the next one is trained as well, as ``progress(epoch, loss, val_loss,
+        rows_per_second)``; the speed is that of training, beside which the epoch before is validated.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    PadflowError
+        If there are no rows to train on or to validate with, if they hold NaN or infinity, or if the loss
+        diverges.
+    """
+    _check_rows(validation, "validation", "train.validation_share or train.split")
+    tf, keras = load_tensorflow()
+    model = _build(keras, validation.shape[1], code_size, seed)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
+    )
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    model.stop_training = False
+    training = _Training(tf, model, epochs_of_rows, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+    validate = partial(validation_function(tf, training.weights), _tensor(tf, validation))
+    history: dict[str, list[float]] = {"loss": [], "val_loss": []}
+    with ThreadPoolExecutor(1) as beside:
+        ahead = training.next_epoch()
+        for epoch in range(epochs):
+            # Beside the training of the next epoch, which leaves a quarter of the two cores idle.
+            done, validated = ahead, beside.submit(validate, *ahead.weights)
+            if epoch + 1 < epochs:
+                ahead = training.next_epoch()
+            val_loss = float(validated.result())
+            if not (np.isfinite(done.loss) and np.isfinite(val_loss)):
+                raise PadflowError(
+                    f"Training diverged: in epoch {epoch} the loss became {done.loss} and the validation loss "
+                    f"{val_loss}. Lower train.learning_rate, now {learning_rate:g}."
+                )
+            history["loss"].append(done.loss)
+            history["val_loss"].append(val_loss)
+            if progress is not None:
+                progress(epoch, done.loss, val_loss, done.rows_per_second)
+            model.set_weights([weights.numpy() for weights in done.weights])
+            stopping.on_epoch_end(epoch, {"val_loss": val_loss})
+            if model.stop_training:
+                break
+    stopping.on_train_end()
+    return Trained(_network(model), history, stopping.best_epoch, model)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What an epoch of training leaves: its loss, the weights after it, which stay, and its speed."""
+
+    loss: float
+    weights: list
+    rows_per_second: float
+
+
+class _Training:
+    """Trains the weights of a Keras model, epoch by epoch; the model itself stays as it was."""
+
+    def __init__(
+        self,
+        tf: Any,
+        model: keras.Model,
+        epochs_of_rows: Callable[[int], np.ndarray],
+        *,
+        batch_size: int,
+        learning_rate: float,
+        seed: int,
+    ):
+        self.weights = [tf.Variable(variable.value) for variable in model.trainable_variables]
+        self._tf, self._epochs_of_rows, self._batch_size, self._seed = tf, epochs_of_rows, batch_size, seed
+        self._run = epoch_function(tf, self.weights, batch_size, learning_rate)
+        self._epoch = self._steps = 0
+        self._rows = self._tensor = None
+
+    def next_epoch(self) -> _Epoch:
+        tf, previous, self._rows = self._tf, self._rows, self._epochs_of_rows(self._epoch)
+        count = len(self._rows)
+        if self._rows is not previous:
+            _check_rows(self._rows, "training", "train.train_share or train.split")
+            self._tensor = _tensor(tf, self._rows)
+        began = time.perf_counter()
+        order = _shuffled(count, self._seed, self._epoch)
+        loss = float(self._run(self._tensor, order, tf.constant(self._steps, tf.int64)))
+        seconds = time.perf_counter() - began
+        self._epoch += 1
+        self._steps += -(-count // self._batch_size)
+        return _Epoch(loss, [tf.identity(weights) for weights in self.weights], count / seconds)
+
+
+def save_keras(trained: Trained, path: str | Path) -> None:
+    """Write the autoencoder as a Keras file, whose name must end in ``.keras``."""
+    with warnings.catch_warnings():
+        # Keras 3.15 with NumPy 2 and later; it is Keras' own affair.
+        warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
+        trained.model.save(path)
+
+
+def load_keras(path: str | Path) -> keras.Model:
+    """Open an autoencoder written by `save_keras`: its weights are read, and nothing else in the file is made or run.
+
+    Raises
+    ------
+    PadflowError
+        If the file is missing or damaged, or holds another network than padflow's.
+    """
+    if Path(path).suffix != ".keras":
+        raise PadflowError(f"{path} is no model/autoencoder.keras of padflow's: its name must end in .keras.")
+    from padflow.autoencoder.keras_file import read_keras_weights
+
+    try:
+        network = Network.from_arrays(read_keras_weights(Path(path)))
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise PadflowError(
+            f"{path} cannot be opened as a Keras model: {one_line(str(error))} It should be a model/autoencoder.keras "
+            "that padflow wrote; fit the model again or copy the file again."
+        ) from error
+    _, keras = load_tensorflow()
+    model = _build(keras, network.features, network.code_size, seed=0)
+    model.set_weights(list(network.to_arrays().values()))
+    return model
+
+
+def _tensor(tf: Any, rows: np.ndarray) -> Any:
+    """Return rows as a tensor: the same memory where it lies as TensorFlow wants it, else a copy."""
+    if rows.dtype == np.float32 and rows.flags.carray and rows.ctypes.data % ALIGNMENT_BYTES == 0:
+        return tf.experimental.dlpack.from_dlpack(rows.__dlpack__())
+    return tf.convert_to_tensor(rows, dtype=tf.float32)
+
+
+def _check_rows(rows: np.ndarray, use: str, keys: str) -> None:
+    if len(rows) == 0:
+        raise PadflowError(
+            f"There are no {use} rows: the split left none of the usable records for {use}. "
+            f"Change {keys}, or take a longer period."
+        )
+    # The extremes carry any NaN or infinity, and need no temporary array as large as the rows.
+    if not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
+        raise PadflowError(
+            f"The {use} rows hold NaN or infinity, which would spread to every weight: select only whole "
+            "records, or fill gaps, in the preprocess section."
+        )
+
+
+def _shuffled(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """Order of the rows in one epoch, int32: a full shuffle, as Keras does."""
+    order = np.arange(rows, dtype=np.int32)
+    np.random.default_rng([seed, epoch]).shuffle(order)
+    return order
+
+
+def _build(keras: Any, features: int, code_size: int, seed: int) -> keras.Model:
+    seed_encode, seed_decode = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
+    glorot = keras.initializers.GlorotUniform
+    return keras.Sequential(
+        [
+            keras.Input((features,), dtype="float32", name="record"),  # whatever floatx is
+            keras.layers.Dense(
+                code_size, "relu", kernel_initializer=glorot(seed_encode), dtype="float32", name="encode"
+            ),
+            keras.layers.Dense(
+                features, "sigmoid", kernel_initializer=glorot(seed_decode), dtype="float32", name="decode"
+            ),
+        ],
+        name="autoencoder",
+    )
+
+
+def _network(model: keras.Model) -> Network:
+    return Network(*(np.array(weights) for weights in model.get_weights()))

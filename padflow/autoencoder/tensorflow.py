@@ -1,0 +1,83 @@
+"""Keep what TensorFlow says of itself at its start off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from padflow.autoencoder.epoch_graph import BATCH_PARTS
+from padflow.errors import PadflowError
+
+if TYPE_CHECKING:
+    pass
+
+
+# Every operation stays in its thread: to split matrices as small as these inside an operation costs more than it gains.
+# It also keeps the bits the same on any number of cores.
+INTRA_OP_THREADS = 1
+
+
+_import_lock = threading.Lock()
+
+
+def training_flags() -> dict[str, str | int | bool]:
+    """Versions and switches that the bits of trained weights depend on, for the provenance of a run."""
+    tf, keras = load_tensorflow()
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "TF_ENABLE_ONEDNN_OPTS": os.environ["TF_ENABLE_ONEDNN_OPTS"],
+        "xla": False,
+        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
+
+
+def load_tensorflow() -> tuple[Any, Any]:
+    """Import TensorFlow and Keras quietly, with the threads that suit so small a network."""
+    with _import_lock:
+        first = "tensorflow" not in sys.modules
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
+        if "keras" not in sys.modules:  # which reads it once
+            os.environ["KERAS_BACKEND"] = "tensorflow"
+        with without_startup_log() if first else contextlib.nullcontext():
+            import keras
+            import tensorflow as tf
+        if keras.backend.backend() != "tensorflow":
+            raise PadflowError(
+                f"Keras was imported before, to use {keras.backend.backend()}, but padflow trains with TensorFlow: "
+                "set KERAS_BACKEND=tensorflow before Python starts, or import padflow and fit first."
+            )
+        if first:
+            tf.config.threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)
+            tf.config.threading.set_inter_op_parallelism_threads(BATCH_PARTS)
+    return tf, keras
+
+
+@contextlib.contextmanager
+def without_startup_log() -> Iterator[None]:
+    """Keep TensorFlow's start-up notes (no CUDA, oneDNN on) off standard error.
+
+    They are written by C++ before any log level is read, so the file descriptor itself is diverted; whatever
+    else was written to it meanwhile is passed on afterwards.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as diverted:
+        os.dup2(diverted.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            diverted.seek(0)
+            notes = re.compile(rb"^(I0000 |WARNING: All log messages before absl::InitializeLog)")
+            with contextlib.suppress(OSError):
+                os.write(2, b"".join(line for line in diverted if not notes.match(line)))

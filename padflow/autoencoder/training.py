@@ -1,0 +1,92 @@
+"""Train the autoencoder on rows drawn from an archive.
+
+Kept apart from what is fitted afterwards, so that the process that trains loads neither scikit-learn nor a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from padflow.autoencoder.sampler import RowSampler
+from padflow.autoencoder.split import Split, days_of
+from padflow.config.sections import Config
+from padflow.features.blocks import Reader
+from padflow.features.preprocessor import Preprocessor
+
+if TYPE_CHECKING:
+    from padflow.autoencoder.keras import Trained
+
+
+ShowEpoch = Callable[[int, float, float, float], None]
+"""Takes the number of an epoch from 0, its loss and validation loss, and rows a second."""
+
+
+def code_size(config: Config, features: int) -> int:
+    """Return the width of the code; half the features unless configured."""
+    return config.train.code_size or max(1, features // 2)
+
+
+def deal_split(config: Config, readers: Mapping[str, Reader]) -> Split:
+    """Deal an archive's records into training, validation and test."""
+    days = days_of(readers) if config.train.split == "day" else np.empty(0, np.int64)
+    return Split.deal(config.train, config.seed_of("split"), days=days)
+
+
+def train_network(
+    readers: Mapping[str, Reader],
+    preprocessor: Preprocessor,
+    *,
+    split: Split,
+    config: Config,
+    show_epoch: ShowEpoch | None = None,
+) -> tuple[Trained, dict[str, Any]]:
+    """Train the autoencoder on rows drawn from an archive.
+
+    Returns
+    -------
+    Trained
+        Network, history and Keras model.
+    dict
+        The same history with the numbers of rows, the speed and the flags that change bits, for the model's
+        description.
+    """
+    # Only here: TensorFlow costs seconds and 600 MB.
+    from padflow.autoencoder.keras import train_autoencoder
+    from padflow.autoencoder.tensorflow import training_flags
+
+    train = config.train
+    sampler = RowSampler(readers, preprocessor, split=split, config=train, seed=config.seed)
+    rates: list[float] = []
+
+    def progress(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
+        rates.append(rows_per_second)
+        if show_epoch is not None:
+            show_epoch(epoch, loss, val_loss, rows_per_second)
+
+    try:
+        trained = train_autoencoder(
+            sampler.rows_of_epoch,
+            sampler.validation,
+            code_size=code_size(config, preprocessor.features),
+            epochs=train.epochs,
+            batch_size=train.batch_size,
+            learning_rate=train.learning_rate,
+            patience=train.patience,
+            restore_best=train.restore_best,
+            seed=config.seed,
+            progress=progress,
+        )
+    finally:
+        sampler.close()
+    info = {
+        "history": trained.history,
+        "best_epoch": trained.best_epoch,
+        "rows": len(sampler.train),
+        "validation_rows": len(sampler.validation),
+        "rows_per_second": float(np.median(rates)),
+        "flags": training_flags(),
+    }
+    return trained, info

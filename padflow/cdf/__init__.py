@@ -1,0 +1,1 @@
+"""One CDF file to records; the only package, beside the simulation, that imports cdflib."""

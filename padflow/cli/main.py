@@ -1,0 +1,23 @@
+"""Entry of the command line, which hears Ctrl-C and SIGTERM from its first tenth of a second on."""
+
+from __future__ import annotations
+
+import sys
+
+from padflow.startup import USAGE, interruptible
+
+
+def main() -> None:
+    """Run the command line; errors are one paragraph, and a traceback only with -v."""
+    with interruptible():
+        if sys.flags.optimize:  # zarr 3 takes keys of metadata away within an assert
+            print("padflow: PYTHONOPTIMIZE (or python -O) leaves out what zarr needs: unset it.", file=sys.stderr)
+            sys.exit(USAGE)
+        try:
+            from padflow.cli.commands import run_commands
+        except Exception as error:  # what the user's settings of a library do to its import, such as Dask's YAML files
+            if "-v" in sys.argv:
+                raise
+            text = " ".join(str(error).split())[:500]
+            sys.exit(f"padflow: A library that padflow uses cannot be loaded: {type(error).__name__}: {text}")
+        run_commands()

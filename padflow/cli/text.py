@@ -1,0 +1,115 @@
+"""What commands print, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from padflow.archive.changes import DayRange, in_words
+from padflow.errors import printable_line
+from padflow.instruments.origin import SIMULATED, simulated_words
+from padflow.pipeline.events import describe
+from padflow.pipeline.held import changes_of
+from padflow.pipeline.receipts import parts_set_aside, receipts
+from padflow.store.durable import read_json
+
+if TYPE_CHECKING:
+    from padflow.pipeline.driver import Outcome
+    from padflow.pipeline.run import Run
+
+
+def plan_facts(run: Run) -> dict[str, Any]:
+    """Return what a planned run takes and what it changes in the archive (`padflow.pipeline.held.changes_of`)."""
+    return asdict(run.budget) | {
+        "groups": {group.group: group.rows for group in run.groups},
+        "memory_limit": run.config.cluster.memory_limit,
+        "changes": changes_of(run),
+    }
+
+
+def plan_text(facts: dict[str, Any]) -> str:
+    """Return what a run will take and change."""
+
+    def size(name: str) -> str:
+        return f"{facts[name] / 2**30:.2f} GiB"
+
+    groups = ", ".join(f"{rows:,} of {name}" for name, rows in facts["groups"].items())
+    return "\n".join(
+        [
+            f"files     {facts['files']:,}",
+            f"records   {facts['records']:,} ({groups})",
+            f"parts     {facts['parts']:,}, in all {facts['tasks']:,} tasks",
+            f"disk      at most {size('archive_bytes')} archive and {size('results_bytes')} results, "
+            "before compression",
+            f"memory    {size('worker_bytes')} a worker of {size('memory_limit')}, {size('driver_bytes')} the driver",
+            *_change_lines(facts["changes"]),
+        ]
+    )
+
+
+def _change_lines(changes: dict[str, Any]) -> Iterator[str]:
+    parts = changes["parts"]
+    for name in ("added", "removed"):
+        days = in_words([DayRange(**one) for one in changes[name]["days"]])
+        yield f"{name:<9} {changes[name]['records']:,} records{f': {days}' if days else ''}"
+    rest = f"{parts['new']:,} are new, {parts['removed']:,} go, {parts['unchanged']:,} stand"
+    yield f"rewritten {parts['rewritten']:,} parts of {changes['rewritten_records']:,} records; {rest}"
+
+
+def status_text(facts: dict[str, Any]) -> str:
+    """Return how far a run is (`padflow.pipeline.status.status_of`)."""
+    lines = []
+    if who := facts["at_work"]:
+        progress = facts["progress"]
+        doing = f": {progress['stage']}, {describe(progress)}" if progress else ""
+        lines.append(f"at work   process {who['pid']} on {who['host']}{doing}")
+    files = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(facts["files"].items()))
+    if words := facts["simulated"]:
+        lines.append(f"data      {SIMULATED}: {words}")
+    lines += [f"records   {facts['records']:,}", f"files     {files}"]
+    lines += [f"{stage:<9} {p['parts_done']} of {p['parts']} parts" for stage, p in facts["stages"].items()]
+    lines += [f"{name:<9} {'fitted' if there else 'not yet'}" for name, there in facts["fits"].items()]
+    lines.append(f"report    {facts['report'] or 'not yet'}")
+    lines += [f"set aside {line}" for line in facts["parts_set_aside"]]
+    return "\n".join(lines)
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return the classes that a run found, what it left out, and where its report is."""
+    directory = outcome.run.directory
+    sizes = _class_sizes(directory)
+    lines = [*simulated_lines(outcome.run), "class  shape           records   share"]
+    for cluster in read_json(directory / "model" / "model.json")["clusters"]:
+        records = sizes[cluster["cluster"]]
+        share = records / max(1, outcome.labelled)
+        here = f"  looks {cluster['looks']} here" if cluster["looks"] != cluster["shape"] else ""
+        lines.append(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
+    left_out = outcome.records - outcome.labelled
+    reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
+    total = sum(stage["seconds"] for stage in read_json(directory / "run.json")["stages"].values())
+    lines += [
+        f"{outcome.labelled:,} of {outcome.records:,} records labelled; {left_out:,} left out ({reasons or 'none'})",
+        f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)",
+    ]
+    return "\n".join(lines)
+
+
+def simulated_lines(run: Run) -> list[str]:
+    """Return a line that says that the data are simulated, or none."""
+    words = simulated_words(run.catalog.origin_of_files())
+    return [f"{SIMULATED}: {words}"] if words else []
+
+
+def _class_sizes(directory: Path) -> list[int]:
+    parts = [receipt["sizes"] for _, _, receipt in receipts(directory, "label")]
+    return [sum(column) for column in zip(*parts, strict=True)]
+
+
+def set_aside_lines(run: Run) -> Iterator[str]:
+    """Yield a line for each file, and each part, that a run has set aside."""
+    for entry in run.catalog.set_aside():
+        yield printable_line(f"set aside ({entry.reason}): {entry.message}")
+    for stage, part, message in parts_set_aside(run.directory):
+        yield printable_line(f"set aside in {stage}: {part}: {message}; the next run tries it again")

@@ -1,0 +1,103 @@
+"""Distances from scores to centres, and the nearest two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+BLOCK_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
+
+
+def by_size(sizes: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the order of clusters from the largest to the smallest, equal ones by their coordinates."""
+    return np.lexsort((*centres.T[::-1], -sizes))
+
+
+def squared_distances(scores: np.ndarray, centres: np.ndarray) -> Iterable[np.ndarray]:
+    """Yield the squared distance of all ``scores`` to each of ``centres``, in float64 without BLAS.
+
+    So a record's distance has the same bits whatever records stand beside it. The array yielded is reused.
+    """
+    columns = np.ascontiguousarray(scores.T, dtype=np.float64)
+    squared, difference = np.empty_like(columns[0]), np.empty_like(columns[0])
+    for centre in centres:
+        squared[:] = 0.0
+        for column, coordinate in zip(columns, centre, strict=True):
+            np.subtract(column, coordinate, out=difference)
+            np.multiply(difference, difference, out=difference)
+            np.add(squared, difference, out=squared)
+        yield squared
+
+
+def nearest_two(distances: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the nearest cluster and the two smallest of the distances to clusters.
+
+    Parameters
+    ----------
+    distances : iterable of ndarray of float64, shape (rows,)
+        Distance, squared or not, of all rows to each cluster in turn.
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    cluster : ndarray of int16
+        Nearest cluster, of equally near ones the first; -1 where no distance is finite.
+    nearest, second : ndarray of float64
+        Distances to it and to the next; ``second`` is infinite where there is one cluster.
+    """
+    cluster = np.full(rows, -1, dtype=np.int16)
+    nearest, second = np.full(rows, np.inf), np.full(rows, np.inf)
+    for number, distance in enumerate(distances):
+        np.minimum(second, np.maximum(nearest, distance), out=second)
+        cluster[distance < nearest] = number
+        np.minimum(nearest, distance, out=nearest)
+    return cluster, nearest, second
+
+
+def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return ``1 - nearest / second``: 0 on a border between clusters (and where both are 0), 1 at a centre.
+
+    It is the simplified silhouette of one record (Vendramin, Campello and Hruschka 2010, 10.1002/sam.10080).
+    """
+    apart = second > 0
+    return np.where(apart, 1.0 - nearest / np.where(apart, second, 1.0), 0.0)
+
+
+def assign(scores: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Assign each record to its nearest centre.
+
+    Parameters
+    ----------
+    scores : ndarray of float32 or float64, shape (records, components)
+        Scores; a record with one that is not finite stays unlabelled.
+    centres : ndarray, shape (k, components)
+        Centres of the clusters.
+
+    Returns
+    -------
+    cluster : ndarray of int16, shape (records,)
+        Nearest centre; -1 for a record that is not finite.
+    distance : ndarray of float32, shape (records,)
+        Euclidean distance to it, NaN where unlabelled.
+    margin : ndarray of float32, shape (records,)
+        1 - distance / distance to the second nearest centre: 0 on a border, 1 at a centre, NaN where
+        unlabelled.
+
+    Notes
+    -----
+    A record's results have the same bits whatever the number of records in the call.
+    """
+    cluster = np.empty(len(scores), dtype=np.int16)
+    distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
+    for start in range(0, len(scores), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        block = scores[rows]
+        with np.errstate(invalid="ignore"):  # infinite scores
+            cluster[rows], *two = nearest_two(squared_distances(block, centres), len(block))
+            nearest, second = np.sqrt(two)
+            unlabelled = cluster[rows] < 0
+            distance[rows] = np.where(unlabelled, np.nan, nearest)
+            margin[rows] = np.where(unlabelled, np.nan, margin_of(nearest, second))
+    return cluster, distance, margin

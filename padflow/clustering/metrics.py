@@ -1,0 +1,189 @@
+"""Metrics of a clustering of all records from statistics that merge; their values are scikit-learn's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import config_context
+from sklearn.metrics import silhouette_score
+
+BLOCK_ROWS = 65536
+
+
+SILHOUETTE_MIB = 64
+"""Memory for distances at a time: scikit-learn's own limit of 1 GiB would be the largest demand of a whole run."""
+
+
+@dataclass(frozen=True)
+class ClusterStatistics:
+    """Sums over the records of each cluster; those of two sets of records merge into those of both.
+
+    Parameters
+    ----------
+    n : ndarray of int64, shape (k,)
+        Records of each cluster.
+    mean : ndarray of float64, shape (k, components)
+        Their mean; zeros where there are none.
+    scatter : ndarray of float64, shape (k,)
+        Sum of their squared distances to ``mean``.
+    distance : ndarray of float64, shape (k,), optional
+        Sum of their distances to given centroids; None where none were given.
+
+    Notes
+    -----
+    Two passes give all metrics: the first without centroids, the second with the ``mean`` of the first.
+    """
+
+    n: np.ndarray
+    mean: np.ndarray
+    scatter: np.ndarray
+    distance: np.ndarray | None = None
+
+    @staticmethod
+    def of(
+        scores: np.ndarray, cluster: np.ndarray, k: int, *, centroids: np.ndarray | None = None
+    ) -> ClusterStatistics:
+        """Return the statistics of records, accumulated in float64 a block at a time.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (records, components)
+            Scores; those of unlabelled records may be NaN.
+        cluster : ndarray of int, shape (records,)
+            Clusters 0 to k - 1; records of cluster -1 are ignored.
+        k : int
+            Number of clusters.
+        centroids : ndarray, shape (k, components), optional
+            Where distances are measured from: the mean of each cluster over *all* records, for
+            `davies_bouldin`.
+        """
+        total = ClusterStatistics(
+            np.zeros(k, dtype=np.int64),
+            np.zeros((k, scores.shape[1])),
+            np.zeros(k),
+            None if centroids is None else np.zeros(k),
+        )
+        for start in range(0, len(scores), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            labelled = cluster[rows] >= 0
+            block = scores[rows][labelled].astype(np.float64)
+            total = total.merge(_block_statistics(block, cluster[rows][labelled], k, centroids))
+        return total
+
+    def merge(self, other: ClusterStatistics) -> ClusterStatistics:
+        """Return the statistics of both sets of records (pairwise update of Chan, Golub and LeVeque 1983).
+
+        Raises
+        ------
+        ValueError
+            If only one of them has distances.
+        """
+        if (self.distance is None) != (other.distance is None):
+            raise ValueError("only one of the statistics holds distances to centroids")
+        n = self.n + other.n
+        share = other.n / np.maximum(n, 1)
+        delta = other.mean - self.mean
+        mean = self.mean + delta * share[:, None]
+        scatter = self.scatter + other.scatter + (delta**2).sum(axis=1) * (self.n * share)
+        distance = None if self.distance is None else self.distance + other.distance
+        return ClusterStatistics(n, mean, scatter, distance)
+
+
+def _block_statistics(
+    block: np.ndarray, cluster: np.ndarray, k: int, centroids: np.ndarray | None
+) -> ClusterStatistics:
+    n = np.bincount(cluster, minlength=k)
+    divisor = np.maximum(n, 1)[:, None]
+    mean = _sums(block, cluster, k) / divisor
+    deviation = block - mean[cluster]
+    # The rounding error of the mean of large numbers is no longer small beside a small variance: mend both.
+    error = _sums(deviation, cluster, k) / divisor
+    scatter = _sums(deviation**2, cluster, k).sum(axis=1) - n * (error**2).sum(axis=1)
+    distance = None
+    if centroids is not None:
+        length = np.sqrt(((block - centroids[cluster]) ** 2).sum(axis=1))
+        distance = np.bincount(cluster, weights=length, minlength=k)
+    return ClusterStatistics(n, mean + error, np.maximum(scatter, 0.0), distance)
+
+
+def _sums(values: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
+    return np.stack([np.bincount(cluster, weights=column, minlength=k) for column in values.T], axis=1)
+
+
+def inertia(statistics: ClusterStatistics) -> float:
+    """Return the sum over all records of the squared distance to the mean of their cluster."""
+    return float(statistics.scatter.sum())
+
+
+def calinski_harabasz(statistics: ClusterStatistics) -> float:
+    """Return the ratio of variance between and within clusters (Calinski and Harabasz 1974): large is good.
+
+    As in scikit-learn it is 1 where clusters have no extent. NaN where it is undefined: fewer than two
+    clusters with records, or as many as records.
+    """
+    used = statistics.n > 0
+    n, mean = statistics.n[used], statistics.mean[used]
+    if not _defined(n):
+        return float("nan")
+    within = inertia(statistics)
+    overall = mean[0] + (n @ (mean - mean[0])) / n.sum()  # from one of the means, for they may be far from 0
+    between = n @ ((mean - overall) ** 2).sum(axis=1)
+    return 1.0 if within == 0 else float(between * (n.sum() - len(n)) / (within * (len(n) - 1)))
+
+
+def davies_bouldin(statistics: ClusterStatistics) -> float:
+    """Return the mean likeness of clusters to the one most similar (Davies and Bouldin 1979): small is good.
+
+    As in scikit-learn it is 0 where clusters have no extent or all centroids coincide. NaN where it is
+    undefined: fewer than two clusters with records, or as many as records.
+
+    Raises
+    ------
+    ValueError
+        If the statistics hold no distances to centroids.
+    """
+    if statistics.distance is None:
+        raise ValueError("the Davies-Bouldin index needs statistics with distances: a second pass with centroids")
+    used = statistics.n > 0
+    n, mean = statistics.n[used], statistics.mean[used]
+    if not _defined(n):
+        return float("nan")
+    extent = statistics.distance[used] / n
+    apart = np.sqrt(((mean[:, None] - mean) ** 2).sum(axis=2))
+    if np.allclose(extent, 0) or np.allclose(apart, 0):
+        return 0.0
+    apart[apart == 0] = np.inf
+    return float(((extent[:, None] + extent) / apart).max(axis=1).mean())
+
+
+def silhouette(scores: np.ndarray, cluster: np.ndarray, *, samples: int = 10_000, seed: int = 0) -> float:
+    """Return scikit-learn's silhouette score of labelled records drawn at random (Rousseeuw 1987); 1 is best.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (records, components)
+        Scores.
+    cluster : ndarray of int, shape (records,)
+        Clusters; records of cluster -1 are ignored.
+    samples : int
+        Records drawn; the cost grows with their square.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    float
+        NaN where the draw has fewer than two clusters, or as many as records.
+    """
+    labelled = np.flatnonzero(cluster >= 0)
+    drawn = labelled[np.random.RandomState(seed).permutation(len(labelled))[:samples]]  # scikit-learn's draw
+    counts = np.unique(cluster[drawn], return_counts=True)[1]
+    if not _defined(counts):
+        return float("nan")
+    with config_context(working_memory=SILHOUETTE_MIB):
+        return float(silhouette_score(scores[drawn], cluster[drawn]))
+
+
+def _defined(counts: np.ndarray) -> bool:
+    return 2 <= len(counts) < counts.sum()

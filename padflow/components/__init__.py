@@ -1,0 +1,1 @@
+"""Codes of the autoencoder to scores: moments, principal components, noise."""

@@ -1,0 +1,1 @@
+"""Who does the work: workers of this process, of this machine, of jobs or of a Dask cluster."""

@@ -1,0 +1,204 @@
+"""Where the work runs: a Dask cluster started here, one of jobs, or one that is there already."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from padflow.compute.jobs import job_cluster
+from padflow.compute.local import _local_cluster, choose_workers, worker_environment
+from padflow.compute.private import check_temporary_folder
+from padflow.compute.security import joined_security
+from padflow.compute.settings import WORKER_SETTINGS, own_dask_settings
+from padflow.compute.watch import Watch, stall_message
+from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers, warn_of_plain
+from padflow.config.cluster import ClusterConfig
+from padflow.errors import ConfigError, PadflowError
+from padflow.store.durable import read_json
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+CONNECT_SECONDS = 10
+"""A scheduler that does not answer for this long is taken for absent."""
+
+
+FILE_SECONDS = 60
+"""Longest wait for a scheduler file, which comes when the scheduler started beside this process is up."""
+
+
+@contextmanager
+def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
+    """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
+
+    Servers listen on the loopback interface only, but for those of jobs, which listen on `cluster.interface`. They let
+    in only who has the certificate of the run.
+    Workers have one thread each, for NumPy holds the GIL in much of the work and one BLAS thread keeps the bits of
+    results the same everywhere.
+
+    Parameters
+    ----------
+    directory : Path, optional
+        Run directory; logs of worker jobs go into its ``logs`` folder, and while they last it holds a folder for this
+        user alone.
+
+    Raises
+    ------
+    PadflowError
+        Where there is no cluster, its workers do not fit the plan, or work waits and none of it is done.
+    """
+    import dask
+
+    importlib.import_module("distributed")  # adds its settings to Dask's, which must not be among those put back below
+    _check_bokeh(config)
+    check_temporary_folder()
+    refusals: list[str] = []
+    settings = WORKER_SETTINGS | {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.nanny.pre-spawn-environ": worker_environment(),
+        "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
+    }
+    if config.kind == "local":
+        settings = own_dask_settings() | settings
+        settings["distributed.worker.multiprocessing-method"] = "forkserver"
+        # Dask gives up a worker that is not there this long after an earlier death. One that dies of its part again and
+        # again may just be starting at that moment; its nanny always brings it back.
+        settings["distributed.deploy.lost-worker-timeout"] = "1000d"
+    with ExitStack() as stack:
+        # Not the folder of a fixed name that Dask would take, from which it also imports modules: whose is it?
+        scratch = stack.enter_context(TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set(settings | {"temporary-directory": scratch}))
+        if config.kind == "scheduler":
+            target: Any = _scheduler_address(config.scheduler)
+            hint = f"Look at the scheduler at {target} and at the logs of its workers."
+        elif config.by_jobs:
+            target = stack.enter_context(job_cluster(config, directory, refusals))
+            hint = f"Look at the queue, and at the logs of jobs in {_log_folder(config, directory)}."
+        else:
+            target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
+        client = stack.enter_context(_client(config, target))
+        if config.dashboard_address is not None:
+            print(f"dashboard, for whoever reaches it: {client.dashboard_link}", file=sys.stderr, flush=True)
+        if config.security != "none":
+            warn_of_plain(client)
+        watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
+        gc.freeze()  # what is imported stays: to look through it for garbage stops the scheduler for 0.2 s
+        with _explained(client, config, watch=watch, hint=hint):
+            _await_workers(client, config, watch)
+            with _reported(client, directory) if config.performance_report and directory else nullcontext():
+                expected = config.workers or choose_workers(config)
+                yield DaskWorkers(client, threads=lambda: max(expected, watch.threads))
+
+
+def _check_bokeh(config: ClusterConfig) -> None:
+    asked = {
+        "cluster.performance_report": config.performance_report,
+        "cluster.dashboard_address": config.dashboard_address is not None,
+    }
+    for key in (key for key, wanted in asked.items() if wanted):
+        if importlib.util.find_spec("bokeh") is None:
+            raise ConfigError(f"{key} needs bokeh: pip install padflow[dashboard], or leave it out.")
+
+
+def _client(config: ClusterConfig, target: Any) -> Client:
+    from distributed import Client
+
+    foreign = config.kind == "scheduler"
+    # Not the default client: xarray would take its locks for writing files from the scheduler.
+    options = {"timeout": CONNECT_SECONDS, "security": joined_security(config)} if foreign else {}
+    try:
+        return Client(target, set_as_default=False, **options)
+    except OSError as error:
+        if not foreign:
+            raise
+        raise PadflowError(
+            f"Nobody answers at cluster.scheduler = {config.scheduler} ({target}): {error}. Is the scheduler "
+            "running, and does its address hold here?"
+        ) from error
+
+
+@contextmanager
+def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str) -> Iterator[None]:
+    """Say why a cluster failed, where waiting for its results only showed that it did."""
+    from distributed.scheduler import NoValidWorkerError, NoWorkerError
+
+    address = client.scheduler.address
+    try:
+        yield
+    except (NoWorkerError, NoValidWorkerError) as error:
+        raise PadflowError(stall_message(config.stall_seconds, 0, hint)) from error
+    except Exception as error:
+        if reason := watch.reason or watch.look():
+            raise PadflowError(reason) from error
+        if client.status != "running":
+            raise PadflowError(
+                f"The connection to the scheduler at {address} was lost. {hint} What is done stands: give the same "
+                "command again to go on from here."
+            ) from error
+        raise
+
+
+@contextmanager
+def _reported(client: Client, directory: Path) -> Iterator[None]:
+    """Leave Dask's report of what the workers did, also where the work fails."""
+    from distributed import performance_report
+
+    path = directory / "report" / "performance.html"
+    path.parent.mkdir(exist_ok=True)
+    report = performance_report(filename=str(path))
+    # It takes the client that is current, at its beginning and end only: in between xarray must not find one.
+    with client.as_current():
+        report.__enter__()
+    try:
+        yield
+    finally:
+        with client.as_current():
+            report.__exit__(None, None, None)
+
+
+def _log_folder(config: ClusterConfig, directory: Path | None) -> str:
+    return str(config.options.get("log_directory") or (directory / "logs" if directory else "the folder of the job"))
+
+
+def _scheduler_address(where: str) -> str:
+    """Return an address, or what a scheduler file says; the file may come a little later than its reader."""
+    if "://" in where:
+        return where
+    end = time.monotonic() + FILE_SECONDS
+    while not (content := read_json(Path(where))):
+        if time.monotonic() > end:
+            raise PadflowError(
+                f"cluster.scheduler = {where}: no scheduler file came there within {FILE_SECONDS} s. Start `dask "
+                "scheduler --scheduler-file` with this path, in a folder that this machine sees."
+            )
+        time.sleep(0.2)
+    return str(content["address"])
+
+
+def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
+    """Wait for the first worker, and look at what there is before any work begins."""
+    if config.kind == "local":
+        return
+    print(f"waiting for workers ({config.kind})", file=sys.stderr, flush=True)
+    if config.kind == "scheduler":
+        wanted = config.workers or 1
+        try:
+            client.wait_for_workers(wanted, timeout=config.stall_seconds or None)
+        except TimeoutError as error:
+            there = len(client.nthreads())
+            raise PadflowError(
+                f"{there} of {wanted} workers came to the scheduler at {client.scheduler.address} within "
+                f"{config.stall_seconds:.0f} s (cluster.stall_seconds). Start workers, or lower cluster.workers."
+            ) from error
+    else:
+        client.submit(int, pure=False).result()  # work, so that an adaptive cluster asks for a worker
+    if reason := watch.look():
+        raise PadflowError(reason)

@@ -1,0 +1,317 @@
+"""Workers, and the driver, as jobs of a queueing system, by dask-jobqueue; its ``jobqueue.yaml`` is honoured."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+from pydantic import TypeAdapter, ValidationError
+
+from padflow.compute.job_text import check_lines, check_texts, quoting
+from padflow.compute.private import private_folder
+from padflow.compute.security import protocol_of, security_in, security_of
+from padflow.compute.settings import ENVIRONMENT, WORKER_SETTINGS
+from padflow.config.cluster import ClusterConfig
+from padflow.config.types import Bytes, Walltime
+from padflow.errors import ConfigError, brief, one_line
+
+if TYPE_CHECKING:
+    import distributed
+    from dask_jobqueue.core import Job, JobQueueCluster
+
+
+CLASSES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "htcondor": "HTCondorCluster",
+}
+
+
+ACCOUNT = {"slurm": "account", "pbs": "account", "sge": "project", "lsf": "project"}
+"""What dask-jobqueue calls `cluster.account`; HTCondor has neither queues nor accounts."""
+
+
+NANNY_BYTES = 256 << 20
+"""What a job needs beyond the memory limit of a worker: the process that watches it, and the shell."""
+
+
+LIFETIME_SHARE, STAGGER_SHARE = 0.9, 0.05
+"""A worker ends by itself after this share of its walltime, give or take, so that it can hand back its work."""
+
+
+PRIVATE = ".private"
+"""Folder of a run directory, for its user alone, while workers are jobs: their certificate and scratch files."""
+
+
+ADAPT_SECONDS = 1.0
+"""Work that would take one worker this long asks for another; the work waiting is only what is submitted ahead."""
+
+
+def walltime_text(kind: str, seconds: float) -> str:
+    """Return a walltime as a queueing system reads it."""
+    minutes, rest = divmod(round(seconds), 60)
+    clock = f"{minutes // 60:02}:{minutes % 60:02}"
+    return clock if kind == "lsf" else f"{clock}:{rest:02}"
+
+
+def _walltime_seconds(config: ClusterConfig) -> float | None:
+    """Return the walltime of a worker's job, from the configuration or from Dask's."""
+    if config.walltime is not None:
+        return config.walltime
+    text = dask.config.get(f"jobqueue.{config.kind}.walltime", None)
+    try:
+        return None if text is None else TypeAdapter(Walltime).validate_python(text)
+    except ValidationError:
+        return None  # of a form that only the queueing system knows
+
+
+def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, Any]:
+    """Return what dask-jobqueue needs to know of a worker's job.
+
+    Parameters
+    ----------
+    directory : Path, optional
+        Run directory; logs of jobs go into its ``logs`` folder.
+
+    Raises
+    ------
+    ConfigError
+        Where keys do not fit the queueing system, or no network interface is named.
+    """
+    kind = config.kind
+
+    def known(key: str, default: Any = None) -> Any:
+        return config.options.get(key.replace("-", "_"), dask.config.get(f"jobqueue.{kind}.{key}", default))
+
+    exported = ENVIRONMENT | {
+        f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in WORKER_SETTINGS.items()
+    }
+    seconds = _walltime_seconds(config)
+    count = config.workers_per_job
+    arguments: dict[str, Any] = {
+        "cores": count,
+        "processes": count,
+        "memory": str(count * (config.memory_limit + NANNY_BYTES)),
+        "interface": _interface(config, known("interface")),
+        "job_name": "padflow-worker",
+        # The last of two memory limits is taken: the first is the job's, the second the worker's own.
+        "worker_extra_args": [
+            *("--memory-limit", str(config.memory_limit), "--worker-class", "padflow.compute.servers.Worker"),
+            *_lifetime(seconds),
+            *(known("worker-extra-args") or []),
+        ],
+        "job_script_prologue": [
+            *_prologue(config),
+            *(f"export {name}={shlex.quote(value)}" for name, value in exported.items()),
+        ],
+    }
+    if directory is not None and known("log-directory") is None:
+        arguments["log_directory"] = str(directory / "logs")
+    if directory is not None and known("local-directory") is None:
+        arguments["local_directory"] = shlex.quote(str(directory / PRIVATE))
+    if seconds and kind != "htcondor":
+        arguments["walltime"] = walltime_text(kind, config.walltime) if config.walltime else known("walltime")
+    for key, name in (("queue", "queue"), ("account", ACCOUNT.get(kind))):
+        value = getattr(config, key)
+        if value is not None:
+            if kind == "htcondor":
+                raise ConfigError(
+                    f"cluster.{key} = {value}: HTCondor has none; put what you need into cluster.options."
+                )
+            arguments[name] = value
+    if kind == "htcondor" and known("disk") is None:
+        raise ConfigError(
+            "cluster.options has no disk: HTCondor must be told how much a worker's job takes, such as {disk: 1GB}."
+        )
+    own = ("worker_extra_args", "job_script_prologue")
+    arguments |= {name: value for name, value in config.options.items() if name not in own}
+    check_texts(kind, arguments, config.options)
+    return arguments
+
+
+def _lifetime(walltime_seconds: float | None) -> list[str]:
+    """Return the arguments by which a worker ends before its job is ended."""
+    if not walltime_seconds:
+        return []
+    life, stagger = (f"{share * walltime_seconds:.0f}s" for share in (LIFETIME_SHARE, STAGGER_SHARE))
+    return ["--lifetime", life, "--lifetime-stagger", stagger]
+
+
+def _prologue(config: ClusterConfig) -> list[str]:
+    elsewhere = dask.config.get(f"jobqueue.{config.kind}.job-script-prologue", None)
+    return [*(config.options.get("job_script_prologue") or elsewhere or []), *config.prologue]
+
+
+def _interface(config: ClusterConfig, elsewhere: str | None) -> str:
+    import psutil
+
+    there = sorted(psutil.net_if_addrs())
+    name = config.interface or elsewhere
+    if name is None:
+        raise ConfigError(
+            f"cluster.interface is not set: name the network interface that driver and workers share "
+            f"({', '.join(there)} are on this machine), or lo where all are on this machine. Nothing listens on others."
+        )
+    if name not in there:
+        raise ConfigError(f"cluster.interface = {name} is not on this machine; there are {', '.join(there)}.")
+    return name
+
+
+def _cluster_class(config: ClusterConfig) -> type[JobQueueCluster]:
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        module = importlib.import_module("dask_jobqueue")
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"cluster.kind = {config.kind} needs dask-jobqueue: pip install dask-jobqueue, or use cluster.kind = local."
+        ) from None
+    finally:
+        # Its import has Ctrl-C end the process with status 0 (dask_jobqueue/runner.py of 0.9.0).
+        signal.signal(signal.SIGINT, interrupt)
+    return getattr(module, CLASSES[config.kind])
+
+
+def _check_commands(config: ClusterConfig) -> None:
+    job = _cluster_class(config).job_cls
+    missing = [name for name in (job.submit_command, job.cancel_command) if shutil.which(name) is None]
+    if missing:
+        raise ConfigError(
+            f"cluster.kind = {config.kind}, but this machine has no {' and no '.join(missing)}: start padflow "
+            "where jobs can be submitted from, or set cluster.kind."
+        )
+
+
+@contextmanager
+def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[str]) -> Iterator[JobQueueCluster]:
+    """Start a scheduler here and workers as jobs; at the end no job is left, whatever happens.
+
+    Jobs that end are followed by others, as long as the work lasts.
+
+    Parameters
+    ----------
+    refusals : list of str
+        Gets what the queueing system said to each job that it did not take.
+    """
+    from distributed.core import Status
+
+    kind = _cluster_class(config)
+    _check_commands(config)
+
+    class WatchedJob(quoting(kind.job_cls)):
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (RuntimeError, OSError, ValueError) as error:
+                # Raised, it would only be logged, with a traceback, by the loop that submits.
+                refusals.append(" ".join(str(error).rpartition("stderr:")[2].split()))
+                self.status = Status.running
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed
+
+    arguments = job_arguments(config, directory)
+    with private_folder((directory or Path.cwd()) / PRIVATE) as folder:
+        security = security_of(config, folder)
+        secure = {"security": security, "protocol": protocol_of(security)}
+        scheduler, options = scheduler_of(config)
+        elsewhere = dask.config.get(f"jobqueue.{config.kind}.scheduler-options", {})
+        with kind(
+            job_cls=WatchedJob,
+            scheduler_cls=scheduler,
+            scheduler_options=options | elsewhere | secure,
+            silence_logs="CRITICAL",
+            **secure,
+            **arguments,
+        ) as cluster:
+            least = config.workers if config.minimum_workers is None else config.minimum_workers
+            cluster.adapt(minimum=least, maximum=config.workers, target_duration=ADAPT_SECONDS)
+            yield cluster
+
+
+def scheduler_of(config: ClusterConfig) -> tuple[type[distributed.Scheduler], dict[str, Any]]:
+    """Return the class of a scheduler and its options: with Dask's page where that is asked for, else without any."""
+    import distributed
+
+    from padflow.compute import servers
+
+    if config.dashboard_address is None:
+        return servers.Scheduler, {"dashboard": False}
+    return distributed.Scheduler, {"dashboard": True, "dashboard_address": config.dashboard_address}
+
+
+def worker_script(config: ClusterConfig, directory: Path) -> str:
+    """Return the job script of a worker, but for the scheduler's address."""
+    made_later = config.security == "tls" and config.tls_cert is None
+    security = security_in(directory / PRIVATE) if made_later else security_of(config)
+    secure = {"security": security, "protocol": protocol_of(security)}
+    job = quoting(_cluster_class(config).job_cls)
+    return job("SCHEDULER-ADDRESS", name="NAME", **job_arguments(config, directory), **secure).job_script()
+
+
+def driver_job(
+    config: ClusterConfig, command: list[str], *, directory: Path, cores: int, memory: str, walltime: str | None
+) -> Job:
+    """Return the job that runs a padflow command and asks for workers.
+
+    Parameters
+    ----------
+    command : list of str
+        Arguments of ``padflow``.
+    memory, walltime : str
+        In words, such as ``4GiB`` and ``8h``; the walltime is by default that of a worker's job.
+
+    Raises
+    ------
+    ConfigError
+        Where they cannot be read, or `job_arguments` does not fit.
+    """
+    seconds = None if walltime is None else _read_option("--walltime", walltime, Walltime)
+    _read_option("--memory", memory, Bytes)
+    check_lines("a path or setting of the command", command)
+    kind = quoting(_cluster_class(config).job_cls)
+    own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
+    arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
+    if seconds and config.kind != "htcondor":
+        arguments["walltime"] = walltime_text(config.kind, seconds)
+    job = kind("", name="padflow", **arguments)
+    job._command_template = shlex.join([arguments.get("python", sys.executable), "-m", "padflow", *command])
+    return job
+
+
+def _read_option(name: str, text: str, kind: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name} {brief(text)}: {one_line(said)}.") from None
+
+
+def submit(job: Job) -> str:
+    """Hand a job to the queueing system; return its number there.
+
+    Raises
+    ------
+    ConfigError
+        With what the queueing system said.
+    """
+
+    async def start() -> None:
+        await job.start()
+
+    try:
+        asyncio.run(start())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ConfigError(f"The job was refused: {' '.join(str(error).rpartition('stderr:')[2].split())}") from error
+    return str(job.job_id)

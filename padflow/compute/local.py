@@ -1,0 +1,140 @@
+"""Workers that fill a machine keep to one core each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from multiprocessing import forkserver
+from typing import TYPE_CHECKING, Any
+
+from dask.system import CPU_COUNT
+from distributed import Worker, WorkerPlugin
+
+from padflow.compute.jobs import scheduler_of
+from padflow.compute.security import protocol_of, security_of
+from padflow.compute.settings import ENVIRONMENT
+from padflow.config.cluster import ClusterConfig
+from padflow.errors import ConfigError
+from padflow.startup import check_semaphores, unheard_interrupts
+
+if TYPE_CHECKING:
+    from distributed import SpecCluster
+
+
+USABLE_MEMORY_SHARE = 0.8
+"""Share of the machine's memory that workers may be given together; the driver needs the rest."""
+
+
+def machine_memory_bytes() -> int:
+    """Return the memory of this machine, or of the container or job that bounds it."""
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT)
+
+
+def choose_workers(config: ClusterConfig) -> int:
+    """Return how many workers to count on: as configured, or one a core of this machine as far as memory allows.
+
+    Of jobs that come and go with the work, these are the fewest.
+
+    Raises
+    ------
+    ConfigError
+        Where the memory limits of the workers add up to more than the machine has.
+    """
+    if config.kind != "local":
+        least = config.workers if config.minimum_workers is None else config.minimum_workers
+        return max(1, least or 1)
+    memory = USABLE_MEMORY_SHARE * machine_memory_bytes()
+    fitting = int(memory // config.memory_limit)
+    wanted = config.workers or max(1, min(CPU_COUNT, fitting))
+    if wanted > fitting:
+        raise ConfigError(
+            f"{wanted} workers of {config.memory_limit / 2**30:.2f} GiB need more than {USABLE_MEMORY_SHARE:.0%} of "
+            f"this machine's {machine_memory_bytes() / 2**30:.1f} GiB. Lower cluster.workers or cluster.memory_limit."
+        )
+    return wanted
+
+
+def worker_environment() -> dict[str, Any]:
+    """Return the environment that worker processes start with: Dask's, and padflow's."""
+    import dask
+
+    # Those that Dask has by default are in padflow's, so that `distributed` need not be imported for them.
+    return dask.config.get("distributed.nanny.pre-spawn-environ", {}) | ENVIRONMENT
+
+
+def start_fork_server() -> None:
+    """Start the process that workers of this machine are forked from, unless there is one.
+
+    Each worker would else import for seconds what this process imports once for all of them, while the driver does.
+    """
+    # What libraries read when they are loaded holds for what is forked. Safe path: a folder that the user happens to be
+    # in gives no modules.
+    check_semaphores()
+    environment = worker_environment() | {"PYTHONSAFEPATH": "1"}
+    before = dict(os.environ)
+    multiprocessing.set_forkserver_preload(["padflow.pipeline.preloaded"])
+    os.environ.update(environment)
+    try:
+        with unheard_interrupts():
+            forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _local_cluster(config: ClusterConfig) -> SpecCluster:
+    """Start what `distributed.LocalCluster` would, but for the pages that its servers show."""
+    from distributed import Nanny
+
+    from padflow.compute import servers
+    from padflow.compute.local import own_cores
+
+    start_fork_server()
+    workers = choose_workers(config)
+    security = security_of(config)
+    common = {"host": "127.0.0.1", "security": security, "protocol": protocol_of(security)}
+    scheduler, options = scheduler_of(config)
+    worker = common | {
+        "worker_class": servers.Worker,
+        "plugins": own_cores(workers),
+        "nthreads": 1,
+        "memory_limit": config.memory_limit,
+        "env": os.environ | worker_environment(),  # of now, and not of when the fork server was started
+        "silence_logs": "CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
+    }
+    return servers.Cluster(
+        scheduler={"cls": scheduler, "options": common | {"port": 0} | options},
+        workers={number: {"cls": Nanny, "options": worker} for number in range(workers)},
+        security=security,
+        silence_logs="CRITICAL",
+    )
+
+
+class OwnCore(WorkerPlugin):
+    """Keeps each of as many workers as there are cores on a core of its own.
+
+    The system else moves them about whenever the driver or an event loop wakes up, and with each move a worker loses
+    what its core's cache held (measured: scripts/bench/README.md).
+
+    Parameters
+    ----------
+    cores : list of int
+        Numbers of the cores, as the system has them.
+    """
+
+    def __init__(self, cores: list[int]):
+        self._cores = cores
+
+    def setup(self, worker: Worker) -> None:
+        """Keep the worker's event loop, and the threads that it will start, on the core of the worker's number."""
+        os.sched_setaffinity(0, {self._cores[worker.name]})
+
+
+def own_cores(workers: int) -> list[OwnCore]:
+    """Return the plugin where so many workers, numbered from 0, fill the cores that this process may use, else none."""
+    if not hasattr(os, "sched_getaffinity"):  # only Linux lets processes choose
+        return []
+    cores = sorted(os.sched_getaffinity(0))
+    return [OwnCore(cores)] if workers == len(cores) else []

@@ -1,0 +1,122 @@
+"""TLS between driver, scheduler and workers: who has no certificate of the run is let in nowhere."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from padflow.compute.private import write_private
+from padflow.config.cluster import ClusterConfig
+from padflow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distributed import Security
+
+
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+
+
+VALID_SINCE, VALID_FOR = datetime.timedelta(days=-1), datetime.timedelta(days=366)
+"""Clocks of nodes differ: a certificate that is valid from now on is not yet valid for some."""
+
+
+def security_of(config: ClusterConfig, folder: Path | None = None) -> Security:
+    """Return the security of a cluster that padflow starts.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        A private folder, for the certificate of a cluster whose workers are started elsewhere; by default the
+        certificate is in no file.
+
+    Raises
+    ------
+    ConfigError
+        Where no certificate can be made.
+    """
+    from distributed import Security
+
+    if config.security == "none":
+        return Security(require_encryption=False)
+    if config.tls_cert is not None:
+        return _of_all_roles(str(config.tls_ca_file), str(config.tls_cert), str(config.tls_key))
+    certificate, key = new_certificate()
+    if folder is None:
+        return _of_all_roles(certificate, certificate, key)
+    write_certificate(folder, certificate, key)
+    return security_in(folder)
+
+
+def joined_security(config: ClusterConfig) -> Security | None:
+    """Return the security of a cluster that somebody else started; None leaves it to Dask's own configuration."""
+    if config.tls_cert is None:
+        return None
+    return _of_all_roles(str(config.tls_ca_file), str(config.tls_cert), str(config.tls_key))
+
+
+def security_in(folder: Path) -> Security:
+    """Return the security of the certificate in a folder, whether it is there already or not."""
+    certificate = str(folder / CERTIFICATE)
+    return _of_all_roles(certificate, certificate, str(folder / KEY))
+
+
+def protocol_of(security: Security) -> str:
+    """Return how addresses of servers begin."""
+    return "tls://" if security.require_encryption else "tcp://"
+
+
+def _of_all_roles(trusted: str, certificate: str, key: str) -> Security:
+    from distributed import Security
+
+    files = {"tls_ca_file": trusted}
+    for role in ("scheduler", "worker", "client"):
+        files |= {f"tls_{role}_cert": certificate, f"tls_{role}_key": key}
+    return Security(require_encryption=True, **files)
+
+
+def new_certificate() -> tuple[str, str]:
+    """Return a new certificate, signed by itself, and its key, both as PEM.
+
+    As `distributed.Security.temporary` makes them, but of an elliptic curve: a key takes no time to make, and a
+    connection a third of it.
+
+    Raises
+    ------
+    ConfigError
+        Where the package ``cryptography`` is missing.
+    """
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import NameOID
+    except ImportError as error:
+        raise ConfigError(
+            f"A certificate for TLS between driver and workers cannot be made ({error}): pip install cryptography. "
+            "With cluster.security: none there is no TLS, and any user of these machines can run code as you."
+        ) from None
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "padflow")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("padflow")]), critical=False)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + VALID_SINCE)
+        .not_valid_after(now + VALID_FOR)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), secret.decode()
+
+
+def write_certificate(folder: Path, certificate: str, key: str) -> None:
+    """Write a certificate and its key into a private folder."""
+    write_private(folder / CERTIFICATE, certificate)
+    write_private(folder / KEY, key)

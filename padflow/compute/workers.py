@@ -1,0 +1,282 @@
+"""Who does the work: this process, or the workers of a Dask cluster, a bounded number of tasks at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from padflow.errors import PadflowError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+AHEAD = 4
+"""Tasks handed to the scheduler for each worker thread: enough to keep it busy, few enough to stay small."""
+
+
+MOST_TOGETHER = 4
+"""Most items in one task; a task costs driver and worker milliseconds (`scripts/bench/run.py dispatch`)."""
+
+
+TASK_SECONDS = 0.5
+"""Items are put together in tasks of up to this long: what is done shows soon, and little is lost with a worker."""
+
+
+ALLOWED_FAILURES = 2
+"""Deaths of workers that had a task after which it is still given to another."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """In the place of a result: each worker that had the item, and nothing else to do, died of it.
+
+    Parameters
+    ----------
+    message : str
+        One sentence, without the item's name.
+    """
+
+    message: str
+
+
+class Workers(Protocol):
+    """What the stages need of a cluster."""
+
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come; with `spare`, a result is `Died` where workers die of the item."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in the order of items."""
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute on the cluster."""
+
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come."""
+
+
+class SerialWorkers:
+    """Runs everything here and now."""
+
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) in order."""
+        for item in items:
+            yield item, function(item)
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in order."""
+        return [function(item) for item in items]
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute as Dask does without a cluster."""
+        return nullcontext()
+
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come."""
+        trim_memory()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Runs a function over a few items, one after the other."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, items: list[Any]) -> tuple[list[Any], float]:
+        """Return the results, and the seconds that an item took."""
+        began = time.perf_counter()
+        results = [self.function(item) for item in items]
+        return results, (time.perf_counter() - began) / len(items)
+
+
+def items_together(left: int, *, threads: int, seconds_each: float | None) -> int:
+    """Return how many of the items left the next task holds.
+
+    One until it is known how long an item takes; then the fewer, the fewer are left for each thread, so that all
+    threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987, 10.1109/TC.1987.5009495).
+    """
+    if seconds_each is None:
+        return 1
+    return max(1, min(MOST_TOGETHER, int(TASK_SECONDS / max(seconds_each, 1e-6)), left // (2 * threads)))
+
+
+class DaskWorkers:
+    """Runs everything on a Dask cluster, a bounded number of tasks at a time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    threads : callable
+        ``threads()`` returns how many threads its workers have, or will have, now.
+    """
+
+    def __init__(self, client: Client, *, threads: Callable[[], int]):
+        self.client, self._threads = client, threads
+
+    def each(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled.
+
+        Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
+        more on its own, after all others, and only then taken for the cause.
+        """
+        for _, item, result in self._each_numbered(function, items, spare=spare):
+            yield item, result
+
+    def _each_numbered(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool
+    ) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (number, item, result) as they come."""
+        with losses_explained():
+            suspects: list[tuple[int, Any]] = []
+            done = yield from self._each_innocent(function, enumerate(items), suspects)
+            for number, item in suspects:
+                guilty = [(number, item)]
+                if done or len(suspects) > 1:
+                    guilty.clear()
+                    yield from self._each_innocent(function, [(number, item)], guilty)
+                if guilty and not spare:
+                    raise PadflowError(_deaths(item))
+                if guilty:
+                    yield number, item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
+
+    def _each_innocent(
+        self, function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], suspects: list[tuple[int, Any]]
+    ) -> Generator[tuple[int, Any, Any], None, int]:
+        """Yield what is done, put the rest among the suspects, and return how many items were done."""
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        pending = deque(numbered)
+        # Dask would take the whole text of an object with its settings for the name of its tasks, each time.
+        name = getattr(function, "__name__", type(function).__name__)
+        completed = as_completed(loop=self.client.loop)
+        running: dict[Any, list[tuple[int, Any]]] = {}
+        done, seconds_each = 0, None
+
+        def fill() -> None:
+            threads = max(1, self._threads())  # there may be fewer than a moment ago
+            following = []
+            while pending and len(running) + len(following) < AHEAD * threads:
+                together = items_together(len(pending), threads=threads, seconds_each=seconds_each)
+                following.append([pending.popleft() for _ in range(together)])
+            if following:
+                items = [[item for _, item in some] for some in following]
+                futures = self.client.map(_Task(function), items, pure=False, key=name)
+                new = dict(zip(futures, following, strict=True))
+                running.update(new)
+                completed.update(new)
+
+        try:
+            fill()
+            for batch in completed.batches():
+                finished = self._finished(batch)
+                for future in batch:
+                    some = running.pop(future)
+                    try:
+                        results, seconds_each = finished[future] if future in finished else future.result()
+                    except KilledWorker:
+                        suspects += some
+                    else:
+                        done += len(some)
+                        for (number, item), result in zip(some, results, strict=True):
+                            yield number, item, result
+                    future.release()
+                fill()
+        finally:
+            self.client.cancel(list(running))
+        return done
+
+    def _finished(self, futures: list[Any]) -> dict[Any, Any]:
+        """Fetch results in one message; a worker that died just now leaves them to be waited for one by one."""
+        finished = [future for future in futures if future.status == "finished"]
+        try:
+            return dict(zip(finished, self.client.gather(finished), strict=True))
+        except Exception:
+            return {}
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Return results in the order of items."""
+        results = {number: result for number, _, result in self._each_numbered(function, items, spare=False)}
+        return [results[number] for number in sorted(results)]
+
+    def collections(self) -> AbstractContextManager[None]:
+        """Return a context in which Dask collections compute on the cluster."""
+        return self._collections()
+
+    def rest(self) -> None:
+        """Give memory back that is kept for tasks to come, on each worker that there is."""
+        with losses_explained():
+            self.client.run(trim_memory, on_error="ignore")
+
+    @contextmanager
+    def _collections(self) -> Iterator[None]:
+        with losses_explained(), self.client.as_current():
+            yield
+
+
+def warn_of_plain(client: Client) -> None:
+    """Say in a line that a cluster lets anybody in who reaches it."""
+    address = client.scheduler.address
+    if not address.startswith(("tls://", "wss://", "inproc://")):
+        print(
+            f"warning: the Dask cluster at {address} has no TLS: whoever reaches it can run code as its user and "
+            "read what you send (docs/security.md)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Say in plain words that scheduler or data are gone, or that workers died of a collection."""
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except (FutureCancelledError, CommClosedError) as error:
+        if isinstance(error, FutureCancelledError) and not error.reason.startswith("scheduler"):
+            raise PadflowError(
+                "The Dask cluster lost what it was given to work on, perhaps with the workers that held it "
+                f"({error.reason}). Do it again, on workers that stay; `padflow run` goes on from what is done."
+            ) from error
+        raise PadflowError(
+            "The Dask scheduler is gone, or began anew, or cannot be reached any more. Do it again; `padflow run` goes "
+            "on from what is done."
+        ) from error
+    except KilledWorker as error:
+        raise PadflowError(_deaths(error.task)) from error
+
+
+def _deaths(item: Any) -> str:
+    return (
+        f"Workers died on {item}, one after the other. They may lack memory: give each more (cluster.memory_limit) or "
+        "less to do at a time (archive.rows_per_part)."
+    )
+
+
+def trim_memory() -> None:
+    """Give the system what glibc keeps of freed memory, as Dask's documentation has it; other C libraries nothing."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest memory this process has had resident."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,92 @@
+"""Read a configuration file and the values set on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from padflow.config.local_paths import is_url, local_path
+from padflow.config.plain_yaml import parse_yaml, read_yaml
+from padflow.config.sections import Config
+from padflow.config.text import describe_validation
+from padflow.errors import ConfigError, brief, one_line
+
+
+def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML configuration and apply ``section.key=value`` overrides.
+
+    Parameters
+    ----------
+    path : path or None
+        The YAML file; None starts from the defaults. Relative paths in it are taken relative to its folder.
+    overrides : iterable of str
+        Each ``key=value`` or ``section.key=value``; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        For a missing file, malformed YAML, an unknown key or a value that does not fit; names file and key.
+    """
+    values = {} if path is None else _read_yaml(local_path(path, "CONFIG"))
+    if path is not None:
+        _resolve_paths(values, Path(path).resolve().parent)
+    for text in overrides:
+        _override(values, text)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        where = "the configuration" if path is None else str(path)
+        raise ConfigError(f"{where} cannot be used: {describe_validation(error, Config)}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigError(f"There is no configuration file {path}. `padflow config` prints one.")
+    values = read_yaml(path, what="configuration file")
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}; expected sections such as `archive:`.")
+    return values
+
+
+PATH_KEYS = (
+    ("archive", "source"),
+    ("archive", "instrument"),
+    ("cluster", "scheduler"),
+    ("cluster", "tls_ca_file"),
+    ("cluster", "tls_cert"),
+    ("cluster", "tls_key"),
+)
+"""Keys whose values are paths, relative to the YAML file; an instrument may also be a name, a scheduler an address."""
+
+
+def _resolve_paths(values: dict[str, Any], base: Path) -> None:
+    for section, key in PATH_KEYS:
+        inside = values.get(section)
+        text = inside.get(key) if isinstance(inside, dict) else None
+        if not isinstance(text, str):
+            continue
+        names = (key == "instrument" and not text.lower().endswith((".yaml", ".yml"))) or is_url(text)
+        if not names:
+            inside[key] = str(base / Path(text).expanduser())
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {brief(text)}: expected section.key=value, such as train.epochs=50.")
+    try:
+        parsed = parse_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"--set {brief(text)}: the value is not valid YAML: {error}.") from None
+    target = values
+    for name in names[:-1]:
+        target = target.setdefault(name, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {brief(text)}: {one_line(name)} is a value, not a section.")
+    target[names[-1]] = parsed

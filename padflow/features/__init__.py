@@ -1,0 +1,1 @@
+"""Records to rows of features: kernels, the preprocessor, blocks of rows."""

@@ -1,0 +1,210 @@
+"""From records of flux to rows of features: clean, select, fold, average, normalise, flatten.
+
+`Preprocessor` binds the kernels of `padflow.features.kernels` to a configuration and an instrument's axes and works on
+blocks of `BLOCK_ROWS` records at fixed places of the archive, so that a row's bits depend neither on the
+size of parts nor on the number of workers. `preprocess` is the same for an xarray Dataset, lazy on Dask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from padflow.config.sections import PreprocessConfig
+from padflow.errors import ConfigError
+from padflow.features.kernels import (
+    Windows,
+    all_finite,
+    as_slice,
+    count_records,
+    find_windows,
+    flat,
+    fold_flux,
+    normalise_flux,
+    peak_flux,
+    shape_channels,
+)
+from padflow.records import Reason, Records
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows that are ready for the autoencoder.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (records, features)
+        Pitch angle varies slowest, energy fastest; missing bins are 0. Defined for every record, also for
+        those that are not selected.
+    reason : ndarray of int8, shape (records,)
+        `Reason` of each record; 0 where it is selected.
+    """
+
+    rows: np.ndarray
+    reason: np.ndarray
+
+
+class Preprocessor:
+    """The preprocessing of one configuration on one instrument's axes.
+
+    Parameters
+    ----------
+    config : PreprocessConfig
+    pitch_angle : ndarray, shape (pitch_angle,)
+        Degrees, ascending.
+    energy : ndarray, shape (energy,)
+        MeV.
+    counts_per_flux : ndarray, shape (energy,), optional
+        Counts that unit flux gives in one bin; needed for `min_counts`.
+
+    Raises
+    ------
+    ConfigError
+        Where the axes do not allow what the configuration asks for.
+    """
+
+    def __init__(
+        self,
+        config: PreprocessConfig,
+        pitch_angle: np.ndarray,
+        *,
+        energy: np.ndarray,
+        counts_per_flux: np.ndarray | None = None,
+    ):
+        self.config = config
+        pitch_angle, energy = np.asarray(pitch_angle, "f8"), np.asarray(energy, "f8")
+        low, high = config.energy_range or (-np.inf, np.inf)
+        chosen = np.flatnonzero((energy >= low) & (energy <= high))
+        if not len(chosen):
+            raise ConfigError(
+                f"preprocess.energy_range = [{low:g}, {high:g}] MeV holds no channel of the archive; its energies "
+                f"are {', '.join(f'{e:g}' for e in energy)} MeV."
+            )
+        self._channels = as_slice(chosen)  # energies ascend
+        bins = len(pitch_angle) * len(chosen)
+        if config.min_valid_channels > bins:
+            raise ConfigError(
+                f"preprocess.min_valid_channels = {config.min_valid_channels}, but a record has only {bins} bins: "
+                f"{len(pitch_angle)} pitch angles x {len(chosen)} energies. Lower it."
+            )
+        self._counts_per_flux = self._counts_per_folded_flux = None
+        per_channel = None
+        if config.min_counts or config.normalise == "shape":
+            per_channel = self._checked_counts(counts_per_flux)
+        if config.min_counts:
+            self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
+        joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
+        if config.fold:
+            pitch_angle, joined = _folded(pitch_angle)
+        if config.normalise == "shape":
+            self._counts_per_folded_flux = joined[:, None] * per_channel
+        self.pitch_angle = pitch_angle
+        self.energy = energy[self._channels]
+        self.features = len(self.pitch_angle) * len(self.energy)
+        self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
+
+    def _checked_counts(self, counts_per_flux: np.ndarray | None) -> np.ndarray:
+        """Return the counts that unit flux gives in a bin of each chosen channel."""
+        chosen = None if counts_per_flux is None else np.asarray(counts_per_flux, "f8")[self._channels]
+        if chosen is None or not np.isfinite(chosen).all():
+            key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
+            if self.config.normalise == "shape":
+                key, instead = "normalise = shape", "normalise=max"
+            raise ConfigError(
+                f"preprocess.{key} needs counts, but the instrument gives no geometric factor and accumulation time; "
+                f"add them to the instrument file, or use preprocess.{instead}."
+            )
+        return chosen.astype(np.float32)
+
+    @property
+    def ephemeris(self) -> tuple[str, ...]:
+        """Names of the ephemeris variables that a call reads."""
+        return (self.config.l_variable,) if self.config.l_range else ()
+
+    @property
+    def halo_seconds(self) -> float:
+        """How far before and after a block its rows depend on other records."""
+        return self.config.average_seconds / 2
+
+    def __call__(self, records: Records, core: slice) -> Features:
+        """Make features of the records of `core`; those around them only serve the averages."""
+        flux = np.ascontiguousarray(records.flux[:, :, self._channels])  # else each pass over it takes longer than this
+        windows = self._windows(records.time, core)
+        reason = self._reason_before(records.take(core), flux[core])
+        counts = self._counts(flux, core, windows)
+        if self.config.fold:
+            flux = fold_flux(flux)
+        flux = flux[core] if windows is None else windows.mean(flat(flux)).reshape(-1, *flux.shape[1:])
+        peak = peak_flux(flux)
+        if not self.config.keep_empty:
+            _set_reason(reason, peak <= 0, Reason.EMPTY)
+        _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
+        if counts is not None:
+            _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
+        if self.config.normalise == "shape":
+            scaled = shape_channels(
+                flux,
+                self._counts_per_folded_flux,
+                averaged=np.ones(len(flux)) if windows is None else windows.length,
+                prior_counts=self.config.prior_counts,
+            )
+        else:
+            scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
+        return Features(scaled.reshape(len(scaled), self.features), reason)
+
+    def _windows(self, time: np.ndarray, core: slice) -> Windows | None:
+        window, gap = self.config.average_seconds, self.config.max_gap_seconds
+        return find_windows(time, core, window_seconds=window, max_gap_seconds=gap) if window else None
+
+    def _counts(self, flux: np.ndarray, core: slice, windows: Windows | None) -> np.ndarray | None:
+        if self._counts_per_flux is None:
+            return None
+        counts = count_records(flat(flux), self._counts_per_flux)
+        return counts[core] if windows is None else windows.sum(counts)
+
+    def _reason_before(self, records: Records, flux: np.ndarray) -> np.ndarray:
+        """Return the reasons that a record's own values give, before folding and averaging."""
+        config = self.config
+        reason = np.zeros(len(records), np.int8)
+        if config.time_range is not None:
+            first, end = (np.datetime64(t.replace(tzinfo=None), "ns") for t in config.time_range)
+            _set_reason(reason, (records.time < first) | (records.time >= end), Reason.OUTSIDE_TIME)
+        if config.l_range is not None:
+            l_value = records.ephemeris.get(config.l_variable)
+            if l_value is None:
+                raise ConfigError(
+                    f"preprocess.l_range needs {config.l_variable}, which this archive does not hold; use "
+                    "preprocess.l_variable=L, or leave l_range null."
+                )
+            _set_reason(reason, np.isnan(l_value), Reason.L_MISSING)
+            inside = (l_value >= config.l_range[0]) & (l_value < config.l_range[1])
+            _set_reason(reason, ~inside, Reason.OUTSIDE_L)
+        if config.min_valid_channels and not all_finite(flux):
+            valid = np.isfinite(flat(flux)).sum(axis=1)
+            _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
+        return reason
+
+
+def _folded(pitch_angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pitch angles up to 90 degrees, and how many bins are averaged into each."""
+    if not np.allclose(pitch_angle + pitch_angle[::-1], 180, atol=0.5):
+        raise ConfigError(
+            "preprocess.fold needs pitch angles that are symmetric about 90 degrees, but the archive's are "
+            f"{', '.join(f'{a:g}' for a in pitch_angle)}; set preprocess.fold=false."
+        )
+    half = (len(pitch_angle) + 1) // 2
+    joined = np.full(half, 2, np.float32)
+    joined[len(pitch_angle) // 2 :] = 1  # the middle one of an odd number has no mirror
+    return pitch_angle[:half], joined
+
+
+def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:
+    """Give a reason to the records that fail and have none yet: the first reason stands."""
+    if failed.any():
+        reason[failed & (reason == 0)] = code
+
+
+def preprocessor_for(config: PreprocessConfig, axes: dict[str, np.ndarray]) -> Preprocessor:
+    """Return the preprocessor for an archive's axes."""
+    return Preprocessor(config, axes["pitch_angle"], energy=axes["energy"], counts_per_flux=axes["counts_per_flux"])

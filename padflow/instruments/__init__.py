@@ -1,0 +1,1 @@
+"""Instruments: what a product's files hold and how it is named there."""

@@ -1,0 +1,302 @@
+"""What a product looks like, as data: file names, variables, units, axes, sensitivity.
+
+The built-in ones are in `INSTRUMENTS`; any other product is a YAML file with the keys of `Instrument`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+
+from padflow.config.local_paths import local_path
+from padflow.config.plain_yaml import read_yaml
+from padflow.config.text import listed
+from padflow.errors import ConfigError, brief, one_line
+
+EnergyUnit = Literal["MeV", "keV", "eV"]
+
+
+MEV_PER: dict[str, float] = {"MeV": 1.0, "keV": 1e-3, "eV": 1e-6}
+
+
+AxisRole = Literal["pitch_angle", "energy"]
+
+
+FluxAxes = tuple[AxisRole, AxisRole]
+
+
+def _check_variable(name: str) -> str:
+    if not name.strip():
+        raise ValueError("is empty; give the variable's name in the file")
+    if set(name.replace("{spacecraft}", "")) & set("{}"):
+        raise ValueError(f"{name!r} may hold no braces but those of {{spacecraft}}")
+    return name
+
+
+def _check_ascending(grid: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if grid is not None and (len(grid) < 2 or any(b <= a for a, b in itertools.pairwise(grid))):
+        raise ValueError("must hold at least two values, each larger than the one before")
+    return grid
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("variable", "time", "flux", check_fields=False)
+    @classmethod
+    def _variable_is_named(cls, name: str) -> str:
+        return _check_variable(name)
+
+    @field_validator("grid", check_fields=False)
+    @classmethod
+    def _grid_ascends(cls, grid: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return _check_ascending(grid)
+
+
+class PitchAngleAxis(_Frozen):
+    """Where the pitch angles of the flux are found, in degrees."""
+
+    variable: str = Field(description="Variable with the pitch angles: fixed (angles) or per record (records, angles).")
+    grid: tuple[Annotated[float, Field(ge=0, le=180)], ...] | None = Field(
+        None,
+        description="Pitch angles in degrees onto which flux is interpolated; needed where a file's angles "
+        "vary from record to record. Without it, the file's own angles are used.",
+    )
+
+
+class EnergyAxis(_Frozen):
+    """Where the energies of the flux are found."""
+
+    variable: str = Field(description="Variable with the energies: fixed (energies) or per record (records, energies).")
+    units: EnergyUnit = Field(description="Unit of that variable: MeV, keV or eV.")
+    grid: tuple[PositiveFloat, ...] | None = Field(
+        None,
+        description="Energies in MeV onto which flux is interpolated; needed where a file's energies vary "
+        "from record to record. Without it, the file's own energies are used.",
+    )
+
+
+class Instrument(_Frozen):
+    """One product: how its files are named and what their variables mean.
+
+    Names of variables may hold ``{spacecraft}``, which stands for the spacecraft's name in lower case.
+    """
+
+    name: str = Field(description="Short name, used in configurations and archives.")
+    title: str = Field(description="Full name of the product, for figures and reports.")
+    file_pattern: str = Field(
+        description="Regular expression for whole file names, matched without case, with the groups "
+        "spacecraft, date (YYYYMMDD) and, if names carry one, version (numbers with dots).",
+    )
+    time: str = Field(description="Time variable: CDF_EPOCH, CDF_EPOCH16 or CDF_TIME_TT2000; the file tells which.")
+    flux: str = Field(
+        description="Flux variable, (records, pitch angles, energies) or (records, energies, pitch angles)."
+    )
+    flux_axes: FluxAxes | None = Field(
+        None,
+        description="Order of the flux's axes after the records': [pitch_angle, energy] or [energy, pitch_angle]. "
+        "It is needed only where both have the same size and the file's DEPEND_1 and DEPEND_2 do not name the "
+        "variables of the axes, or name them wrongly: what is stated here counts more than they do.",
+    )
+    flux_per: EnergyUnit = Field(description="Flux is per cm2, s, sr and this unit of energy: MeV, keV or eV.")
+    pitch_angle: PitchAngleAxis = Field(description="The pitch angles.")
+    energy: EnergyAxis = Field(description="The energies.")
+    ephemeris: dict[Literal["L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position"], str] = Field(
+        default_factory=dict,
+        description="Variables with each record's place: McIlwain L, L*, MLT (h), MLAT (degrees), local and "
+        "equatorial field (nT), Position (km, 3 values a record).",
+    )
+    geometric_factor_cm2_sr: PositiveFloat | None = Field(
+        None, description="Geometric factor in cm2 sr, for the counts expected in one bin."
+    )
+    accumulation_seconds: PositiveFloat | None = Field(
+        None, description="Time in seconds for which one pitch-angle bin is observed in one record."
+    )
+
+    @field_validator("file_pattern")
+    @classmethod
+    def _pattern_has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        missing = [name for name in ("spacecraft", "date") if name not in groups]
+        if missing:
+            raise ValueError(f"needs the named group(s) {', '.join(f'(?P<{name}>...)' for name in missing)}")
+        return pattern
+
+    @field_validator("flux_axes")
+    @classmethod
+    def _both_axes_are_named(cls, axes: FluxAxes | None) -> FluxAxes | None:
+        if axes is not None and axes[0] == axes[1]:
+            raise ValueError("must be [pitch_angle, energy] or [energy, pitch_angle]")
+        return axes
+
+    @field_validator("ephemeris")
+    @classmethod
+    def _ephemeris_is_named(cls, variables: dict[str, str]) -> dict[str, str]:
+        for variable in variables.values():
+            _check_variable(variable)
+        return variables
+
+    def counts_per_flux(self, energy_mev: np.ndarray) -> np.ndarray:
+        """Return the counts expected in one pitch-angle bin of one record for unit flux.
+
+        Geometric factor x accumulation time x channel width. The edge between two channels is taken halfway
+        between their centres in log energy; the first and last reach as far outwards as inwards.
+
+        Parameters
+        ----------
+        energy_mev : ndarray, shape (energy,)
+            Channel centres in MeV.
+
+        Returns
+        -------
+        ndarray of float64, shape (energy,)
+            Counts per (cm^-2 s^-1 sr^-1 MeV^-1); NaN where unknown: no geometric factor or accumulation time
+            given, fewer than two energies, or a width that does not come out positive.
+        """
+        energy = np.asarray(energy_mev, np.float64)
+        unknown = np.full(energy.shape, np.nan)
+        if self.geometric_factor_cm2_sr is None or self.accumulation_seconds is None or len(energy) < 2:
+            return unknown
+        with np.errstate(invalid="ignore", divide="ignore"):
+            centre = np.log(energy)
+            middle = (centre[1:] + centre[:-1]) / 2
+            first, last = 2 * centre[0] - middle[0], 2 * centre[-1] - middle[-1]
+            width = np.diff(np.exp(np.concatenate([[first], middle, [last]])))
+            counts = self.geometric_factor_cm2_sr * self.accumulation_seconds * width
+            return np.where(np.isfinite(counts) & (width > 0), counts, unknown)
+
+
+def load_instrument(name_or_path: str | Path) -> Instrument:
+    """Return a built-in instrument by name, or the one a YAML file describes.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A key of `INSTRUMENTS`, or the path of a YAML file with the keys of `Instrument`.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither such an instrument nor such a file, or the file is not valid: which keys and why.
+    """
+    if str(name_or_path) in INSTRUMENTS:
+        return INSTRUMENTS[str(name_or_path)]
+    path = local_path(name_or_path, "archive.instrument")
+    if not path.is_file():
+        raise ConfigError(
+            f"no instrument {brief(str(name_or_path))}: give one of {', '.join(INSTRUMENTS)}, "
+            "or the path of a YAML file that describes one"
+        )
+    content = read_yaml(path, what="instrument file")
+    if not isinstance(content, dict):
+        raise ConfigError(f"instrument file {path} must hold keys and values, such as 'name: my-instrument'")
+    try:
+        return Instrument.model_validate(content)
+    except ValidationError as error:
+        problems = listed([_one_problem(detail) for detail in error.errors()])
+        raise ConfigError(f"instrument file {path}: {problems}. Keys: {', '.join(Instrument.model_fields)}") from None
+
+
+def _one_problem(detail: dict) -> str:
+    key = one_line(".".join(str(part) for part in detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}"
+    return f"{key!r}: {one_line(detail['msg'].removeprefix('Value error, '))}"
+
+
+_DAY_AND_VERSION = r"(?P<date>\d{8})_v(?P<version>\d+(?:\.\d+)*)\.cdf"
+
+
+def _rbsp_pattern(product: str) -> str:
+    """SPDF and ECT name the files alike but for case and, sometimes, the release."""
+    return rf"(?P<spacecraft>rbsp[ab])_(?:rel\d+_)?ect-{product}-l3_{_DAY_AND_VERSION}"
+
+
+_EPHEMERIS = {name: name for name in ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")}
+
+
+# The 72 energies of most records of a real file; its other records hold nine energies, eight times each.
+# Every record is brought onto these.
+_HOPE_ENERGY_EV = (
+    14.98455, 16.81365, 18.8538, 21.17535, 23.70795, 26.5923, 29.8284, 33.4866, 37.5669,
+    42.13965, 47.2752, 52.97355, 59.44575, 66.6918, 74.78205, 83.8572, 94.05795, 105.525,
+    118.3287, 132.6801, 148.8606, 166.9405, 187.2014, 209.9948, 235.5318, 264.1643, 296.2438,
+    332.263, 372.7143, 418.0197, 468.8124, 525.7959, 589.7441, 661.4307, 741.8407, 832.0998,
+    933.2631, 1046.667, 1173.93, 1316.671, 1476.787, 1656.32, 1857.662, 2083.556, 2336.886,
+    2620.96, 2939.645, 3297.023, 3697.877, 4147.484, 4651.753, 5217.296, 5851.643, 6563.092,
+    7361.072, 8255.995, 9259.818, 10385.63, 11648.27, 13064.49, 14652.85, 16434.39, 18432.48,
+    20673.54, 23187.01, 26006.14, 29167.96, 32714.23, 36691.67, 41152.64, 46156.0, 51767.68,
+)  # fmt: skip
+
+
+def _elfin(spin: str, title: str, step_degrees: int) -> Instrument:
+    return Instrument(
+        name=f"elfin-epd-{spin}",
+        title=f"ELFIN EPD electrons, level 2, {title} resolution",
+        file_pattern=rf"(?P<spacecraft>el[ab])_l2_epdef_{_DAY_AND_VERSION}",
+        time=f"{{spacecraft}}_pef_{spin}_time",
+        flux=f"{{spacecraft}}_pef_{spin}_Epat_nflux",
+        flux_per="MeV",
+        pitch_angle=PitchAngleAxis(
+            variable=f"{{spacecraft}}_pef_{spin}_epa_spec", grid=tuple(range(10, 171, step_degrees))
+        ),
+        energy=EnergyAxis(variable="{spacecraft}_pef_energies_mean", units="keV"),
+    )
+
+
+# Chosen: its channels change with spacecraft and time, so all are brought to one logarithmic grid inside their range.
+_MAGEIS_ENERGY_MEV = tuple(float(f"{energy:.3g}") for energy in np.geomspace(0.035, 3.0, 18))
+
+
+_BUILT_IN = (
+    Instrument(
+        name="rept",
+        title="Van Allen Probes ECT-REPT electrons, level 3",
+        file_pattern=_rbsp_pattern("rept-sci"),
+        time="Epoch",
+        flux="FEDU",
+        flux_per="MeV",
+        pitch_angle=PitchAngleAxis(variable="FEDU_Alpha"),
+        energy=EnergyAxis(variable="FEDU_Energy", units="MeV"),
+        ephemeris=_EPHEMERIS,
+        geometric_factor_cm2_sr=0.2,
+        accumulation_seconds=10.9 / 17,  # one spin shared by 17 bins
+    ),
+    Instrument(
+        name="mageis",
+        title="Van Allen Probes ECT-MagEIS electrons, level 3",
+        file_pattern=_rbsp_pattern("mageis"),
+        time="Epoch",
+        flux="FEDU",
+        flux_per="keV",
+        pitch_angle=PitchAngleAxis(variable="FEDU_Alpha"),
+        energy=EnergyAxis(variable="FEDU_Energy", units="keV", grid=_MAGEIS_ENERGY_MEV),
+        ephemeris=_EPHEMERIS,
+    ),
+    Instrument(
+        name="hope",
+        title="Van Allen Probes ECT-HOPE electrons, level 3 pitch angles",
+        file_pattern=_rbsp_pattern("hope-pa"),
+        time="Epoch_Ele",
+        flux="FEDU",
+        flux_per="keV",
+        pitch_angle=PitchAngleAxis(variable="PITCH_ANGLE"),
+        energy=EnergyAxis(
+            variable="HOPE_ENERGY_Ele", units="eV", grid=tuple(round(ev * 1e-6, 12) for ev in _HOPE_ENERGY_EV)
+        ),
+        ephemeris={name: f"{name}_Ele" for name in _EPHEMERIS},
+    ),
+    _elfin("hs", "half-spin", 20),
+    _elfin("fs", "full-spin", 10),
+)
+
+
+INSTRUMENTS: dict[str, Instrument] = {instrument.name: instrument for instrument in _BUILT_IN}

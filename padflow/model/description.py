@@ -1,0 +1,108 @@
+"""Read ``model.json``: what a model says of itself, checked before anything is made from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from padflow.config.sections import Config, PreprocessConfig
+from padflow.config.text import describe_validation
+from padflow.errors import PadflowError, brief
+from padflow.store.npz import read_bounded
+
+FORMAT = 1  # not raised before the first release
+
+
+MOST_BYTES = 16 << 20
+"""Size of the file (chosen: 100,000 epochs of history take 5 MB)."""
+
+
+AGAIN = "Copy the model anew, or fit one with `padflow run`."
+
+
+Number = Annotated[int, Field(ge=0, strict=True)]
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+@-]{1,64}$")]
+"""Of a class: what CF allows among the meanings of a flag."""
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class ClassEntry(_Open):
+    """What is said of a class: its name, and what it is in the archive that was labelled last."""
+
+    cluster: Number
+    name: Name
+    records: Number
+    share: Annotated[float, Field(ge=0, le=1)]
+    shape: Name
+    looks: Name
+    shapes: list[Name]
+
+
+class Description(_Open):
+    """What padflow reads in ``model.json``; it may hold more for its readers."""
+
+    format: Literal[1]
+    arrays_sha256: str
+    preprocess: PreprocessConfig
+    names: list[Name]
+    settings: Config = Config()
+    clusters: list[ClassEntry] = []
+    fitted_to: dict[str, dict[str, Any]] = {}
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return the description of a model, checked.
+
+    Raises
+    ------
+    PadflowError
+        Where the file is missing, is of another format, or holds what no model says: names the key.
+    """
+    try:
+        values = json.loads(read_bounded(path, MOST_BYTES).decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise PadflowError(f"{path.parent} is not a model: {path.name} is missing. {AGAIN}") from None
+    except (ValueError, RecursionError) as error:
+        raise PadflowError(
+            f"{path.parent} is not a model: {path.name} is not whole ({brief(str(error))}). {AGAIN}"
+        ) from None
+    if not isinstance(values, dict):
+        raise PadflowError(f"{path.parent} is not a model: {path.name} holds no keys. {AGAIN}")
+    form = values.get("format")
+    if type(form) is not int or form != FORMAT:
+        raise PadflowError(
+            f"{path} has format {brief(form)}, written by padflow {brief(values.get('padflow'))}; this padflow reads "
+            f"format {FORMAT}. Use that version, or fit a model again."
+        )
+    if key := _not_finite(values):
+        raise PadflowError(f"{path}: {brief(key)} is no finite number. {AGAIN}")
+    try:
+        Description.model_validate(values)
+    except ValidationError as error:
+        raise PadflowError(
+            f"{path} is not as padflow wrote it: {describe_validation(error, Description)} {AGAIN}"
+        ) from None
+    return values
+
+
+def _not_finite(values: dict[str, Any]) -> str:
+    """Return the key of a number that is NaN or infinite, such as ``training.history.loss.3``; empty for none."""
+    waiting: list[tuple[str, Any]] = list(values.items())
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}.{place}", inner) for place, inner in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            return key
+    return ""

@@ -1,0 +1,242 @@
+"""The fitted bundle: everything that turns a record into a class, saved without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from padflow.autoencoder.network import Network
+from padflow.clustering.classes import Classes
+from padflow.components.projection import pack_projection, unpack_projection
+from padflow.config.local_paths import local_path
+from padflow.config.sections import PreprocessConfig
+from padflow.errors import ConfigError, PadflowError
+from padflow.features.checks import check_dataset
+from padflow.features.preprocessor import Preprocessor
+from padflow.model.description import AGAIN, FORMAT, read_description
+from padflow.model.encoder import Encoder
+from padflow.records import Records
+from padflow.store.durable import sha256_of, write_bytes, write_json
+from padflow.store.npz import pack_arrays, read_bounded
+from padflow.store.npz_specs import OF_MODEL, checked_arrays
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted classification.
+
+    Parameters
+    ----------
+    preprocess : PreprocessConfig
+    axes : mapping of str to ndarray
+        ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux`` of the archive it was fitted to.
+    network : Network
+    mean, components : ndarray of float64
+        Of the principal components: (code,) and (component, code).
+    classes : Classes
+    info : dict
+        What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
+    softening : float
+        See `padflow.components.projection.soften`; 0 where scores are principal components.
+    names : tuple of str
+        Of the classes, by their number, such as ``"butterfly_3"``: after what they look like in the archive that they
+        were fitted to. A model keeps them, whatever they look like in another. ``"class_3"`` by default.
+    """
+
+    preprocess: PreprocessConfig
+    axes: Mapping[str, np.ndarray]
+    network: Network
+    mean: np.ndarray
+    components: np.ndarray
+    classes: Classes
+    info: dict[str, Any] = field(default_factory=dict)
+    softening: float = 0.0
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"class_{c}" for c in range(len(self.classes.centres))))
+        if len(self.names) != len(self.classes.centres):
+            raise PadflowError(f"The model has {len(self.classes.centres)} classes, but names {len(self.names)}.")
+
+    def encoder(self, axes: Mapping[str, np.ndarray] | None = None) -> Encoder:
+        """Return the way from records to scores.
+
+        Parameters
+        ----------
+        axes : mapping, optional
+            Those of the archive it is for; they must be the model's.
+
+        Raises
+        ------
+        PadflowError
+            Where the axes differ: features would mean something else.
+        """
+        if axes is not None:
+            for name in ("pitch_angle", "energy"):
+                ours, theirs = np.asarray(self.axes[name]), np.asarray(axes[name])
+                if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=2e-3):
+                    raise PadflowError(
+                        f"The model was fitted to the {name} axis {_listed(ours)}, but the archive has "
+                        f"{_listed(theirs)}. Fit a model to this archive with `padflow run`."
+                    )
+        source = axes or self.axes
+        preprocessor = Preprocessor(
+            self.preprocess,
+            source["pitch_angle"],
+            energy=source["energy"],
+            counts_per_flux=source["counts_per_flux"],
+        )
+        return Encoder(preprocessor, self.network, self.mean, self.components, self.softening)
+
+    def label(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Label every record of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
+
+        Parameters
+        ----------
+        dataset : xarray.Dataset
+            As `padflow.open_archive` returns it.
+
+        Returns
+        -------
+        xarray.Dataset
+            Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``. The
+            attributes of ``cluster`` name the classes.
+
+        Raises
+        ------
+        PadflowError
+            Where the Dataset is not laid out so, its times do not ascend, or its axes are not those of the model.
+        """
+        from padflow.features.dataset import map_rows
+
+        check_dataset(dataset)
+        counts = dataset.get("counts_per_flux")
+        axes = {
+            "pitch_angle": dataset["pitch_angle"].values,
+            "energy": dataset["energy"].values,
+            "counts_per_flux": None if counts is None else counts.values,
+        }
+        encoder = self.encoder(axes)
+
+        def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
+            scored = encoder.score(records, offset, start, stop)
+            return scored | self.classes.assign(scored["score"])
+
+        plain: tuple[tuple, tuple] = ((), ())
+        labels = map_rows(
+            dataset,
+            kernel,
+            outputs={
+                "cluster": (*plain, "i2"),
+                "reason": (*plain, "i1"),
+                "score": (("component",), (len(self.components),), "f4"),
+                "distance": (*plain, "f4"),
+                "margin": (*plain, "f4"),
+                "reconstruction_error": (*plain, "f4"),
+            },
+            ephemeris=encoder.preprocessor.ephemeris,
+            halo_seconds=encoder.preprocessor.halo_seconds,
+        )
+        labels["cluster"].attrs |= class_flags(self.names)
+        return labels
+
+    def digest(self) -> str:
+        """Return a digest of all that decides labels."""
+        return sha256_of(self._arrays() + self.preprocess.model_dump_json().encode())[:32]
+
+    def _arrays(self) -> bytes:
+        unknown = np.full(np.shape(self.axes["energy"]), np.nan)
+        known = {name: unknown if values is None else values for name, values in self.axes.items()}
+        axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in known.items()}
+        pca = pack_projection(self.mean, self.components, self.softening)
+        return pack_arrays(axes | self.network.to_arrays() | pca | self.classes.to_arrays())
+
+    def save(self, directory: str | Path) -> None:
+        """Write ``arrays.npz`` and ``model.json``; the latter, with the other's checksum, comes last."""
+        directory = local_path(directory, "directory")
+        content = self._arrays()
+        write_bytes(directory / ARRAYS, content)
+        description = {
+            "format": FORMAT,
+            "arrays_sha256": sha256_of(content),
+            "preprocess": self.preprocess.model_dump(mode="json"),
+            "names": self.names,
+        }
+        write_json(directory / DESCRIPTION, description | self.info)
+
+    @staticmethod
+    def load(directory: str | Path) -> Model:
+        """Read a model.
+
+        Raises
+        ------
+        PadflowError
+            Where a file is missing, altered, or of another format; nothing in it is ever run.
+        """
+        directory = local_path(directory, "directory")
+        description = read_description(directory / DESCRIPTION)
+        names = tuple(description.pop("names"))
+        preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
+        arrays = _read_arrays(directory, sha256=description.pop("arrays_sha256"))
+        description.pop("format")
+        mean, components, softening = unpack_projection(arrays)
+        model = Model(
+            preprocess,
+            {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+            Network.from_arrays(arrays),
+            mean,
+            components,
+            Classes.from_arrays(arrays),
+            description,
+            softening=softening,
+            names=names,
+        )
+        model._check_features(directory)
+        return model
+
+    def _check_features(self, directory: Path) -> None:
+        """Refuse a model whose preprocessing does not make what its network takes."""
+        try:
+            made = self.encoder().preprocessor.features
+        except ConfigError as error:
+            raise PadflowError(f"{directory} cannot be used: {error} {AGAIN}") from None
+        if made != self.network.features:
+            raise PadflowError(
+                f"{directory} is not whole: its preprocess section makes {made} features of a record, but w_encode of "
+                f"{ARRAYS} takes {self.network.features}. {AGAIN}"
+            )
+
+
+def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a model, checked."""
+    path = directory / ARRAYS
+    try:
+        content = read_bounded(path)
+        if sha256_of(content) != sha256:
+            raise PadflowError(f"{path} was altered: its checksum is not that of {DESCRIPTION}. {AGAIN}")
+        return checked_arrays(content, OF_MODEL)
+    except FileNotFoundError:
+        raise PadflowError(f"{directory} is not a whole model: {ARRAYS} is missing. {AGAIN}") from None
+    except ValueError as error:
+        raise PadflowError(f"{path} cannot be read: {error} {AGAIN}") from None
+
+
+def class_flags(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the attributes by which a variable of class numbers names its classes (CF flags)."""
+    return {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
+
+
+def _listed(values: np.ndarray) -> str:
+    return json.dumps([float(f"{v:.4g}") for v in values.ravel()])

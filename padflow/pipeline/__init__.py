@@ -1,0 +1,1 @@
+"""A run: its directory, stages and passes over parts."""

@@ -1,0 +1,166 @@
+"""What a run needs in memory and on disk, and the refusal of one that cannot fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dask.utils import format_bytes
+
+from padflow.archive.plan import GroupPlan
+from padflow.config.cluster import WORKER_BASE_BYTES
+from padflow.errors import PadflowError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run will need, before any of it begins.
+
+    Parameters
+    ----------
+    records, files, parts, tasks : int
+    archive_bytes, results_bytes : int
+        Upper bounds on disk: what the arrays take without compression.
+    part_bytes : int
+        One part's flux in memory.
+    worker_bytes : int
+        Peak memory of a worker process.
+    driver_bytes : int
+        Peak memory of the driver, which holds the rows that are trained on.
+    """
+
+    records: int
+    files: int
+    parts: int
+    tasks: int
+    archive_bytes: int
+    results_bytes: int
+    part_bytes: int
+    worker_bytes: int
+    driver_bytes: int
+
+
+DRIVER_BASE_BYTES = 900 << 20
+"""The driver with TensorFlow loaded and the scheduler running; measured likewise."""
+
+
+PART_COPIES = 6
+"""Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
+
+
+SCORE_COPIES = 2
+"""Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
+
+
+REPORT_BYTES = 16 << 20
+"""Disk for all that does not grow with the archive: model, summary, figures, page and receipts; 5 MB were measured."""
+
+
+PASSES = 5
+"""Passes over parts in a run: ingest, moments, scores, labels, summary."""
+
+
+def estimate(
+    groups: list[GroupPlan],
+    *,
+    bins: int,
+    ephemeris_values: int,
+    components: int,
+    train_rows: int,
+    sampled_scores: int,
+    workers: int,
+) -> Budget:
+    """Estimate what a run over the planned groups takes.
+
+    Parameters
+    ----------
+    bins : int
+        Pitch angles times energies of a record.
+    ephemeris_values : int
+        float32 values beside the flux of a record.
+    components : int
+        Length of a score.
+    train_rows : int
+        Rows of features that training holds in memory.
+    sampled_scores : int
+        Scores that mean shift and the start of k-means hold in the driver.
+    workers : int
+        They share the scores of all records while k-means iterates.
+    """
+    records = sum(group.rows for group in groups)
+    parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
+    largest = max((min(group.rows, group.rows_per_part) for group in groups), default=0)
+    part_bytes = largest * bins * 4
+    score_bytes = records * components * 8
+    return Budget(
+        records=records,
+        files=sum(len({s.path for day in group.days for s in day.sources}) for group in groups),
+        parts=parts,
+        tasks=parts * PASSES,
+        archive_bytes=records * (4 * (bins + ephemeris_values) + 8),
+        results_bytes=records * (8 + 2 + 1 + 4 * (components + 3)),
+        part_bytes=part_bytes,
+        worker_bytes=WORKER_BASE_BYTES + max(PART_COPIES * part_bytes, SCORE_COPIES * score_bytes // workers),
+        driver_bytes=DRIVER_BASE_BYTES + max(3 * train_rows * bins * 4, 4 * sampled_scores * components * 8),
+    )
+
+
+def disk_bytes_left(budget: Budget, *, compression: float, ingested: int, labelled: int) -> int:
+    """Return how much more a run will write at most, after some of its records are ingested and labelled.
+
+    Parameters
+    ----------
+    compression : float
+        How many times smaller the archive is expected to be on disk.
+    ingested, labelled : int
+        Records in parts that are done.
+    """
+    to_ingest = max(0, budget.records - ingested) / budget.records
+    to_label = max(0, budget.records - labelled) / budget.records
+    return int(to_ingest * budget.archive_bytes / compression + to_label * budget.results_bytes) + REPORT_BYTES
+
+
+def check_budget(
+    budget: Budget,
+    *,
+    memory_limit: int,
+    machine_bytes: int,
+    free_disk_bytes: int,
+    needed_disk_bytes: int,
+    workdir: Path,
+) -> None:
+    """Refuse a run that cannot fit.
+
+    Parameters
+    ----------
+    machine_bytes : int
+        Memory of the machine the driver runs on.
+    needed_disk_bytes : int
+        What the run will write still (`disk_bytes_left`).
+
+    Raises
+    ------
+    PadflowError
+        Names what does not fit, the need and what to change.
+    """
+    if not budget.records:
+        raise PadflowError("No file holds a record that can be used.")
+    usable = int(0.9 * memory_limit)
+    if budget.worker_bytes > usable:
+        raise PadflowError(
+            f"A worker would need {budget.worker_bytes / 2**30:.2f} GiB, which is more than 90 % of "
+            f"cluster.memory_limit ({memory_limit / 2**30:.2f} GiB). Raise it, or lower archive.rows_per_part "
+            f"(one part's flux takes {budget.part_bytes / 2**20:.0f} MiB), or use more cluster.workers: they share the "
+            "scores of all records."
+        )
+    if budget.driver_bytes > machine_bytes:
+        raise PadflowError(
+            f"The driver would need {budget.driver_bytes / 2**30:.2f} GiB, but this machine has "
+            f"{machine_bytes / 2**30:.2f} GiB. Lower train.max_rows, mean_shift.samples or mean_shift.repeats."
+        )
+    if needed_disk_bytes > free_disk_bytes:
+        raise PadflowError(
+            f"The run needs about {format_bytes(needed_disk_bytes)} more on disk, but {workdir} has "
+            f"{format_bytes(free_disk_bytes)} free. Free some, choose another --workdir, or a shorter archive.start "
+            "to archive.end."
+        )

@@ -1,0 +1,213 @@
+"""One writer at a time: a lock file in the run directory that says who holds it, and shows that they live."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from padflow.errors import PadflowError
+from padflow.startup import hold
+from padflow.store.durable import explained, naming
+
+LOCK = ".lock"
+
+
+BEAT_SECONDS = 10
+
+
+STALE_SECONDS = 120
+"""Without a beat for this long a holder on another machine is taken for dead; shared folders may lag."""
+
+
+SAME_START_SECONDS = 2
+"""How far the start of one process may seem to move: the system's clock is set now and then."""
+
+
+WAKE = signal.SIGURG
+"""What a holder sends itself when the lock is lost: SIGINT is ignored by what a shell script starts with ``&``."""
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of a run directory; to be called by the main thread.
+
+    Raises
+    ------
+    PadflowError
+        Where somebody holds it, or has taken it over because this process seemed dead; names the machine and process.
+    ValueError
+        In another thread, which no signal can interrupt.
+    """
+    hold()
+    done, lost = threading.Event(), threading.Event()
+    with _interrupted(lambda: lost.is_set() and not done.is_set()):
+        path = directory / LOCK
+        mine = _take(path)
+        beating = threading.Thread(target=_beat, args=(path, mine, done, lost), name="padflow-lock", daemon=True)
+        beating.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if lost.is_set():
+                raise PadflowError(
+                    f"{directory} was taken over by {_name(_text(path))} while this process did not run for "
+                    f"{STALE_SECONDS} s or more, or its {LOCK} was removed. What is written is whole."
+                ) from None
+            raise
+        finally:
+            done.set()
+            beating.join()
+            with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+                if _text(path) == mine:
+                    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _interrupted(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let `WAKE` interrupt the main thread as Ctrl-C does, where that is wanted."""
+
+    def interrupt(*_: object) -> None:
+        if wanted():
+            raise KeyboardInterrupt
+
+    before = signal.signal(WAKE, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(WAKE, before)
+
+
+def _take(path: Path) -> str:
+    """Make the lock file and return its content, which no other has."""
+    pid = os.getpid()
+    holder = {"host": socket.gethostname(), "pid": pid, "process": _started(pid), "space": _space()}
+    mine = json.dumps(holder | {"id": uuid.uuid4().hex})
+    with naming(path), _in_turn(path.parent):
+        for _ in range(3):
+            try:
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            except FileExistsError:
+                found = _text(path)
+                if not _is_stale(path, found):
+                    break
+                _remove_stale(path, found)
+                continue
+            try:
+                with os.fdopen(handle, "w") as file:
+                    file.write(mine)
+            except OSError:  # a full disk: an empty lock would be taken for another machine's
+                path.unlink(missing_ok=True)
+                raise
+            return mine
+    raise PadflowError(
+        f"{path.parent} is in use by {_name(_text(path))}. Wait for it to end, or choose another --workdir. If it is "
+        f"dead, this goes away in {STALE_SECONDS} s."
+    )
+
+
+def holder_of(directory: Path) -> dict[str, Any] | None:
+    """Return host and process (``pid``) at work in a run directory; None where nobody is."""
+    path = directory / LOCK
+    text = _text(path)
+    return None if not text or _is_stale(path, text) else _holder(text)
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """Let one process after the other look at the lock file, for two may find the same one stale."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file servers cannot; the beats then find out
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_stale(path: Path, found: str) -> None:
+    """Remove a lock with some content, and no other: somebody may have been quicker to take it over."""
+    aside = path.with_name(f"{LOCK}.{uuid.uuid4().hex}.stale")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    if _text(aside) != found:
+        with suppress(OSError):
+            os.link(aside, path)
+    aside.unlink()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise explained(error, path) from error
+
+
+def _holder(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _name(text: str) -> str:
+    holder = _holder(text)
+    return f"process {holder.get('pid', '(unknown)')} on {holder.get('host', '(unknown)')}"
+
+
+def _is_stale(path: Path, text: str) -> bool:
+    holder = _holder(text)
+    if (holder.get("host"), holder.get("space")) == (socket.gethostname(), _space()):
+        started = _started(int(holder["pid"]))
+        return started is None or abs(started - float(holder["process"])) > SAME_START_SECONDS
+    try:
+        # The time of a file made now: the clock of a file server is not that of this machine.
+        with TemporaryFile(dir=path.parent) as probe:
+            now = os.fstat(probe.fileno()).st_mtime
+        return now - path.stat().st_mtime > STALE_SECONDS
+    except FileNotFoundError:
+        return True
+
+
+def _space() -> str:
+    """Return what numbers of processes are counted in: containers may share the name of their host."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # not on Linux
+        return ""
+
+
+def _started(pid: int) -> float | None:
+    """Return when a process began, which tells it from a later one of the same number; None where it is dead."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def _beat(path: Path, mine: str, done: threading.Event, lost: threading.Event) -> None:
+    while not done.wait(BEAT_SECONDS):
+        with suppress(OSError):  # the next beat may do better
+            # Twice: one who wants to take it over may hold it for a moment, and give it back.
+            if _text(path) != mine and not done.wait(1) and _text(path) != mine:
+                lost.set()
+                signal.pthread_kill(threading.main_thread().ident, WAKE)
+                return
+            os.utime(path)

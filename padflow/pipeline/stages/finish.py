@@ -1,0 +1,166 @@
+"""The last stages: what the classes look like, the model as a bundle, and the report."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from padflow import __version__
+from padflow.autoencoder.network import Network
+from padflow.clustering.classes import Classes
+from padflow.components.projection import unpack_projection
+from padflow.errors import PadflowError
+from padflow.model.model import Model, class_flags
+from padflow.pipeline.directory import FIT, fit_arrays, fitted
+from padflow.pipeline.receipts import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
+from padflow.pipeline.run import Run, run_pass
+from padflow.pipeline.stages.fit import ALL_DIED
+from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.records import Reason
+from padflow.shapes.names import class_names, shape_of_name
+from padflow.store.durable import write_bytes, write_json
+from padflow.store.npz_specs import CLASSES, ENCODER
+from padflow.store.reading import ArchiveReader
+from padflow.store.specs import ARCHIVE, RESULTS
+from padflow.store.writing import set_attributes
+
+
+def finish(run: Run, labelled: list[PartTask]) -> None:
+    """Summarise, save the model, and write the report where anything changed."""
+    from padflow.report.html import write_report
+
+    made_from = [
+        (stage, group, index, content_of(receipt))
+        for stage in ("ingest", "score", "label")
+        for group, index, receipt in receipts(run.directory, stage)
+    ]
+    key = digest(made_from, run.config.digest("kmeans"))
+    shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes, e.origin] for e in run.catalog.files])
+    done = fitted(run, "summary") or {}
+    whole = (run.directory / "summary.nc").is_file() and not any(parts_set_aside(run.directory, "summary"))
+    if done.get("key") != key or not whole:
+        _summarise(run, labelled, key=key)
+        write_json(run.directory / FIT / "summary.json", {"key": key})
+    elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
+        return
+    with run.stage("report", unit="figures") as stage:
+        page = write_report(run.directory, apply=run.workers.map)
+        stage.count(len(list((page.parent / "figures").glob("*.png"))))
+        stage.summary = str(page)
+    write_json(run.directory / FIT / "summary.json", {"key": key, "shown": shown})
+
+
+def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
+    parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
+    sizes = np.sum([part["sizes"] for part in parts], axis=0)
+    if not sizes.sum():
+        raise PadflowError(_nothing_selected(run))
+    centroids = np.sum([part["sums"] for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
+    readers = [ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups]
+    first = min(reader.times(0, 1)[0] for reader in readers)
+    last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
+    edges = tuple(time_edges(first, last).astype(np.int64).tolist())
+    config = run.config
+    function = SummaryPart.of(
+        run.directory,
+        run.config,
+        l_variable=config.preprocess.l_variable,
+        edges_ns=edges,
+        share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),
+        share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
+        centroids=tuple(tuple(row) for row in centroids.tolist()),
+        seed=config.seed,
+    )
+    tasks = [replace(task, key=digest("summary", key)) for task in labelled]
+    died = run_pass(run, "summary", tasks, function)
+    if len(died) == len(tasks):
+        raise PadflowError(ALL_DIED)
+    dataset, metrics, clusters = summarise(
+        run.directory,
+        [task for task in tasks if task not in died],
+        axes=readers[0].axes,
+        edges_ns=edges,
+        silhouette_samples=config.kmeans.silhouette_samples,
+        seed=config.seed,
+    )
+    content = dataset.to_netcdf(engine="h5netcdf")
+    write_bytes(run.directory / "summary.nc", bytes(content))
+    _save_model(run, metrics, clusters)
+    drop_receipts(run.directory, "summary")
+    shutil.rmtree(run.directory / FIT / "summary", ignore_errors=True)
+
+
+def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
+    arrays = fit_arrays(run.directory, ENCODER)
+    fixed = _fixed_at_the_fit(run, clusters)
+    names = tuple(fixed["names"])
+    info = {
+        "padflow": __version__,
+        "instrument": run.instrument.name,
+        "title": run.instrument.title,
+        "training": fitted(run, "train")["info"],
+        "pca": fitted(run, "pca")["info"],
+        **fitted(run, "cluster")["info"],
+        "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
+        "clusters": [
+            {"cluster": c["cluster"], "name": name, "shape": shape_of_name(name)} | c
+            for c, name in zip(clusters, names, strict=True)
+        ],
+        "fitted_to": fixed["fitted_to"],
+        "settings": fixed["settings"],
+    }
+    mean, components, softening = unpack_projection(arrays)
+    model = Model(
+        run.config.preprocess,
+        {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+        Network.from_arrays(arrays),
+        mean,
+        components,
+        Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
+        info,
+        softening=softening,
+        names=names,
+    )
+    model.save(run.directory / "model")
+    for group in run.groups:
+        set_attributes(run.directory / RESULTS, f"{group.group}/cluster", class_flags(names))
+
+
+def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the names of the classes, and what they were fitted to and with: what the first summary after the fit saw.
+
+    Later ones leave all of it as it is, whatever the classes look like in an archive that has grown.
+    """
+    found = fitted(run, "fixed")
+    if found is None:
+        found = {
+            "names": class_names(cluster["shapes"] for cluster in clusters),
+            "fitted_to": {
+                g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
+            },
+            "settings": run.config.fit_settings(),
+        }
+        write_json(run.directory / FIT / "fixed.json", found)
+        found = fitted(run, "fixed")  # as a later summary reads it
+    return found
+
+
+def _nothing_selected(run: Run) -> str:
+    reasons = reasons_of(run)
+    words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
+    return (
+        f"All {sum(g.rows for g in run.groups):,} records were left out: {words}. Widen the preprocess section of the "
+        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
+    )
+
+
+def reasons_of(run: Run) -> dict[str, int]:
+    """Return how many records have no class, by the name of the reason."""
+    total: Counter[int] = Counter()
+    for _, _, receipt in receipts(run.directory, "score"):
+        total.update({int(code): count for code, count in receipt["reasons"].items()})
+    return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}

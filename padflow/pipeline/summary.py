@@ -1,0 +1,275 @@
+"""What the classes look like: mean distributions, quartiles, sizes, where and when they occur, and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from padflow.clustering.metrics import ClusterStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
+from padflow.pipeline.directory import FIT, read_left
+from padflow.pipeline.passes import Pass
+from padflow.pipeline.receipts import PartTask
+from padflow.records import Reason, uniform_hash
+from padflow.shapes.means import MIN_RECORDS, mean_ratio, shape_ratio, standard_error, sum_shapes
+from padflow.shapes.names import main_shape, shapes_of_classes
+from padflow.store.durable import sha256_of, write_bytes
+from padflow.store.npz import pack_arrays
+from padflow.store.npz_specs import OF_SUMMARY
+
+QUANTILES = (0.25, 0.5, 0.75)
+
+
+L_EDGES = np.arange(1.0, 8.01, 0.25)
+
+
+MLT_EDGES = np.arange(0.0, 24.01, 1.0)
+
+
+SHAPE_SAMPLES = 2000
+"""Records of each class that quartiles are computed from."""
+
+
+SCORE_SAMPLES = 20_000
+"""Scores shown as points, and the silhouette's."""
+
+
+LONGEST_TIME_AXIS, SHORTEST_TIME_BIN = 60, np.timedelta64(12, "h")
+
+
+def time_edges(first: np.datetime64, last: np.datetime64) -> np.ndarray:
+    """Return edges of at most `LONGEST_TIME_AXIS` equal bins from a whole day to a whole day, or of 12 h."""
+    start = first.astype("datetime64[D]").astype("datetime64[ns]")
+    span = last.astype("datetime64[D]") + np.timedelta64(1, "D") - start
+    second = np.timedelta64(1, "s")  # whole seconds, for every reader of NetCDF decodes these
+    width = max(np.ceil(span / LONGEST_TIME_AXIS / second).astype(int) * second, SHORTEST_TIME_BIN)
+    width = width.astype("timedelta64[ns]")
+    return start + np.arange(int(np.ceil(span / width)) + 1) * width
+
+
+@dataclass(frozen=True)
+class SummaryPart(Pass):
+    """Sums over one part for the summary; left as a file of the ``fit`` folder.
+
+    Parameters
+    ----------
+    l_variable : str
+        Which L the occurrence is counted by.
+    edges_ns : tuple of int
+        Time edges.
+    share_shapes : tuple of float
+        By class, share of its records that quartiles are computed from.
+    share_scores : float
+        Share of the labelled records whose scores are kept.
+    centroids : tuple of tuple of float
+        Mean score of each class.
+    seed : int
+    """
+
+    l_variable: str
+    edges_ns: tuple[int, ...]
+    share_shapes: tuple[float, ...]
+    share_scores: float
+    centroids: tuple[tuple[float, ...], ...]
+    seed: int
+
+    def __call__(self, task: PartTask) -> dict[str, Any]:
+        """Return ``{"files": ...}``."""
+        results, reader = self.results(task.group), self.reader(task.group)
+        cluster = results.read("cluster", task.start, task.stop)
+        score = results.read("score", task.start, task.stop)
+        reason = results.read("reason", task.start, task.stop)
+        records = reader.read(task.start, task.stop, ephemeris=(self.l_variable, "MLT"))
+        k = len(self.centroids)
+        arrays = self._shapes(task, records.flux, cluster, reader.axes["counts_per_flux"])
+        statistics = ClusterStatistics.of(score, cluster, k, centroids=np.array(self.centroids))
+        arrays |= {
+            "n": statistics.n,
+            "mean": statistics.mean,
+            "scatter": statistics.scatter,
+            "distance": statistics.distance,
+            "unlabelled": np.bincount(reason[cluster < 0], minlength=len(Reason) - 1),
+        }
+        arrays |= self._occurrence(records.time, records.ephemeris, cluster, k)
+        rows = np.arange(task.start, task.stop, dtype=np.uint64)
+        kept = (uniform_hash(self.seed, f"{task.group} scores", rows) < self.share_scores) & (cluster >= 0)
+        arrays |= {"sample_score": score[kept], "sample_cluster": cluster[kept]}
+        content = pack_arrays(arrays)
+        name = summary_file(task)
+        write_bytes(Path(self.run_dir) / name, content)
+        return {"files": {name: [len(content), sha256_of(content)]}}
+
+    def _shapes(
+        self, task: PartTask, flux: np.ndarray, cluster: np.ndarray, counts_per_flux: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Sum what mean shapes are made of, and draw the records that quartiles are made of."""
+        rows = np.arange(task.start, task.stop, dtype=np.uint64)
+        share = np.append(self.share_shapes, 0.0)[cluster]
+        sampled = uniform_hash(self.seed, f"{task.group} shapes", rows) < share
+        sums = sum_shapes(flux, cluster, len(self.centroids), counts_per_flux=counts_per_flux)
+        sample = shape_ratio(flux[sampled], counts_per_flux)
+        return sums | {"shape_sample": sample, "shape_cluster": cluster[sampled]}
+
+    def _occurrence(
+        self, time: np.ndarray, ephemeris: dict[str, np.ndarray], cluster: np.ndarray, k: int
+    ) -> dict[str, np.ndarray]:
+        l_value = ephemeris.get(self.l_variable)
+        if l_value is None:
+            return {}
+        edges = np.array(self.edges_ns)
+        known = (cluster >= 0) & np.isfinite(l_value)
+        classes = np.arange(k + 1) - 0.5
+        ns = time.astype(np.int64)
+        # Times as fractions of bins: nanoseconds since 1970 have more digits than float64 holds.
+        place = (ns - edges[0]) / (edges[1] - edges[0])
+        bins = [classes, L_EDGES, np.arange(len(edges))]
+        out = {"occurrence": _counts([cluster[known], l_value[known], place[known]], bins)}
+        if "MLT" in ephemeris:
+            mlt = ephemeris["MLT"] % 24
+            known &= np.isfinite(mlt)
+            out["occurrence_mlt"] = _counts([cluster[known], l_value[known], mlt[known]], [classes, L_EDGES, MLT_EDGES])
+        return out
+
+
+def _counts(values: list[np.ndarray], edges: list[np.ndarray]) -> np.ndarray:
+    return np.histogramdd(np.column_stack(values).astype("f8"), edges)[0].astype(np.int64)
+
+
+def summary_file(task: PartTask) -> str:
+    """Return where a part's sums lie, relative to the run directory."""
+    return f"{FIT}/summary/{task.group}-{task.index:06d}.npz"
+
+
+def summarise(
+    run_dir: Path,
+    tasks: list[PartTask],
+    *,
+    axes: dict[str, np.ndarray],
+    edges_ns: tuple[int, ...],
+    silhouette_samples: int,
+    seed: int,
+) -> tuple[xr.Dataset, dict[str, float], list[dict[str, Any]]]:
+    """Merge the sums of all parts, in their order.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``summary.nc``: what the report draws.
+    dict of str to float
+        Cluster metrics over all labelled records; the silhouette on a sample.
+    list of dict
+        For each class its records, its share, what its mean distribution looks like, and that at each energy.
+    """
+    groups = sorted({task.group for task in tasks})
+    totals: dict[str, np.ndarray] = {}
+    by_group: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
+    samples: dict[str, list[np.ndarray]] = {}
+    statistics: ClusterStatistics | None = None
+    for task in tasks:
+        arrays = read_left(run_dir / summary_file(task), OF_SUMMARY, stage="report")
+        part = ClusterStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
+        statistics = part if statistics is None else statistics.merge(part)
+        for name in ("n", "unlabelled"):
+            _add(by_group[task.group], name, arrays[name])
+        for name, values in arrays.items():
+            if name.startswith(("ratio_", "flux_", "occurrence")):
+                _add(totals, name, values)
+            elif name.startswith(("sample_", "shape_")):
+                samples.setdefault(name, []).append(values)
+    drawn = {name: np.concatenate(pieces) for name, pieces in samples.items()}
+    metrics = {
+        "inertia": inertia(statistics),
+        "calinski_harabasz": calinski_harabasz(statistics),
+        "davies_bouldin": davies_bouldin(statistics),
+    }
+    if silhouette_samples:
+        metrics["silhouette"] = silhouette(
+            drawn["sample_score"], drawn["sample_cluster"], samples=silhouette_samples, seed=seed
+        )
+    dataset = _dataset(totals, by_group, drawn, axes=axes, edges_ns=edges_ns)
+    return dataset, metrics, _describe(dataset, statistics.n)
+
+
+def _add(totals: dict[str, np.ndarray], name: str, values: np.ndarray) -> None:
+    totals[name] = totals[name] + values if name in totals else values
+
+
+def _dataset(
+    totals: dict[str, np.ndarray],
+    by_group: dict[str, dict[str, np.ndarray]],
+    drawn: dict[str, np.ndarray],
+    *,
+    axes: dict[str, np.ndarray],
+    edges_ns: tuple[int, ...],
+) -> xr.Dataset:
+    k = len(totals["ratio_n"])
+    reasons = [reason for reason in Reason if reason >= 0]
+    bins = ("cluster", "pitch_angle", "energy")
+    few, ratio = totals["ratio_n"] < MIN_RECORDS, mean_ratio(totals)
+    error = standard_error(*(totals[f"ratio_{name}"] for name in ("sum", "squares", "n")))
+    quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_cluster"], k))
+    flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
+    dataset = xr.Dataset(
+        {
+            "pad_mean": (bins, ratio, {"long_name": "flux over its pitch-angle average", "units": "1"}),
+            "pad_error": (
+                bins,
+                np.where(few, np.nan, error),
+                {"long_name": "standard error of pad_mean", "units": "1"},
+            ),
+            "pad_quantile": (("quantile", *bins), quantiles, {"units": "1"}),
+            "flux_mean": (bins, flux, {"units": "cm-2 s-1 sr-1 MeV-1"}),
+            "records": (("spacecraft", "cluster"), np.stack([g["n"] for g in by_group.values()])),
+            "unlabelled": (
+                ("spacecraft", "reason"),
+                np.stack([g["unlabelled"] for g in by_group.values()]),
+                {
+                    "flag_values": np.array([int(r) for r in reasons], "i1"),
+                    "flag_meanings": " ".join(r.name.lower() for r in reasons),
+                },
+            ),
+            "sample_score": (("sample", "component"), drawn["sample_score"]),
+            "sample_cluster": (("sample",), drawn["sample_cluster"]),
+        },
+        coords={
+            "cluster": np.arange(k),
+            "pitch_angle": ("pitch_angle", axes["pitch_angle"], {"units": "degree"}),
+            "energy": ("energy", axes["energy"], {"units": "MeV"}),
+            "quantile": list(QUANTILES),
+            "spacecraft": list(by_group),
+            "reason": [int(r) for r in reasons],
+        },
+    )
+    if "occurrence" in totals:
+        dataset["occurrence"] = (("cluster", "l_bin", "time_bin"), totals["occurrence"])
+        dataset["l_edges"] = (("l_edge",), L_EDGES)
+        dataset["time_edges"] = (("time_edge",), np.array(edges_ns).astype("datetime64[ns]"))
+        dataset["time_edges"].encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "i8"}
+    if "occurrence_mlt" in totals:
+        dataset["occurrence_mlt"] = (("cluster", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
+        dataset["mlt_edges"] = (("mlt_edge",), MLT_EDGES, {"units": "h"})
+    return dataset
+
+
+def _quantiles(sample: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
+    out = np.full((len(QUANTILES), k, *sample.shape[1:]), np.nan)
+    for c in range(k):
+        ordered = np.sort(sample[cluster == c], axis=0)  # NaN last
+        number = np.isfinite(ordered).sum(axis=0)
+        for q, quantile in enumerate(QUANTILES):
+            place = np.round(quantile * np.maximum(number - 1, 0)).astype(int)
+            if len(ordered):
+                out[q, c] = np.take_along_axis(ordered, place[None], axis=0)[0]
+    return out
+
+
+def _describe(dataset: xr.Dataset, sizes: np.ndarray) -> list[dict[str, Any]]:
+    shapes = shapes_of_classes(dataset["pitch_angle"].values, dataset["pad_mean"].values)
+    total = max(1, int(sizes.sum()))
+    return [
+        {"cluster": c, "records": size, "share": size / total, "looks": main_shape(shapes[c]), "shapes": shapes[c]}
+        for c, size in enumerate(sizes.tolist())
+    ]

@@ -1,0 +1,170 @@
+"""Look at a run directory without changing it: how far it is, and whether all of it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from padflow.archive.plan import GroupPlan
+from padflow.archive.scan import instrument_digest
+from padflow.config.sections import Config
+from padflow.errors import PadflowError
+from padflow.instruments.instrument import load_instrument
+from padflow.model.model import Model
+from padflow.pipeline.directory import CATALOG, FIT, _catalog, _groups, run_config
+from padflow.pipeline.held import held_records
+from padflow.pipeline.passes import labels_reason_agree
+from padflow.pipeline.receipts import broken_files, parts_set_aside, receipt_path, receipts
+from padflow.pipeline.tasks import UNKNOWN, label_tasks, score_tasks
+from padflow.store.durable import read_json
+from padflow.store.reading import DAMAGES, ArchiveReader, ResultsReader
+from padflow.store.specs import ARCHIVE, RESULTS
+
+PART_STAGES = ("ingest", "score", "label")
+
+
+FITS = ("train", "pca", "cluster")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found.
+
+    Parameters
+    ----------
+    records, labelled, parts : int
+        Counted anew.
+    problems : list of str
+        One sentence for each thing that is not as it should be.
+    broken : list of (stage, group, index)
+        Parts with a problem.
+    """
+
+    records: int
+    labelled: int
+    parts: int
+    problems: list[str]
+    broken: list[tuple[str, str, int]]
+
+
+def repair(directory: Path, broken: list[tuple[str, str, int]]) -> None:
+    """Forget that broken parts were done, so that the next run does them again, and no others.
+
+    What the archive is to hold is kept in the catalogue: these parts tell it no more.
+    """
+    catalog = replace(_catalog(directory), kept=held_records(directory, run_config(directory)))
+    catalog.save(directory / CATALOG)
+    for stage, group, index in broken:
+        receipt_path(directory, stage, group, index).unlink(missing_ok=True)
+
+
+def verify(directory: Path) -> Verdict:
+    """Recount a run against its catalogue, and check every part's files against their checksums.
+
+    Records are counted in the arrays, not in receipts: once each, in time order, with a class or a reason.
+    """
+    config = run_config(directory)
+    catalog = _catalog(directory)
+    instrument = load_instrument(config.archive.instrument)
+    groups = _groups(config, catalog)
+    labelling = any(True for _ in receipts(directory, "label"))
+    problems: list[str] = []
+    broken: list[tuple[str, str, int]] = []
+    records = labelled = parts = 0
+    for plan in groups:
+        keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
+        whole = set(keys)
+        for stage in PART_STAGES:
+            found = {index: receipt for _, index, receipt in receipts(directory, stage, plan.group)}
+            for index, key in keys.items():
+                if index not in found and stage != "ingest" and not labelling:
+                    continue  # it is not its turn yet
+                said = list(_part_problems(directory, stage, key if stage == "ingest" else None, found.get(index)))
+                problems += [f"{stage}, {plan.group} part {index}: {problem}" for problem in said]
+                if said:
+                    whole.discard(index)
+                    broken.append((stage, plan.group, index))
+        parts += len(keys)
+        try:
+            reader = ArchiveReader(directory / ARCHIVE, plan.group)
+            problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
+            if reader.rows != plan.rows:
+                problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
+        except (OSError, *DAMAGES):  # of parts that are not there it was said above; the next run mends the rest
+            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
+            continue
+        last = np.datetime64("NaT", "ns")
+        for span in plan.parts():
+            if span.index not in whole:
+                last = np.datetime64("NaT", "ns")
+                continue
+            time = reader.times(span.start, span.stop)
+            steps = np.diff(np.concatenate([[last] if not np.isnat(last) else time[:0], time]))
+            if np.isnat(time).any() or (steps <= np.timedelta64(0, "ns")).any():
+                broken.append(("ingest", plan.group, span.index))
+                problems.append(f"ingest, {plan.group} part {span.index}: times do not ascend")
+            last = time[-1]
+            records += len(time)
+            if labelling:
+                said, count = _label_problems(directory, plan.group, span.start, span.stop, time)
+                broken += [(stage, plan.group, span.index) for stage in ("score", "label") if said]
+                problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
+                labelled += count
+    if labelling:
+        problems += _model_problems(directory, config, groups)
+    return Verdict(records, labelled, parts, problems, broken)
+
+
+def _axes_problems(group: str, found: dict[str, np.ndarray], expected: dict[str, list[float]]) -> Iterator[str]:
+    for name, values in expected.items():
+        if not np.array_equal(found[name], values):
+            yield f"{group}: the archive's {name} axis is not that of the files"
+
+
+def _model_problems(directory: Path, config: Config, groups: list[GroupPlan]) -> Iterator[str]:
+    try:
+        Model.load(directory / "model")
+    except PadflowError as error:
+        yield str(error)
+    keys = {name: (read_json(directory / FIT / f"{name}.json") or {}).get("key") for name in FITS}
+    scored = score_tasks(directory, groups, config, components=keys["pca"])
+    labelled = label_tasks(directory, scored, classes=keys["cluster"])
+    aside = {(stage, part.name): why for stage, part, why in parts_set_aside(directory)}
+    for stage, tasks, made in (
+        ("score", scored, "with other components or from another archive"),
+        ("label", labelled, "with another model or other scores"),
+    ):
+        found = {(group, index): receipt.get("key") for group, index, receipt in receipts(directory, stage)}
+        for task in tasks:
+            key = found.get((task.group, task.index))
+            if (stage, task.name) in aside:
+                yield f"{stage}, {task.group} part {task.index}: was set aside: {aside[stage, task.name]}"
+            elif key is not None and task.key not in (UNKNOWN, key):  # what is missing has been named
+                yield f"{stage}, {task.group} part {task.index}: was made {made}"
+
+
+def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:
+    if receipt is None:
+        yield "there is no receipt; it was not done, or not to the end"
+        return
+    if key is not None and receipt.get("key") != key:
+        yield "was made from other files than the catalogue names"
+    yield from broken_files(directory, receipt)
+
+
+def _label_problems(directory: Path, group: str, start: int, stop: int, time: np.ndarray) -> tuple[list[str], int]:
+    try:
+        results = ResultsReader(directory / RESULTS, group)
+        cluster, reason, found = (results.read(name, start, stop) for name in ("cluster", "reason", "time"))
+    except (OSError, PadflowError, *DAMAGES):
+        return ["its arrays are not whole"], 0
+    problems = []
+    if not np.array_equal(found, time.astype(np.int64)):
+        problems.append("its times are not those of the archive")
+    wrong = int((~labels_reason_agree(cluster, reason)).sum())
+    if wrong:
+        problems.append(f"{wrong} records have neither a class nor a reason, or both")
+    return problems, int((cluster >= 0).sum())

@@ -1,0 +1,1 @@
+"""Shapes of pitch-angle distributions: their names, and mean shapes of classes."""

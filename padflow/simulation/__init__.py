@@ -1,0 +1,1 @@
+"""An archive of REPT-like files with known populations."""

@@ -1,0 +1,190 @@
+"""What the arrays of a model and of a fit are: dimensions, kind, finite or not. The one place that checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from padflow.store.npz import read_bounded, unpack_arrays
+
+NETWORK, ENCODER, CLASSES = "network.npz", "encoder.npz", "classes.npz"
+
+
+SIZES = (4, 8)
+"""Bytes of a floating-point number; of integers there may be fewer."""
+
+
+MOST_CLASSES = 1000
+"""Labels are 16 bits wide, and nobody looks at as many (chosen)."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One array.
+
+    Parameters
+    ----------
+    dims : str
+        Names of its dimensions, separated by spaces; one name stands for one size in all arrays of a file.
+    kind : {"number", "integer"}
+    finite : bool
+        Whether NaN and infinity are refused.
+    optional : bool
+        Whether it may be absent.
+    """
+
+    dims: str
+    kind: str = "number"
+    finite: bool = True
+    optional: bool = False
+
+
+_BIN = "cluster pitch_angle energy"
+
+
+_OF_AXES = {
+    "axis_pitch_angle": Spec("pitch_angle"),
+    "axis_energy": Spec("energy"),
+    "axis_counts_per_flux": Spec("energy", finite=False),
+}
+
+
+OF_NETWORK = {
+    "w_encode": Spec("feature code"),
+    "b_encode": Spec("code"),
+    "w_decode": Spec("code feature"),
+    "b_decode": Spec("feature"),
+}
+
+
+_OF_PROJECTION = {
+    "pca_mean": Spec("code"),
+    "pca_components": Spec("component code"),
+    "pca_softening": Spec(""),
+}
+
+
+_OF_CLASSES = {
+    "centres": Spec("cluster component"),
+    "ward_sample": Spec("sample component", optional=True),
+    "ward_label": Spec("sample", "integer", optional=True),
+    "mixture_whitening": Spec("cluster component component", optional=True),
+    "mixture_penalty": Spec("cluster", optional=True),
+}
+
+
+_TOGETHER = (("ward_sample", "ward_label"), ("mixture_whitening", "mixture_penalty"))
+
+
+OF_MODEL = _OF_AXES | OF_NETWORK | _OF_PROJECTION | _OF_CLASSES
+
+
+OF_FIT = {
+    NETWORK: _OF_AXES | OF_NETWORK,
+    ENCODER: _OF_AXES | OF_NETWORK | _OF_PROJECTION,
+    CLASSES: _OF_CLASSES | {"modes": Spec("mode component", optional=True)},
+}
+"""By name of the file in the ``fit`` folder."""
+
+
+OF_MOMENTS = {
+    "n": Spec("", "integer"),
+    "mean": Spec("code"),
+    "scatter": Spec("code code"),
+    "differences": Spec("pair code"),
+}
+
+
+OF_SUMMARY = {
+    "n": Spec("cluster", "integer"),
+    "mean": Spec("cluster component"),
+    "scatter": Spec("cluster"),
+    "distance": Spec("cluster"),
+    "unlabelled": Spec("reason", "integer"),
+    "flux_sum": Spec(_BIN, finite=False),
+    "flux_n": Spec(_BIN),
+    "ratio_sum": Spec(_BIN, finite=False),
+    "ratio_squares": Spec(_BIN, finite=False),
+    "ratio_n": Spec(_BIN),
+    "shape_sample": Spec("drawn pitch_angle energy", finite=False),
+    "shape_cluster": Spec("drawn", "integer"),
+    "sample_score": Spec("sample component"),
+    "sample_cluster": Spec("sample", "integer"),
+    "occurrence": Spec("cluster l_bin time_bin", "integer", optional=True),
+    "occurrence_mlt": Spec("cluster l_bin mlt_bin", "integer", optional=True),
+}
+
+
+def read_arrays(path: Path, specs: Mapping[str, Spec]) -> dict[str, np.ndarray]:
+    """Return the arrays of a file, checked.
+
+    Raises
+    ------
+    ValueError
+        Says what is wrong with the file or the array, which it names.
+    """
+    return checked_arrays(read_bounded(path), specs)
+
+
+def checked_arrays(content: bytes, specs: Mapping[str, Spec]) -> dict[str, np.ndarray]:
+    """Return the arrays in the bytes of an ``.npz`` file, checked.
+
+    Raises
+    ------
+    ValueError
+        As `read_arrays`.
+    """
+    arrays = unpack_arrays(content)
+    check_arrays(arrays, specs)
+    return arrays
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec]) -> None:
+    """Refuse arrays that are not what the specs say.
+
+    Raises
+    ------
+    ValueError
+        Names the array.
+    """
+    sizes: dict[str, int] = {}
+    for name, spec in specs.items():
+        if name in arrays:
+            _check_array(name, arrays[name], spec, sizes)
+        elif not spec.optional:
+            raise ValueError(f"It lacks the array {name}.")
+    _check_classes(arrays, sizes)
+
+
+def _check_array(name: str, array: np.ndarray, spec: Spec, sizes: dict[str, int]) -> None:
+    dims = spec.dims.split()
+    if array.ndim == len(dims):
+        for dim, size in zip(dims, array.shape, strict=True):
+            sizes.setdefault(dim, size)
+    expected = tuple(sizes.get(dim) for dim in dims)
+    if array.shape != expected:
+        words = ", ".join(dim if size is None else f"{size} {dim}" for dim, size in zip(dims, expected, strict=True))
+        raise ValueError(f"{name} in it has the shape {array.shape}; ({words}) was expected.")
+    integer, floating = array.dtype.kind in "iu", array.dtype.kind == "f" and array.dtype.itemsize in SIZES
+    if not integer and (spec.kind == "integer" or not floating):
+        raise ValueError(f"{name} in it is of type {array.dtype}; {spec.kind}s were expected.")
+    if spec.finite and not np.isfinite(array).all():
+        raise ValueError(f"{name} in it holds NaN or infinity.")
+
+
+def _check_classes(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> None:
+    for one, other in _TOGETHER:
+        if (one in arrays) != (other in arrays):
+            raise ValueError(f"It lacks the array {other if one in arrays else one}.")
+    for dim in ("feature", "code", "component", "cluster", "pitch_angle", "energy"):
+        if sizes.get(dim) == 0:
+            raise ValueError(f"Its arrays have no {dim}.")
+    if sizes.get("cluster", 0) > MOST_CLASSES:
+        raise ValueError(f"It has {sizes['cluster']:,} classes, more than {MOST_CLASSES:,}.")
+    for name in ("ward_label", "shape_cluster", "sample_cluster"):
+        labels = arrays.get(name)
+        if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < sizes["cluster"]:
+            raise ValueError(f"{name} in it holds numbers of classes that there are not.")

@@ -1,0 +1,161 @@
+"""Open what a run has made, as xarray Datasets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+import zarr
+from dask.base import tokenize
+from xarray.backends import BackendArray
+from xarray.core.indexing import ExplicitIndexer, IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
+
+from padflow.config.local_paths import local_path
+from padflow.errors import PadflowError
+from padflow.store.reading import GroupReader, reading
+from padflow.store.specs import ARCHIVE, RESULTS
+from padflow.store.states import Snapshot
+
+PAUSE_SECONDS = 0.2
+
+
+T = TypeVar("T")
+
+
+def open_archive(
+    path: str | Path, spacecraft: str | None = None, *, chunks: dict[str, int] | None = None
+) -> xr.Dataset:
+    """Open the archive of one spacecraft, lazily.
+
+    Parameters
+    ----------
+    path : path
+        A run directory, or its ``archive.zarr``.
+    spacecraft : str, optional
+        Such as ``rbspa``; needed where there are several.
+    chunks : dict, optional
+        Dask chunks; one part by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``flux`` (time, pitch_angle, energy) float32 in cm-2 s-1 sr-1 MeV-1, NaN where missing; coordinates
+        time (UTC), pitch_angle (deg), energy (MeV) and the ephemeris along time; ``counts_per_flux`` (energy).
+
+    Raises
+    ------
+    PadflowError
+        Where there is no such archive or spacecraft.
+    """
+    return _open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
+
+
+def open_results(
+    path: str | Path, spacecraft: str | None = None, *, chunks: dict[str, int] | None = None
+) -> xr.Dataset:
+    """Open the results of one spacecraft, lazily.
+
+    Parameters
+    ----------
+    path : path
+        A run directory, or its ``results.zarr``.
+    spacecraft, chunks
+        As for `open_archive`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along time: ``cluster`` (-1 where there is none), ``reason`` (`padflow.records.Reason`), ``score``,
+        ``distance``, ``margin`` and ``reconstruction_error``.
+
+    Raises
+    ------
+    PadflowError
+        Where there are no such results or spacecraft.
+    """
+    return _open_group(_store(path, RESULTS), spacecraft, chunks=chunks)
+
+
+def _store(path: str | Path, name: str) -> Path:
+    path = local_path(path, "path")
+    return path if path.suffix == ".zarr" else path / name
+
+
+def _open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
+    """Open one group of a store as a Dataset, the only one where `group` is None, as it is at this moment.
+
+    Raises
+    ------
+    PadflowError
+        Where there is no store or no such group; names those there are.
+    """
+    return _twice(lambda: _open_once(store, group, chunks=chunks))
+
+
+def _twice(look: Callable[[], T]) -> T:
+    """Look, and where that fails once more: file servers now and then refuse what they give a moment later."""
+    try:
+        return look()
+    except (PadflowError, OSError):
+        time.sleep(PAUSE_SECONDS)
+        return look()
+
+
+def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
+    if not (store / "zarr.json").is_file():
+        raise PadflowError(f"There is no Zarr store at {store}. `padflow run` makes it in its --workdir.")
+    snapshot = Snapshot.now(store)
+    with reading(store, "zarr.json"):
+        root = zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
+        names = sorted(root.group_keys() if snapshot.rows is None else snapshot.rows)
+    if group is None and len(names) == 1:
+        group = names[0]
+    if group not in names:
+        raise PadflowError(
+            f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
+        )
+    with reading(store, group):
+        where = root[group]
+        arrays = dict(where.arrays())
+    along_time = {name: array for name, array in arrays.items() if array.metadata.dimension_names[:1] == ("time",)}
+    if snapshot.rows is None:  # arrays that are being resized have the new size one after the other
+        snapshot = replace(snapshot, rows={group: min(array.shape[0] for array in along_time.values())})
+    reader, rows = GroupReader(store, group, snapshot=snapshot), snapshot.rows[group]
+    data = {name: array[...] for name, array in arrays.items() if name not in along_time}
+    for name, array in along_time.items():
+        data[name] = LazilyIndexedArray(_Rows(reader, name, (rows, *array.shape[1:]), array.dtype))
+    variables = {
+        name: xr.Variable(array.metadata.dimension_names, data[name], dict(array.attrs))
+        for name, array in arrays.items()
+    }
+    dataset = xr.decode_cf(xr.Dataset(variables, attrs=dict(where.attrs)))
+    if chunks is None:
+        chunks = {"time": arrays["time"].chunks[0]}
+    return dataset.chunk(chunks, name_prefix="padflow-", token=tokenize(snapshot, group))
+
+
+class _Rows(BackendArray):
+    """An array along time that xarray reads when it is needed."""
+
+    def __init__(self, reader: GroupReader, name: str, shape: tuple[int, ...], dtype: np.dtype):
+        self._reader, self._name = reader, name
+        self.shape, self.dtype = shape, dtype
+
+    def __getitem__(self, key: ExplicitIndexer) -> np.ndarray:
+        return explicit_indexing_adapter(key, self.shape, IndexingSupport.BASIC, self._chosen)
+
+    def _chosen(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        rows = range(self.shape[0])[key[0]]
+        if isinstance(rows, int):
+            return self._read(rows, rows + 1)[0][key[1:]]
+        if not rows:
+            return np.empty((0, *self.shape[1:]), self.dtype)[:, *key[1:]]
+        return self._read(min(rows[0], rows[-1]), max(rows[0], rows[-1]) + 1)[:: rows.step][:, *key[1:]]
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        return _twice(lambda: self._reader.read_array(self._name, start, stop))

@@ -1,0 +1,146 @@
+"""Readers of the archive and of results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from padflow.errors import CannotRead, PadflowError
+from padflow.records import Records
+from padflow.store.shards import read_rows
+from padflow.store.states import Snapshot
+
+DAMAGES = (RuntimeError, ValueError, TypeError, KeyError)
+"""What zarr and its codecs raise for files that are not whole."""
+
+
+@contextmanager
+def reading(store: Path, what: str) -> Iterator[None]:
+    """Say of a file that is not whole what can be done."""
+    try:
+        yield
+    except DAMAGES as error:
+        raise PadflowError(
+            f"{store}/{what} is damaged ({str(error)[:100]}). `padflow verify --repair {store.parent}` finds all that "
+            "is; then run the command again."
+        ) from error
+    except OSError as error:
+        raise CannotRead(
+            f"{store}/{what} cannot be read ({error.strerror or error}). Mend that and run the command again."
+        ) from error
+
+
+class GroupReader:
+    """Reads rows of the arrays of one group of a store; small and cheap to send to a worker."""
+
+    def __init__(self, store: Path, group: str, *, snapshot: Snapshot | None = None):
+        self.store, self.group = Path(store), group
+        self._snapshot = snapshot or Snapshot(self.store)
+
+    def __getstate__(self) -> tuple[Path, str, Snapshot]:
+        return self.store, self.group, self._snapshot
+
+    def __setstate__(self, state: tuple[Path, str, Snapshot]) -> None:
+        self.store, self.group, self._snapshot = state
+
+    @cached_property
+    def _arrays(self) -> zarr.Group:
+        return zarr.open_group(self.store, path=self.group, mode="r", zarr_format=3, use_consolidated=False)
+
+    def read_array(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return rows [start, stop) of an array along time, as far as there are."""
+        with reading(self.store, f"{self.group}/{name}"):
+            array = self._cached(name)
+        start, stop = max(start, 0), min(stop, self._length(array))
+        out = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
+        chunk_rows = array.chunks[0]
+        rows_per_part, chunks = (array.shards[0], array.shards[0] // chunk_rows) if array.shards else (chunk_rows, 0)
+        for index in range(start // rows_per_part, -(-stop // rows_per_part)):
+            first = index * rows_per_part
+            low, high = max(start, first), min(stop, first + rows_per_part)
+            part = out[low - start : high - start]
+            key = array.metadata.encode_chunk_key((index, *(0 for _ in array.shape[1:])))
+            relative = f"{self.group}/{name}/{key}"
+            opened = partial(self._snapshot.open, relative)
+            try:
+                read_rows(self.store / relative, low - first, part, chunk_rows=chunk_rows, chunks=chunks, opened=opened)
+            except FileNotFoundError:
+                part[...] = array.fill_value
+        return out
+
+    def _length(self, array: zarr.Array) -> int:
+        """Return the rows that are to be seen: while a run changes a store, arrays grow before their parts come."""
+        return array.shape[0] if self._snapshot.rows is None else self._snapshot.rows[self.group]
+
+    def _cached(self, name: str) -> zarr.Array:
+        # Opening an array parses its metadata, which costs as much as reading a block of it.
+        cache = self.__dict__.setdefault("_open", {})
+        if name not in cache:
+            self._snapshot.check()
+            cache[name] = self._arrays[name]
+        return cache[name]
+
+
+class ArchiveReader(GroupReader):
+    """Read rows of one group of an archive.
+
+    Parameters
+    ----------
+    store : Path
+        ``archive.zarr``.
+    group : str
+        The spacecraft, such as ``rbspa``.
+    """
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of records."""
+        return self._length(self._cached("time"))
+
+    @cached_property
+    def axes(self) -> dict[str, np.ndarray]:
+        """Arrays ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux``."""
+        return {name: self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")}
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        """Return the times of rows [start, stop) as datetime64[ns]."""
+        first, end, known = self.__dict__.get("_last_times", (0, -1, None))
+        if not first <= start <= stop <= end:
+            first, known = start, self.read_array("time", start, stop).view("datetime64[ns]")
+            self.__dict__["_last_times"] = (start, stop, known)
+        return known[start - first : stop - first]
+
+    def ephemeris(self, name: str, start: int, stop: int) -> np.ndarray | None:
+        """Return an ephemeris variable of rows [start, stop), or None where the archive has none."""
+        there = (self.store / self.group / name / "zarr.json").is_file()
+        return self.read_array(name, start, stop) if there else None
+
+    def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
+        """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
+        found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
+        return Records(
+            self.times(start, stop),
+            self.read_array("flux", start, stop),
+            {name: values for name, values in found.items() if values is not None},
+        )
+
+
+class ResultsReader(GroupReader):
+    """Read rows of the arrays of one group of a results store.
+
+    Parameters
+    ----------
+    store : Path
+        ``results.zarr``.
+    group : str
+        The spacecraft.
+    """
+
+    def read(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return rows [start, stop) of an array."""
+        return self.read_array(name, start, stop)

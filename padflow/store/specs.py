@@ -1,0 +1,130 @@
+"""The arrays of the archive and of the results: names, types, shapes and what CF and a reader need to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from padflow.records import BLOCK_ROWS, Reason
+
+ARCHIVE, RESULTS = "archive.zarr", "results.zarr"
+
+
+NAT = np.iinfo("i8").min
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array along time: what Zarr, CF and a reader need to know of it."""
+
+    name: str
+    dtype: str
+    fill_value: float
+    dims: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def chunks(self, rows_per_part: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of chunks and, for wide arrays that are sampled at random, of shards."""
+        part = (rows_per_part, *self.sizes)
+        return {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
+
+
+TIME = ArraySpec(
+    "time",
+    "i8",
+    NAT,
+    attributes={
+        "units": "nanoseconds since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+        "standard_name": "time",
+        "long_name": "UTC, midpoint of the record",
+    },
+)
+
+
+EPHEMERIS = {
+    "L": {"units": "1", "long_name": "McIlwain L"},
+    "L_star": {"units": "1", "long_name": "L* for particles that mirror at the equator"},
+    "MLT": {"units": "h", "long_name": "magnetic local time"},
+    "MLAT": {"units": "degree", "long_name": "magnetic latitude"},
+    "B_Calc": {"units": "nT", "long_name": "model magnetic field at the spacecraft"},
+    "B_Eq": {"units": "nT", "long_name": "model magnetic field at the magnetic equator"},
+    "Position": {"units": "km", "long_name": "position of the spacecraft, geographic Cartesian"},
+}
+
+
+def archive_specs(pitch_angles: int, energies: int, *, ephemeris: Iterable[str]) -> list[ArraySpec]:
+    """Return the arrays of an archive group."""
+    names = list(ephemeris)
+    flux = ArraySpec(
+        "flux",
+        "f4",
+        np.nan,
+        ("pitch_angle", "energy"),
+        (pitch_angles, energies),
+        {
+            "units": "cm-2 s-1 sr-1 MeV-1",
+            "long_name": "directional differential flux; NaN where missing",
+            "coordinates": " ".join(names),
+        },
+    )
+    specs = [TIME, flux]
+    for name in names:
+        dims, sizes = (("axis",), (3,)) if name == "Position" else ((), ())
+        specs.append(ArraySpec(name, "f4", np.nan, dims, sizes, EPHEMERIS.get(name, {})))
+    return specs
+
+
+def results_specs(components: int) -> list[ArraySpec]:
+    """Return the arrays of a results group."""
+    meanings = " ".join(reason.name.lower() for reason in Reason)
+    return [
+        TIME,
+        ArraySpec("cluster", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
+        ArraySpec(
+            "reason",
+            "i1",
+            int(Reason.NOT_PROCESSED),
+            attributes={
+                "long_name": "why the record has no class",
+                "flag_values": [int(reason) for reason in Reason],
+                "flag_meanings": meanings,
+            },
+        ),
+        ArraySpec(
+            "score",
+            "f4",
+            np.nan,
+            ("component",),
+            (components,),
+            {"units": "1", "long_name": "principal components of the record's code"},
+        ),
+        ArraySpec(
+            "distance",
+            "f4",
+            np.nan,
+            attributes={
+                "units": "1",
+                "long_name": "distance of the score to the centre of its class, over the spread of a class with one",
+            },
+        ),
+        ArraySpec(
+            "margin",
+            "f4",
+            np.nan,
+            attributes={
+                "units": "1",
+                "long_name": "0 on the border to the next class, near 1 well within the class",
+            },
+        ),
+        ArraySpec(
+            "reconstruction_error",
+            "f4",
+            np.nan,
+            attributes={"units": "1", "long_name": "mean squared difference of the record and its reconstruction"},
+        ),
+    ]

@@ -1,0 +1,214 @@
+"""The Zarr stores of a run: aligned and durable writes of whole parts, reads.
+
+A part is a fixed number of rows: one shard of `flux`, one chunk of every other array. It is encoded in memory
+and put in place by one rename a file, so a reader sees an array's part as it was or as it will be, never a
+mixture, and never depends on what lay there before. This is the only module that writes Zarr, in format 3; other
+formats are not opened, for format 2 knows codecs that unpickle.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
+
+from padflow.errors import PadflowError
+from padflow.store.durable import naming, read_json, sha256_of, sync_file, write_bytes
+from padflow.store.reading import DAMAGES
+from padflow.store.shards import ZSTD_LEVEL, encode_chunk, encode_shard
+from padflow.store.specs import ArraySpec
+from padflow.store.states import forget_state, keep_replaced
+
+
+def prepare_group(
+    store: Path,
+    group: str,
+    *,
+    specs: list[ArraySpec],
+    rows: int,
+    rows_per_part: int,
+    axes: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Make a group and its arrays, or change the number of rows and attributes of those there are.
+
+    Parameters
+    ----------
+    axes : mapping of str to (values, attributes)
+        One-dimensional float64 arrays along the dimension that their attribute ``dimension`` names, by
+        default their own name.
+
+    Raises
+    ------
+    PadflowError
+        Where the store holds arrays of another shape; they stay as they are.
+    """
+    for path in _metadata(store, group):
+        if path.is_file() and read_json(path) is None:  # cut short by a power cut: it is made again
+            path.unlink()
+    with naming(store / group):
+        root = zarr.open_group(_Writable(store), mode="a", zarr_format=3, use_consolidated=False)
+        where = root.require_group(group)
+        where.attrs.put(dict(attributes))  # all of them: what a file no longer says is gone
+        for spec in specs:
+            _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
+        for name, (values, axis_attributes) in axes.items():
+            _prepare_axis(where, name, values, attributes=axis_attributes)
+        _consolidate(store)
+        for path in (*_metadata(store, group), *(store / group / name / "c" / "0" for name in axes)):
+            sync_file(path)
+
+
+class _Writable(LocalStore):
+    """Zarr's store without hard links, which some file systems lack: of what writes here there is one at a time."""
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        if not await self.exists(key):
+            await self.set(key, value)
+
+
+def _prepare_axis(where: zarr.Group, name: str, values: np.ndarray, *, attributes: Mapping[str, Any]) -> None:
+    plain = dict(attributes)
+    dimension = plain.pop("dimension", name)
+    if name not in where:
+        where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
+    elif not _holds(where[name], values):
+        where[name][...] = values
+
+
+def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int) -> None:
+    shape = (rows, *spec.sizes)
+    layout = spec.chunks(rows_per_part)
+    if spec.name not in where:
+        where.create_array(
+            spec.name,
+            shape=shape,
+            dtype=spec.dtype,
+            fill_value=spec.fill_value,
+            dimension_names=("time", *spec.dims),
+            attributes=dict(spec.attributes),
+            compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+            serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
+            **layout,
+        )
+        return
+    array = where[spec.name]
+    found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
+    if array.shape[1:] != spec.sizes or found != layout:
+        raise PadflowError(
+            f"{store}/{where.basename}/{spec.name} has shape {array.shape} and {found}; this run needs {shape} and "
+            f"{layout}. Choose another --workdir, or the archive.rows_per_part it was made with."
+        )
+    array.update_attributes(dict(spec.attributes))
+    if array.shape != shape:
+        for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr will remove them
+            keep_replaced(store, part_path(where.basename, spec, index))
+        array.resize(shape)
+
+
+def drop_groups(store: Path, *, keep: set[str]) -> None:
+    """Remove all groups but some; readers are turned away until the next change of the store is whole."""
+    groups = [path.parent for path in store.glob("*/zarr.json") if path.parent.name not in keep]
+    if groups:
+        forget_state(store)
+        for group in groups:
+            shutil.rmtree(group)
+        _consolidate(store)
+        sync_file(store / "zarr.json")
+
+
+def _metadata(store: Path, group: str) -> list[Path]:
+    return [
+        store / "zarr.json",
+        *sorted((store / group).glob("zarr.json")),
+        *sorted((store / group).glob("*/zarr.json")),
+    ]
+
+
+def _holds(array: zarr.Array, values: np.ndarray) -> bool:
+    try:
+        return np.array_equal(array[...], values, equal_nan=True)
+    except DAMAGES:
+        return False
+
+
+def _consolidate(store: Path) -> None:
+    # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not have it yet.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
+        zarr.consolidate_metadata(_Writable(store))
+
+
+def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> bytes:
+    """Encode the rows of one part as the bytes of its one shard or chunk.
+
+    A part that is not full, the last of a group, is filled up, so that its bytes do not depend on how
+    long the array is at the moment.
+    """
+    if values.shape[1:] != spec.sizes or not 0 < len(values) <= rows_per_part:
+        raise ValueError(f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})")
+    whole = np.ascontiguousarray(values, spec.dtype)
+    if len(values) < rows_per_part:
+        whole = np.full((rows_per_part, *spec.sizes), spec.fill_value, spec.dtype)
+        whole[: len(values)] = values
+    layout = spec.chunks(rows_per_part)
+    return encode_shard(whole, chunk_rows=layout["chunks"][0]) if "shards" in layout else encode_chunk(whole)
+
+
+def write_part(
+    store: Path,
+    group: str,
+    index: int,
+    *,
+    specs: list[ArraySpec],
+    values: Mapping[str, np.ndarray],
+    rows_per_part: int,
+) -> dict[str, list]:
+    """Write part `index` of some arrays of a group, whole and durable.
+
+    Returns
+    -------
+    dict of str to [int, str]
+        Size and SHA-256 of each file, by its path relative to the store: what a receipt keeps.
+    """
+    written, writes = {}, []
+    # The disk makes several files durable in the time of one, and meanwhile the next is encoded.
+    with ThreadPoolExecutor(len(specs)) as pool:
+        for spec in specs:
+            content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
+            relative = part_path(group, spec, index)
+            writes.append(pool.submit(_replace_part, store, relative, content))
+            written[relative] = [len(content), sha256_of(content)]
+    for write in writes:
+        write.result()
+    return written
+
+
+def _replace_part(store: Path, relative: str, content: bytes) -> None:
+    keep_replaced(store, relative)
+    write_bytes(store / relative, content)
+
+
+def part_path(group: str, spec: ArraySpec, index: int) -> str:
+    """Return the path of a part's file, relative to the store, in Zarr's default chunk key encoding."""
+    return "/".join([group, spec.name, "c", str(index), *("0" for _ in spec.sizes)])
+
+
+def set_attributes(store: Path, path: str, attributes: Mapping[str, Any]) -> None:
+    """Update the attributes of an array or group of a store."""
+    with naming(store / path):
+        node = zarr.open_group(_Writable(store), mode="r+", zarr_format=3, use_consolidated=False)[path]
+        if {name: node.attrs.get(name) for name in attributes} != dict(attributes):
+            node.update_attributes(dict(attributes))
+            _consolidate(store)
+            for metadata in (store / "zarr.json", store / path / "zarr.json"):
+                sync_file(metadata)

@@ -1,0 +1,253 @@
+"""The jobs of every queueing system, and what is refused before any is submitted."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import dask
+import pytest
+
+from padflow.compute.jobs import CLASSES, driver_job, job_arguments, job_cluster, walltime_text, worker_script
+from padflow.config.cluster import ClusterConfig
+from padflow.config.reading import load_config
+from padflow.errors import ConfigError
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+BATCH = sorted(path for kind in ("slurm", "pbs", "sge") for path in (REPOSITORY / "scripts" / kind).iterdir())
+
+
+def config(kind: str = "slurm", **keys: object) -> ClusterConfig:
+    return ClusterConfig(**{"kind": kind, "workers": 4, "interface": "lo", "walltime": "01:30:00"} | keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("slurm", ["#SBATCH -p fast", "#SBATCH -A me", "#SBATCH -t 01:30:00", "#SBATCH --mem=3G", "#SBATCH -n 1"]),
+        ("pbs", ["#PBS -q fast", "#PBS -A me", "#PBS -l walltime=01:30:00", "#PBS -l select=1:ncpus=1:mem=2304MB"]),
+        ("sge", ["#$ -q fast", "#$ -P me", "#$ -l h_rt=01:30:00"]),
+        ("lsf", ["#BSUB -q fast", '#BSUB -P "me"', "#BSUB -W 01:30", "#BSUB -n 1"]),
+    ],
+)
+def test_worker_job(kind: str, lines: list[str], tmp_path: Path) -> None:
+    script = worker_script(config(kind, queue="fast", account="me", prologue=["module load gcc"]), tmp_path)
+    for line in [*lines, "module load gcc", "export OMP_NUM_THREADS=1"]:
+        assert line in script.splitlines()
+    (command,) = [line for line in script.splitlines() if "dask_worker" in line]
+    # Nine tenths of the walltime, and half a tenth either way: the worker ends before its job.
+    assert "--lifetime 4860s --lifetime-stagger 270s" in command
+    assert "--nthreads 1" in command
+    assert command.rindex(f"--memory-limit {2 << 30}") == command.rindex("--memory-limit")
+    assert "--interface lo" in command
+    assert "--worker-class padflow.compute.servers.Worker" in command  # which opens no HTTP port
+    assert str(tmp_path / "logs") in script
+
+
+def test_htcondor_has_neither_queue_nor_account(tmp_path: Path) -> None:
+    script = worker_script(config("htcondor", options={"disk": "1GB"}), tmp_path)
+    assert "export OMP_NUM_THREADS=1; " in script
+    assert "MY.DaskWorkerMemory = 2415919104" in script
+    with pytest.raises(ConfigError, match=r"cluster\.queue = fast: HTCondor"):
+        worker_script(config("htcondor", queue="fast", options={"disk": "1GB"}), tmp_path)
+
+
+def test_dask_jobqueue_yaml_is_honoured(tmp_path: Path) -> None:
+    elsewhere = {
+        "jobqueue.slurm.queue": "theirs",
+        "jobqueue.slurm.walltime": "1-00:00:00",
+        "jobqueue.slurm.interface": "lo",
+        "jobqueue.slurm.job-script-prologue": ["module load theirs"],
+        "jobqueue.slurm.worker-extra-args": ["--resources", "A=1"],
+        "jobqueue.slurm.log-directory": str(tmp_path / "theirs"),
+    }
+    with dask.config.set(elsewhere):
+        script = worker_script(config(interface=None, walltime=None, prologue=["module load mine"]), tmp_path)
+        own = worker_script(config(queue="mine"), tmp_path)
+    for text in ("#SBATCH -p theirs", "#SBATCH -t 1-00:00:00", "--lifetime 77760s", "--resources A=1", "/theirs/"):
+        assert text in script
+    assert script.index("module load theirs") < script.index("module load mine") < script.index("dask_worker")
+    assert "#SBATCH -p mine" in own
+
+
+def test_a_driver_trains_with_the_cores_of_its_job(tmp_path: Path) -> None:
+    command = ["run", "my conf.yaml", "--workdir", "x"]
+    job = driver_job(config(), command, directory=tmp_path, cores=8, memory="6GiB", walltime="8h")
+    script = job.job_script()
+    for line in ("#SBATCH --cpus-per-task=8", "#SBATCH --mem=6G", "#SBATCH -t 08:00:00", "#SBATCH -J padflow"):
+        assert line in script.splitlines()
+    assert script.splitlines()[-1].endswith("-m padflow run 'my conf.yaml' --workdir x")
+    assert "OMP_NUM_THREADS" not in script
+    for wrong in ({"memory": "much", "walltime": None}, {"memory": "1GiB", "walltime": "soon"}):
+        with pytest.raises(ConfigError, match=r"'much': expected bytes|'soon': expected a time such as 2h"):
+            driver_job(config(), command, directory=tmp_path, cores=1, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"interface": None}, r"cluster\.interface is not set.*lo"),
+        ({"interface": "ib7"}, r"cluster\.interface = ib7 is not on this machine; there are .*lo"),
+    ],
+)
+def test_interface(keys: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        job_arguments(config(**keys), None)
+
+
+def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"no sbatch and no scancel.*cluster\.kind"), job_cluster(config(), None, []):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"kind": "slurm"}, "needs workers"),
+        ({"kind": "scheduler"}, "go together"),
+        ({"scheduler": "tcp://a:1"}, "go together"),
+        ({"minimum_workers": 0, "workers": 2}, "jobs"),
+        ({"kind": "slurm", "workers": 2, "minimum_workers": 3}, "at most workers"),
+        ({"tls_cert": "a.pem"}, "tls_ca_file, tls_cert and tls_key go together"),
+        ({"kind": "slurm", "workers": 2, "walltime": "10"}, "60"),
+        ({"kind": "slurm", "workers": 2, "walltime": "tomorrow"}, "walltime"),
+        ({"kind": "cobalt"}, "htcondor"),
+    ],
+)
+def test_what_does_not_fit_together(keys: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_config(None, [f"cluster={keys}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("00:30", 1800), ("01:30:00", 5400), ("2-12:00:00", 216000), ("8h", 28800), (90, 90), ("2min", 120)],
+)
+def test_walltimes(text: object, seconds: float) -> None:
+    assert config(walltime=text).walltime == seconds
+    assert walltime_text("slurm", 90061) == "25:01:01"
+    assert walltime_text("lsf", 90061) == "25:01"
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("cluster: {kind: scheduler, scheduler: s.json, tls_ca_file: a, tls_cert: b, tls_key: /c}")
+    cluster = load_config(path).cluster
+    assert cluster.scheduler == str(tmp_path / "s.json")
+    assert (cluster.tls_ca_file, cluster.tls_cert, cluster.tls_key) == (tmp_path / "a", tmp_path / "b", Path("/c"))
+    path.write_text("cluster: {kind: scheduler, scheduler: 'tls://10.0.0.1:8786'}")
+    assert load_config(path).cluster.scheduler == "tls://10.0.0.1:8786"
+
+
+def test_submit_prints_the_jobs(padflow: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = REPOSITORY / "scripts" / "slurm" / "workers_as_jobs.yaml"
+    ended = padflow("submit", script, "--dry-run", "--set", "cluster.interface=lo", "--set", "train.epochs=3")
+    assert ended.status == 0, ended.err
+    assert f"-m padflow run {script} --workdir {tmp_path}/workers_as_jobs-run --set" in ended.out
+    assert "--set train.epochs=3" in ended.out
+    assert ended.out.count("#SBATCH -A my_account") == 2
+    assert "dask_worker SCHEDULER-ADDRESS" in ended.out
+    refused = padflow("submit", REPOSITORY / "configs" / "recommended.yaml")
+    assert (refused.status, "cluster.kind = local" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("path", BATCH, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> None:
+    if path.suffix != ".yaml":
+        subprocess.run(["bash", "-n", path], check=True)
+        named = f"scripts/{path.parent.name}/{path.name}"
+        assert named in path.read_text()
+        # Queueing systems read their directives up to the first command only.
+        lines = [line for line in path.read_text().splitlines() if line]
+        command = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+        mark = {"slurm": "#SBATCH ", "pbs": "#PBS ", "sge": "#$ "}[path.parent.name]
+        assert sum(line.startswith(mark) for line in lines[:command]) >= 4
+        assert not [line for line in lines[command:] if line.startswith(mark)]
+        return
+    loaded = load_config(path, ["cluster.interface=lo"])
+    recommended = load_config(REPOSITORY / "configs" / "recommended.yaml")
+    for section in ("preprocess", "train", "pca", "mean_shift", "kmeans"):
+        assert getattr(loaded, section) == getattr(recommended, section)
+    assert loaded.cluster.kind == ("scheduler" if path.stem == "one_allocation" else path.parent.name)
+    if loaded.cluster.by_jobs:
+        assert worker_script(loaded.cluster, tmp_path)
+
+
+def test_ctrl_c_stays_as_it_was(tmp_path: Path) -> None:
+    show = "import signal, sys, pathlib; from padflow import jobs, config; before = signal.getsignal(2); "
+    work = (
+        "jobs.worker_script(config.ClusterConfig(kind='slurm', workers=1, interface='lo'), pathlib.Path(sys.argv[1])); "
+    )
+    check = "assert 'dask_jobqueue' in sys.modules; sys.exit(signal.getsignal(2) is not before)"
+    assert subprocess.run([sys.executable, "-c", show + work + check, tmp_path], check=False).returncode == 0
+
+
+def test_every_kind_of_job_is_known() -> None:
+    kinds = set(ClusterConfig.model_fields["kind"].annotation.__args__)
+    assert kinds == {*CLASSES, "local", "scheduler"}
+
+
+DISK = {"disk": "1GB"}
+KINDS = [(kind, DISK if kind == "htcondor" else {}) for kind in CLASSES]
+
+
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+@pytest.mark.parametrize("end", ["\n#SBATCH --uid=0", "\r", "\x1b[2J", "\0", "\u2028"])
+def test_nothing_becomes_another_line_of_a_script(kind: str, options: dict, end: str, tmp_path: Path) -> None:
+    spoilt: dict[str, Callable] = {
+        "the run directory": lambda: worker_script(config(kind, options=options), tmp_path / f"run{end}"),
+        "cluster.options.python": lambda: worker_script(config(kind, options=options | {"python": end}), tmp_path),
+        "cluster.options.job_extra_directives": lambda: worker_script(
+            config(kind, options=options | {"job_extra_directives": {end: end} if options else [end]}), tmp_path
+        ),
+        "of the command": lambda: driver_job(
+            config(kind, options=options), [f"c{end}.yaml"], directory=tmp_path, cores=1, memory="1GiB", walltime=None
+        ),
+    }
+    if kind != "htcondor":
+        spoilt["cluster.queue"] = lambda: worker_script(config(kind, queue=f"fast{end}"), tmp_path)
+        spoilt["cluster.account"] = lambda: worker_script(config(kind, account=f"me{end}"), tmp_path)
+    if kind == "htcondor" or "\n" not in end:
+        spoilt["cluster.prologue"] = lambda: worker_script(config(kind, options=options, prologue=[end]), tmp_path)
+    for key, write in spoilt.items():
+        with pytest.raises(ConfigError, match=f"{key}.*expected one line without control characters"):
+            write()
+    elsewhere = dask.config.set({f"jobqueue.{kind}.shebang": f"#!/bin/sh{end}"})
+    with elsewhere, pytest.raises(ConfigError, match=rf"jobqueue\.{kind}\.shebang of Dask's configuration"):
+        worker_script(config(kind, options=options), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("slurm", ['#SBATCH -p "a queue"', "#SBATCH -A 'say \"me\"'", '#SBATCH -e "{}/padflow-worker-%J.err"']),
+        ("pbs", ['#PBS -q "a queue"', "#PBS -A 'say \"me\"'", '#PBS -e "{}/"']),
+        ("sge", ['#$ -q "a queue"', "#$ -P 'say \"me\"'", '#$ -o "{}/"']),
+        ("lsf", ['#BSUB -q "a queue"', "#BSUB -P 'say \"me\"'", '#BSUB -o "{}/NAME-%J.out"']),
+    ],
+)
+def test_spaces_and_quotes_are_quoted(kind: str, lines: list[str], tmp_path: Path) -> None:
+    directory = tmp_path / "it's my run"
+    account = 'say "me"'
+    options = {"job_extra_directives": ['--comment "as it is"']}
+    script = worker_script(config(kind, queue="a queue", account=account, options=options), directory)
+    for line in lines:
+        assert line.format(directory / "logs") in script.splitlines()
+    assert any(line.endswith('--comment "as it is"') for line in script.splitlines())
+    (command,) = [line for line in script.splitlines() if "dask_worker" in line]
+    words = shlex.split(command)
+    assert words[words.index("--local-directory") + 1] == str(directory / ".private")
+    assert Path(words[words.index("--tls-key") + 1]).parent == directory / ".private"
+    with pytest.raises(ConfigError, match="both kinds of quotes"):
+        worker_script(config(kind, queue='"it\'s"'), tmp_path)
+
+
+def test_htcondor_without_disk_is_told_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cluster\.options has no disk.*\{disk: 1GB\}"):
+        worker_script(config("htcondor"), tmp_path)

@@ -1,0 +1,289 @@
+"""Who gets in: nobody without the certificate of the run, on any port; and nothing private is left to others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from padflow.compute.cluster import connect
+from padflow.compute.private import check_temporary_folder, private_folder, write_private
+from padflow.compute.security import CERTIFICATE, KEY, new_certificate
+from padflow.compute.workers import warn_of_plain
+from padflow.config.cluster import ClusterConfig
+from padflow.config.reading import load_config
+from padflow.errors import ConfigError, PadflowError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of another user")
+BY_CODE = {"comm", "client", "worker"}
+
+
+def family(*processes: psutil.Process) -> set[psutil.Process]:
+    return {p for parent in processes for p in [parent, *parent.children(recursive=True)]}
+
+
+def listening(processes: set[psutil.Process]) -> list[str]:
+    """Return every TCP port that these processes listen on, as HOST:PORT."""
+    found = {c.laddr for p in processes for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    return sorted(f"{address.ip}:{address.port}" for address in found)
+
+
+def ways_in(ports: list[str]) -> dict[str, list[str]]:
+    """Return by which ways another user gets in at each port."""
+    command = [sys.executable, str(Path(__file__).parent.parent / "stranger.py"), *ports]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
+
+
+@pytest.fixture
+def training(small_archive: Path, tmp_path: Path) -> Iterator[psutil.Process]:
+    """A run that trains for ever: driver with scheduler and nannies, workers, the process that trains."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"archive: {{source: {small_archive}}}\ntrain: {{epochs: 100000, patience: 100000}}\n")
+    command = [Path(sys.executable).with_name("padflow"), "run", config, "--set", "cluster.workers=2"]
+    with (tmp_path / "said").open("w") as said:
+        run = subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said)
+    try:
+        while "train: " not in (tmp_path / "said").read_text():
+            assert run.poll() is None, (tmp_path / "said").read_text()
+            time.sleep(0.1)
+        yield psutil.Process(run.pid)
+    finally:
+        run.terminate()
+        run.wait(60)
+
+
+def test_nobody_else_gets_in_at_any_port_of_a_run(training: psutil.Process) -> None:
+    ports = listening(family(training))
+    assert len(ports) >= 5  # scheduler, two nannies, two workers
+    assert ways_in(ports) == {port: [] for port in ports}
+    assert training.is_running()
+
+
+def test_without_tls_anybody_gets_in() -> None:
+    """So what is tried above does get in where nothing keeps it out."""
+    with connect(ClusterConfig(workers=1, memory_limit="1GiB", security="none")) as workers:
+        found = ways_in(listening(family(psutil.Process())))
+        scheduler = workers.client.scheduler.address.removeprefix("tcp://")
+    assert len(found) == 3
+    assert set(found[scheduler]) == BY_CODE
+    assert all("comm" in ways for ways in found.values())
+
+
+def test_a_cluster_started_by_hand_as_the_batch_scripts_do(tmp_path: Path) -> None:
+    folder, file = tmp_path / "private", str(tmp_path / "scheduler.json")
+    subprocess.run([sys.executable, "-m", "padflow.compute.allocation", str(folder)], check=True)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    common = ["--protocol", "tls", "--scheduler-file", file, "--interface", "lo"]
+    commands = [
+        ["scheduler", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *common],
+        [
+            "worker",
+            "--nthreads",
+            "1",
+            "--memory-limit",
+            "1GiB",
+            "--worker-class",
+            "padflow.compute.servers.Worker",
+            *common,
+        ],
+    ]
+    quiet = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "env": os.environ | {"DASK_CONFIG": folder / "dask.yaml"},
+    }
+    processes = [subprocess.Popen([sys.executable, "-m", "dask", *words], **quiet) for words in commands]
+    try:
+        keys = {"tls_ca_file": folder / CERTIFICATE, "tls_cert": folder / CERTIFICATE, "tls_key": folder / KEY}
+        config = ClusterConfig(kind="scheduler", scheduler=file, memory_limit="1GiB", stall_seconds=120, **keys)
+        with connect(config) as workers:
+            assert workers.map(_scratch, [None])[0][0].startswith(str(folder))
+            found = ways_in(listening(family(*(psutil.Process(process.pid) for process in processes))))
+        assert len(found) == 4
+        # Dask's own scheduler has an HTTP port always; this one shows nothing there.
+        assert sorted(way for ways in found.values() for way in ways) == ["http"]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(60)
+
+
+def test_a_certificate_is_new_each_time_and_valid_where_clocks_differ(tmp_path: Path) -> None:
+    first, second = new_certificate(), new_certificate()
+    assert first[0] != second[0]
+    path = tmp_path / "certificate.pem"
+    path.write_text(first[0])
+    told = ssl._ssl._test_decode_cert(str(path))
+    valid = [ssl.cert_time_to_seconds(told[key]) - time.time() for key in ("notBefore", "notAfter")]
+    assert valid[0] < -3600
+    assert valid[1] > 300 * 86400
+
+
+def test_without_cryptography_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ConfigError, match="pip install cryptography"):
+        new_certificate()
+
+
+def test_what_does_not_fit_together() -> None:
+    for keys, says in (
+        ({"security": "none", "tls_ca_file": "a", "tls_cert": "b", "tls_key": "c"}, "security: none"),
+        ({"kind": "scheduler", "scheduler": "tls://a:1", "dashboard_address": "127.0.0.1:0"}, "dashboard_address"),
+        ({"kind": "slurm", "workers": 1, "options": {"security": None}}, r"cluster\.security"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            load_config(None, [f"cluster={json.dumps(keys)}"])
+
+
+@pytest.mark.parametrize(
+    ("address", "warned"), [("tcp://10.0.0.1:8786", True), ("tls://10.0.0.1:8786", False), ("inproc://a/1", False)]
+)
+def test_a_cluster_that_lets_anybody_in_is_said_in_one_line(
+    address: str, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_of_plain(SimpleNamespace(scheduler=SimpleNamespace(address=address)))
+    said = capsys.readouterr().err
+    assert (said.count("\n"), "no TLS" in said, "docs/security.md" in said) == (warned, warned, warned)
+
+
+def test_pages_need_bokeh_and_it_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("padflow.compute.cluster.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("padflow.compute.local._local_cluster", lambda _: pytest.fail("started"))
+    for keys in ({"dashboard_address": "127.0.0.1:0"}, {"performance_report": True}):
+        with (
+            pytest.raises(ConfigError, match=rf"cluster\.{next(iter(keys))} needs bokeh: pip install padflow\[dash"),
+            connect(ClusterConfig(workers=1, memory_limit="1GiB", **keys)),
+        ):
+            pass
+
+
+def test_a_private_folder_is_for_this_user_and_gone_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "run" / ".private"
+    path.mkdir(parents=True)
+    (path / "left").write_text("by a process that was killed")
+    before = os.umask(0)
+    try:
+        with private_folder(path) as folder:
+            write_private(folder / KEY, "secret")
+            assert stat.S_IMODE(path.stat().st_mode) == 0o700
+            assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
+            assert [one.name for one in path.iterdir()] == [KEY]
+            with pytest.raises(FileExistsError):
+                write_private(folder / KEY, "another")
+    finally:
+        os.umask(before)
+    assert not path.exists()
+
+
+def test_no_private_folder_where_a_link_or_a_file_waits(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    (tmp_path / "link").symlink_to(elsewhere)
+    (tmp_path / "file").touch()
+    for name, says in (("link", "is a symbolic link"), ("file", "is no folder")):
+        with pytest.raises(PadflowError, match=f"{tmp_path / name} {says}"), private_folder(tmp_path / name):
+            pass
+    assert (elsewhere / "kept").exists()
+    assert (tmp_path / "file").exists()
+
+
+@needs_root
+def test_no_private_folder_where_one_of_another_user_waits(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    with (
+        pytest.raises(PadflowError, match=f"{tmp_path / 'theirs'} belongs to the user with number 65534"),
+        private_folder(tmp_path / "theirs"),
+    ):
+        pass
+    assert (tmp_path / "theirs").exists()
+
+
+def test_a_file_system_that_lets_others_in_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def as_windows_shares_do(self: Path, mode: int = 0o777, **more: object) -> None:
+        make(self, mode, **more)
+        self.chmod(0o777)
+
+    monkeypatch.setattr(Path, "mkdir", as_windows_shares_do)
+    with pytest.raises(PadflowError, match=r"cannot be kept to you alone.*--workdir"), private_folder(tmp_path / "new"):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("mode", "good"), [(0o1777, True), (0o700, True), (0o755, True), (0o777, False)])
+def test_a_temporary_folder_in_which_others_replace_files(
+    mode: int, good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tmp_path.chmod(mode)
+    with contextlib.nullcontext() if good else pytest.raises(ConfigError, match=f"{tmp_path}, .*Set TMPDIR"):
+        check_temporary_folder()
+
+
+@needs_root
+def test_a_temporary_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(ConfigError, match=r"user with number 12345.*Set TMPDIR"):
+        check_temporary_folder()
+    os.chown(tmp_path, 65534, 65534)
+    tmp_path.chmod(0o1777)  # as a container sees the /tmp of its host
+    check_temporary_folder()
+
+
+def test_scratch_files_go_where_nobody_else_waits_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask's own folder has a fixed name below /tmp, and modules are imported from it."""
+    tmp_path.chmod(0o1777)
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    (tmp_path / "dask-scratch-space").symlink_to(trap)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
+        ((folder, path),) = workers.map(_scratch, [None])
+        modules = {*path, *sys.path}
+        assert folder.startswith(str(tmp_path / "padflow-"))
+        (own,) = tmp_path.glob("padflow-*")
+        assert stat.S_IMODE(own.stat().st_mode) == 0o700
+    assert not [one for one in modules if Path(one).resolve().is_relative_to(trap)]
+    assert list(trap.iterdir()) == []
+    assert list(tmp_path.glob("padflow-*")) == []
+
+
+def _scratch(_: None) -> tuple[str, list[str]]:
+    import sys
+
+    from distributed import get_worker
+
+    return get_worker().local_directory, sys.path
+
+
+_scratch.__module__ = "__main__"  # so that it travels by value
+
+
+def test_submit_shows_where_the_certificate_will_be(padflow: Callable, tmp_path: Path) -> None:
+    script = Path(__file__).parent.parent.parent / "scripts" / "slurm" / "workers_as_jobs.yaml"
+    shown = padflow("submit", script, "--dry-run", "--workdir", tmp_path, "--set", "cluster.interface=lo").out
+    folder = tmp_path / ".private"
+    for words in (
+        f"--tls-ca-file {folder / CERTIFICATE} --tls-cert {folder / CERTIFICATE} --tls-key {folder / KEY}",
+        "--protocol tls://",
+        f"--local-directory {folder}",
+        "--worker-class padflow.compute.servers.Worker",
+    ):
+        assert words in shown
+    assert not folder.exists()

@@ -1,0 +1,161 @@
+"""The summary against sums over all records at once."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from padflow import Model, open_archive, open_results
+from padflow.pipeline.summary import time_edges
+from padflow.records import Reason
+from padflow.shapes.means import MIN_COUNTS, MIN_RECORDS, shape_ratio, sum_shapes
+
+
+@pytest.fixture(scope="module")
+def archive(finished_run) -> xr.Dataset:
+    return open_archive(finished_run.directory).load()
+
+
+@pytest.fixture(scope="module")
+def results(finished_run) -> xr.Dataset:
+    return open_results(finished_run.directory).load()
+
+
+@pytest.fixture(scope="module")
+def summary(finished_run) -> xr.Dataset:
+    with xr.open_dataset(finished_run.directory / "summary.nc", engine="h5netcdf") as dataset:
+        return dataset.load()
+
+
+def test_sizes_and_reasons(results: xr.Dataset, summary: xr.Dataset) -> None:
+    sizes = np.bincount(results["cluster"].values + 1)[1:]
+    np.testing.assert_array_equal(summary["records"].sel(spacecraft="rbspa").values, sizes)
+    counts = summary["unlabelled"].sel(spacecraft="rbspa")
+    for reason in counts["reason"].values:
+        expected = (results["reason"].values == reason).sum() if reason != Reason.SELECTED else 0
+        assert counts.sel(reason=reason) == expected
+    assert sizes.sum() + int(counts.sum()) == results.sizes["time"]
+
+
+def test_mean_distributions(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
+    flux, needed = archive["flux"].values.astype("f8"), MIN_COUNTS / archive["counts_per_flux"].values
+    compared = 0
+    for c in summary["cluster"].values:
+        members = flux[results["cluster"].values == c]
+        mean = np.nanmean(members, axis=0)
+        np.testing.assert_allclose(summary["flux_mean"].values[c], mean, rtol=1e-5)
+        average = np.nansum(members, axis=1) / np.maximum(np.isfinite(members).sum(axis=1), 1)
+        enough = np.nansum(members, axis=1) >= needed
+        for e in range(members.shape[2]):
+            chosen = enough[:, e]
+            found = summary["pad_mean"].values[c, :, e]
+            if chosen.sum() < MIN_RECORDS:
+                assert np.isnan(found).all()
+                continue
+            ratio = members[chosen, :, e] / average[chosen, e, None]
+            np.testing.assert_allclose(found, np.nanmean(ratio, axis=0), rtol=1e-4)
+            error = np.nanstd(ratio, axis=0, ddof=1) / np.sqrt(np.isfinite(ratio).sum(axis=0))
+            np.testing.assert_allclose(summary["pad_error"].values[c, :, e], error, rtol=1e-3, atol=1e-6)
+            quartiles = summary["pad_quantile"].values[:, c, :, e]
+            assert (np.diff(quartiles, axis=0) >= 0).all()
+            if len(members) <= 2000:  # all of them are in the sample
+                expected = np.nanquantile(ratio, [0.25, 0.5, 0.75], axis=0, method="nearest")
+                np.testing.assert_allclose(quartiles, expected, rtol=0.1)
+            compared += 1
+    assert compared > len(summary["cluster"])
+
+
+def test_occurrence(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
+    cluster, L = results["cluster"].values, archive["L"].values
+    time_bins = np.searchsorted(summary["time_edges"].values, results["time"].values, side="right") - 1
+    l_bins = np.searchsorted(summary["l_edges"].values, L.astype("f8"), side="right") - 1
+    mlt_bins = np.searchsorted(summary["mlt_edges"].values, archive["MLT"].values.astype("f8") % 24, "right") - 1
+    for name, bins in (("occurrence", time_bins), ("occurrence_mlt", mlt_bins)):
+        expected = np.zeros(summary[name].shape, int)
+        known = (cluster >= 0) & np.isfinite(L) & (l_bins < expected.shape[1])
+        np.add.at(expected, (cluster[known], l_bins[known], bins[known]), 1)
+        np.testing.assert_array_equal(summary[name].values, expected)
+
+
+def test_metrics_are_those_of_scikit_learn(finished_run, results: xr.Dataset) -> None:
+    known = results["cluster"].values >= 0
+    score, cluster = results["score"].values[known].astype("f8"), results["cluster"].values[known]
+    found = Model.load(finished_run.directory / "model").info["metrics"]
+    assert found["calinski_harabasz"] == pytest.approx(metrics.calinski_harabasz_score(score, cluster), rel=1e-4)
+    assert found["davies_bouldin"] == pytest.approx(metrics.davies_bouldin_score(score, cluster), rel=1e-4)
+    within = sum(((score[cluster == c] - score[cluster == c].mean(axis=0)) ** 2).sum() for c in np.unique(cluster))
+    assert found["inertia"] == pytest.approx(within, rel=1e-4)
+    # All records are few enough here to be in the sample.
+    assert known.sum() < 10_000
+    assert found["silhouette"] == pytest.approx(metrics.silhouette_score(score, cluster), abs=1e-4)
+
+
+def test_classes_of_the_model_are_those_of_the_summary(finished_run, summary: xr.Dataset) -> None:
+    clusters = json.loads((finished_run.directory / "model" / "model.json").read_text())["clusters"]
+    assert [c["records"] for c in clusters] == summary["records"].values[0].tolist()
+    assert sum(c["share"] for c in clusters) == pytest.approx(1)
+    assert all(len(c["shapes"]) == summary.sizes["energy"] for c in clusters)
+    assert all(c["shape"] == c["looks"] and c["shape"] in (*c["shapes"], "unclear") for c in clusters)
+    assert [c["name"] for c in clusters] == list(Model.load(finished_run.directory / "model").names)
+    flags = open_results(finished_run.directory)["cluster"].attrs
+    assert flags["flag_meanings"].split() == [f"{c['shape']}_{c['cluster']}" for c in clusters]
+    assert list(flags["flag_values"]) == [c["cluster"] for c in clusters]
+
+
+def test_sampled_scores_are_those_of_the_results(results: xr.Dataset, summary: xr.Dataset) -> None:
+    known = results["cluster"].values >= 0
+    np.testing.assert_array_equal(summary["sample_score"].values, results["score"].values[known])
+    np.testing.assert_array_equal(summary["sample_cluster"].values, results["cluster"].values[known])
+
+
+def test_what_is_no_longer_needed_is_gone(finished_run) -> None:
+    assert not (finished_run.directory / "fit" / "summary").exists()
+    assert not list((finished_run.directory / "receipts" / "summary").glob("*/*"))
+    assert not list((finished_run.directory / "receipts" / "moments").glob("*/*"))
+
+
+MINUTES = st.integers(0, 60 * 24 * 365 * 8)
+
+
+@given(MINUTES, MINUTES)
+def test_time_edges_hold_all_and_are_few(a: int, b: int) -> None:
+    first, last = (np.datetime64("2012-09-01", "ns") + np.timedelta64(m, "m") for m in sorted((a, b)))
+    edges = time_edges(first, last)
+    assert edges.dtype == np.dtype("datetime64[ns]")
+    assert edges[0] <= first
+    assert edges[-1] > last
+    assert edges[0] == edges[0].astype("datetime64[D]")
+    assert 2 <= len(edges) <= 61
+    steps = np.diff(edges)
+    assert (steps == steps[0]).all()
+    assert steps[0] >= np.timedelta64(12, "h")
+
+
+def test_shape_ratio_leaves_out_energies_with_few_counts() -> None:
+    flux = np.array([[[1, 4, 0], [3, np.nan, 0]], [[0.1, 0.2, 5], [0.1, 0.2, 5]]], "f4")
+    counts_per_flux = np.array([MIN_COUNTS / 2, np.nan, 1.0])  # known to need 2, not known, known to need 10
+    expected = np.array([[[0.5, 1, np.nan], [1.5, np.nan, np.nan]], [[np.nan, 1, 1], [np.nan, 1, 1]]])
+    np.testing.assert_allclose(shape_ratio(flux, counts_per_flux), expected)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_sums_of_shapes_are_those_class_by_class(missing: float) -> None:
+    random = np.random.default_rng(3)
+    flux = random.gamma(2, 10, (2500, 5, 3)).astype("f4")
+    flux[random.random(flux.shape) < missing] = np.nan
+    cluster = random.integers(-1, 4, len(flux))
+    counts_per_flux = np.array([0.1, np.nan, 0.2])
+    found = sum_shapes(flux, cluster, 5, counts_per_flux=counts_per_flux)
+    for c in range(5):
+        members = flux[cluster == c].astype("f8")
+        np.testing.assert_allclose(found["flux_sum"][c], np.nansum(members, axis=0), rtol=1e-12)
+        np.testing.assert_array_equal(found["flux_n"][c], np.isfinite(members).sum(axis=0))
+        ratio = shape_ratio(members, counts_per_flux).astype("f8")
+        np.testing.assert_allclose(found["ratio_sum"][c], np.nansum(ratio, axis=0), rtol=1e-6)
+        np.testing.assert_array_equal(found["ratio_n"][c], np.isfinite(ratio).sum(axis=0))
