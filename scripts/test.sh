@@ -23,4 +23,5 @@ setup_environment test
 
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+.venv/bin/lint-imports --no-logo
 .venv/bin/python -m pytest "$@"
