@@ -19,7 +19,7 @@ from padflow.archive.catalog import FORMAT, Catalog
 from padflow.archive.files import find_files
 from padflow.autoencoder.keras import load_keras
 from padflow.errors import ConfigError, PadflowError
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import Instrument, load_instrument
 from padflow.report.figures.contents import FIGURES
 from padflow.report.html import write_report
 from padflow.store.durable import read_json
@@ -317,7 +317,7 @@ def test_a_report_is_not_written_through_links(padflow, stranger, tmp_path) -> N
 
 @pytest.mark.parametrize("name", ["..-20130317.cdf", "-20130317.cdf", "zarr.json-20130317.cdf", "a b-20130317.cdf"])
 def test_a_file_name_cannot_name_a_folder_that_is_none(tmp_path: Path, name: str) -> None:
-    fields = INSTRUMENTS["rept"].model_dump() | {"file_pattern": r"(?P<spacecraft>.*)-(?P<date>\d{8})\.cdf"}
+    fields = load_instrument("rept").model_dump() | {"file_pattern": r"(?P<spacecraft>.*)-(?P<date>\d{8})\.cdf"}
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="cannot name a folder"):
         find_files(tmp_path, Instrument(**fields))

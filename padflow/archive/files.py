@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from padflow.errors import ConfigError, brief, one_line
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import BUILT_IN, Instrument, load_instrument
 from padflow.store.paths import is_plain_name
 
 
@@ -200,7 +200,7 @@ def _nothing_found(folder: Path, instrument: Instrument, others: list[str]) -> s
     else:
         shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         text += f"{len(others)} other .cdf file(s) were seen: {shown}"
-        fitting = [name for name, known in INSTRUMENTS.items() if any(_match(known, other) for other in others)]
+        fitting = [name for name in BUILT_IN if any(_match(load_instrument(name), other) for other in others)]
         if fitting:
             text += f"; set the instrument to {' or '.join(fitting)} to read some of them"
     return text + "."

@@ -1,22 +1,28 @@
 """What a product looks like, as data: file names, variables, units, axes, sensitivity.
 
-The built-in ones are in `INSTRUMENTS`; any other product is a YAML file with the keys of `Instrument`.
+Each product is a YAML file with the keys of `Instrument`. Those of the built-in ones stand beside this module, and are
+examples for a file of your own.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from padflow.config.local_paths import local_path
 from padflow.config.plain_yaml import read_yaml
 from padflow.config.text import listed
 from padflow.errors import ConfigError, brief, one_line
+
+BUILT_IN = ("rept", "mageis", "hope", "elfin-epd-hs", "elfin-epd-fs")
+"""Names of the instruments that come with padflow."""
 
 EnergyUnit = Literal["MeV", "keV", "eV"]
 
@@ -180,21 +186,35 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
     Parameters
     ----------
     name_or_path : str or Path
-        A key of `INSTRUMENTS`, or the path of a YAML file with the keys of `Instrument`.
+        One of `BUILT_IN`, or the path of a YAML file with the keys of `Instrument`.
 
     Raises
     ------
     ConfigError
         If there is neither such an instrument nor such a file, or the file is not valid: which keys and why.
+
+    Examples
+    --------
+    >>> load_instrument("rept").energy.units
+    'MeV'
     """
-    if str(name_or_path) in INSTRUMENTS:
-        return INSTRUMENTS[str(name_or_path)]
+    if str(name_or_path) in BUILT_IN:
+        return _built_in(str(name_or_path))
     path = local_path(name_or_path, "archive.instrument")
     if not path.is_file():
         raise ConfigError(
-            f"no instrument {brief(str(name_or_path))}: give one of {', '.join(INSTRUMENTS)}, "
+            f"no instrument {brief(str(name_or_path))}: give one of {', '.join(BUILT_IN)}, "
             "or the path of a YAML file that describes one"
         )
+    return _read(path)
+
+
+@cache
+def _built_in(name: str) -> Instrument:
+    return _read(Path(__file__).with_name(f"{name}.yaml"))
+
+
+def _read(path: Path) -> Instrument:
     content = read_yaml(path, what="instrument file")
     if not isinstance(content, dict):
         raise ConfigError(f"instrument file {path} must hold keys and values, such as 'name: my-instrument'")
@@ -205,98 +225,8 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
         raise ConfigError(f"instrument file {path}: {problems}. Keys: {', '.join(Instrument.model_fields)}") from None
 
 
-def _one_problem(detail: dict) -> str:
+def _one_problem(detail: ErrorDetails) -> str:
     key = one_line(".".join(str(part) for part in detail["loc"]))
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}"
     return f"{key!r}: {one_line(detail['msg'].removeprefix('Value error, '))}"
-
-
-_DAY_AND_VERSION = r"(?P<date>\d{8})_v(?P<version>\d+(?:\.\d+)*)\.cdf"
-
-
-def _rbsp_pattern(product: str) -> str:
-    """SPDF and ECT name the files alike but for case and, sometimes, the release."""
-    return rf"(?P<spacecraft>rbsp[ab])_(?:rel\d+_)?ect-{product}-l3_{_DAY_AND_VERSION}"
-
-
-_EPHEMERIS = {name: name for name in ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")}
-
-
-# The 72 energies of most records of a real file; its other records hold nine energies, eight times each.
-# Every record is brought onto these.
-_HOPE_ENERGY_EV = (
-    14.98455, 16.81365, 18.8538, 21.17535, 23.70795, 26.5923, 29.8284, 33.4866, 37.5669,
-    42.13965, 47.2752, 52.97355, 59.44575, 66.6918, 74.78205, 83.8572, 94.05795, 105.525,
-    118.3287, 132.6801, 148.8606, 166.9405, 187.2014, 209.9948, 235.5318, 264.1643, 296.2438,
-    332.263, 372.7143, 418.0197, 468.8124, 525.7959, 589.7441, 661.4307, 741.8407, 832.0998,
-    933.2631, 1046.667, 1173.93, 1316.671, 1476.787, 1656.32, 1857.662, 2083.556, 2336.886,
-    2620.96, 2939.645, 3297.023, 3697.877, 4147.484, 4651.753, 5217.296, 5851.643, 6563.092,
-    7361.072, 8255.995, 9259.818, 10385.63, 11648.27, 13064.49, 14652.85, 16434.39, 18432.48,
-    20673.54, 23187.01, 26006.14, 29167.96, 32714.23, 36691.67, 41152.64, 46156.0, 51767.68,
-)  # fmt: skip
-
-
-def _elfin(spin: str, title: str, step_degrees: int) -> Instrument:
-    return Instrument(
-        name=f"elfin-epd-{spin}",
-        title=f"ELFIN EPD electrons, level 2, {title} resolution",
-        file_pattern=rf"(?P<spacecraft>el[ab])_l2_epdef_{_DAY_AND_VERSION}",
-        time=f"{{spacecraft}}_pef_{spin}_time",
-        flux=f"{{spacecraft}}_pef_{spin}_Epat_nflux",
-        flux_per="MeV",
-        pitch_angle=PitchAngleAxis(
-            variable=f"{{spacecraft}}_pef_{spin}_epa_spec", grid=tuple(range(10, 171, step_degrees))
-        ),
-        energy=EnergyAxis(variable="{spacecraft}_pef_energies_mean", units="keV"),
-    )
-
-
-# Chosen: its channels change with spacecraft and time, so all are brought to one logarithmic grid inside their range.
-_MAGEIS_ENERGY_MEV = tuple(float(f"{energy:.3g}") for energy in np.geomspace(0.035, 3.0, 18))
-
-
-_BUILT_IN = (
-    Instrument(
-        name="rept",
-        title="Van Allen Probes ECT-REPT electrons, level 3",
-        file_pattern=_rbsp_pattern("rept-sci"),
-        time="Epoch",
-        flux="FEDU",
-        flux_per="MeV",
-        pitch_angle=PitchAngleAxis(variable="FEDU_Alpha"),
-        energy=EnergyAxis(variable="FEDU_Energy", units="MeV"),
-        ephemeris=_EPHEMERIS,
-        geometric_factor_cm2_sr=0.2,
-        accumulation_seconds=10.9 / 17,  # one spin shared by 17 bins
-    ),
-    Instrument(
-        name="mageis",
-        title="Van Allen Probes ECT-MagEIS electrons, level 3",
-        file_pattern=_rbsp_pattern("mageis"),
-        time="Epoch",
-        flux="FEDU",
-        flux_per="keV",
-        pitch_angle=PitchAngleAxis(variable="FEDU_Alpha"),
-        energy=EnergyAxis(variable="FEDU_Energy", units="keV", grid=_MAGEIS_ENERGY_MEV),
-        ephemeris=_EPHEMERIS,
-    ),
-    Instrument(
-        name="hope",
-        title="Van Allen Probes ECT-HOPE electrons, level 3 pitch angles",
-        file_pattern=_rbsp_pattern("hope-pa"),
-        time="Epoch_Ele",
-        flux="FEDU",
-        flux_per="keV",
-        pitch_angle=PitchAngleAxis(variable="PITCH_ANGLE"),
-        energy=EnergyAxis(
-            variable="HOPE_ENERGY_Ele", units="eV", grid=tuple(round(ev * 1e-6, 12) for ev in _HOPE_ENERGY_EV)
-        ),
-        ephemeris={name: f"{name}_Ele" for name in _EPHEMERIS},
-    ),
-    _elfin("hs", "half-spin", 20),
-    _elfin("fs", "full-spin", 10),
-)
-
-
-INSTRUMENTS: dict[str, Instrument] = {instrument.name: instrument for instrument in _BUILT_IN}

@@ -9,9 +9,9 @@ import pytest
 
 from padflow.archive.files import FoundFile, find_files, newest_versions
 from padflow.errors import ConfigError
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import Instrument, load_instrument
 
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 
 
 def name(day="20130317", version="5.0.0", spacecraft="rbspa") -> str:
@@ -200,5 +200,7 @@ def test_names_without_version(tmp_path):
 
 
 def test_real_names(real_data):
-    assert [f.version for f in find_files(real_data, INSTRUMENTS["hope"])] == [(0, 0, 0)]
-    assert [(f.spacecraft, f.version) for f in find_files(real_data, INSTRUMENTS["elfin-epd-fs"])] == [("elb", (1,))]
+    assert [f.version for f in find_files(real_data, load_instrument("hope"))] == [(0, 0, 0)]
+    assert [(f.spacecraft, f.version) for f in find_files(real_data, load_instrument("elfin-epd-fs"))] == [
+        ("elb", (1,))
+    ]

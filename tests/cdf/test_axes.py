@@ -17,11 +17,11 @@ from padflow.cdf.reader import inspect, read_records
 from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import BadFile
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import Instrument, load_instrument
 from padflow.pipeline.driver import open_run
 from padflow.pipeline.stages.archive import ingest, scan
 
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 DAY = date(2013, 3, 17)
 NAME = "rbspa_rel03_ect-rept-sci-l3_20130317_v5.6.0.cdf"
 ALPHA = (np.arange(12) + 0.5) * 15

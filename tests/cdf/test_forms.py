@@ -25,9 +25,9 @@ from padflow.cdf.layout import plain_file, read_layout
 from padflow.cdf.reader import inspect, read_records
 from padflow.cdf.values import never_written, read_values
 from padflow.errors import BadFile
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import Instrument, load_instrument
 
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 DAY = date(2013, 3, 17)
 REAL8, REAL4, INT4, UINT2, EPOCH, TT2000 = 22, 21, 4, 12, 31, 33
 RECORDS = 12

@@ -13,9 +13,9 @@ import pytest
 
 from padflow.cdf.reader import inspect, read_records
 from padflow.errors import BadFile
-from padflow.instruments.instrument import INSTRUMENTS
+from padflow.instruments.instrument import load_instrument
 
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 DAY = date(2013, 3, 17)
 GDR = 320
 MEMORY_LIMIT = 50_000_000  # the files have 30 kB
@@ -85,7 +85,7 @@ def test_cut_anywhere_is_truncated(tmp_path, factory, check, settings):
 
 def test_cut_real_file_is_truncated(real_data, check):
     whole = (real_data / "hope" / "rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf").read_bytes()
-    args = (INSTRUMENTS["hope"], "rbspa", date(2012, 12, 1))
+    args = (load_instrument("hope"), "rbspa", date(2012, 12, 1))
     assert check(whole, *args) == ("good", "good")
     lengths = [100, 340, 5_000, 400_000, len(whole) - 1]
     assert {check(whole[:length], *args) for length in lengths} == {("truncated", "truncated")}
@@ -128,7 +128,7 @@ def test_mutations_are_read_or_refused(tmp_path, factory, check, settings):
 def test_mutations_of_a_real_file_of_version_2(real_data, check):
     whole = (real_data / "hope" / "rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf").read_bytes()
     outcomes = {
-        check(damaged + whole[40_000:], INSTRUMENTS["hope"], "rbspa", date(2012, 12, 1))
+        check(damaged + whole[40_000:], load_instrument("hope"), "rbspa", date(2012, 12, 1))
         for damaged in mutations(whole[:40_000], 60, seed=5)
     }
     assert len(outcomes) > 1

@@ -41,7 +41,7 @@ from padflow.cdf.reader import _opened, inspect, read_records
 from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import BadFile
-from padflow.instruments.instrument import INSTRUMENTS, Instrument
+from padflow.instruments.instrument import Instrument, load_instrument
 from padflow.pipeline.driver import open_run
 from padflow.pipeline.stages.archive import ingest, scan
 from padflow.simulation.archive import simulate_archive
@@ -260,7 +260,7 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
         path.write_bytes(damaged)
         changed[path.name] = abs(len(content) - len(damaged))
         changed[path.name] += sum(a != b for a, b in zip(content, damaged, strict=False))
-        found[path.name] = kind, outcome(path, INSTRUMENTS["rept"], "rbspa", day)
+        found[path.name] = kind, outcome(path, load_instrument("rept"), "rbspa", day)
 
     run = open_run(Config(archive=ArchiveConfig(source=source, rows_per_part=1024)), tmp_path / "run")
     run.workers = SerialWorkers()
@@ -293,7 +293,7 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
 @pytest.mark.parametrize("product", REAL)
 def test_damaged_real_files(tmp_path: Path, real_data: Path, table: Counter, product: str) -> None:
     name, instrument_name, spacecraft, day = REAL[product]
-    instrument = INSTRUMENTS[instrument_name]
+    instrument = load_instrument(instrument_name)
     content = (real_data / name).read_bytes()
     values: dict[str, dict[str, np.ndarray]] = {}
     for number in range(FILES_PER_SORT if ALL else 16):
@@ -322,8 +322,8 @@ def test_a_file_with_md5_is_set_aside_whatever_bit_is_flipped(tmp_path: Path, fa
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        assert outcome(path, INSTRUMENTS["rept"], "rbspa", date(2013, 3, 17)) != "read"
+        assert outcome(path, load_instrument("rept"), "rbspa", date(2013, 3, 17)) != "read"
     damaged = bytearray(whole)
     damaged[whole.index(np.float64(1.8).tobytes())] ^= 1  # among values, which nothing else could tell
     path.write_bytes(damaged)
-    assert outcome(path, INSTRUMENTS["rept"], "rbspa", date(2013, 3, 17)) == "wrong_checksum"
+    assert outcome(path, load_instrument("rept"), "rbspa", date(2013, 3, 17)) == "wrong_checksum"

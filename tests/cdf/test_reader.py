@@ -9,11 +9,11 @@ import pytest
 
 from padflow.cdf.reader import inspect, read_records
 from padflow.errors import BadFile
-from padflow.instruments.instrument import INSTRUMENTS, EnergyAxis, PitchAngleAxis
+from padflow.instruments.instrument import EnergyAxis, PitchAngleAxis, load_instrument
 
-REPT, HOPE = INSTRUMENTS["rept"], INSTRUMENTS["hope"]
+REPT, HOPE = load_instrument("rept"), load_instrument("hope")
 # With the energies of its file in place of its grid.
-MAGEIS = INSTRUMENTS["mageis"].model_copy(update={"energy": EnergyAxis(variable="FEDU_Energy", units="keV")})
+MAGEIS = load_instrument("mageis").model_copy(update={"energy": EnergyAxis(variable="FEDU_Energy", units="keV")})
 DAY = date(2013, 3, 17)
 IBMPC, NETWORK = 6, 1  # little and big endian
 
@@ -275,7 +275,7 @@ def some_records(factory, how):
 def test_some_records_are_those_of_the_whole_file(tmp_path, factory, how):
     spec = {"Majority": "column_major"} if how == "columns first" else {}
     path = factory.write_cdf(tmp_path / "file.cdf", some_records(factory, how), **spec)
-    instrument = INSTRUMENTS["mageis"] if how.startswith("energies") else REPT
+    instrument = load_instrument("mageis") if how.startswith("energies") else REPT
     whole, notes = read_records(path, instrument, "rbspa")
     total = Counter()
     for first, end in ((0, 7), (7, 20), (20, 21), (21, 40)):
@@ -409,7 +409,7 @@ def test_hope_equals_pycdfpp(real_data):
 @pytest.mark.parametrize(("spin", "sectors"), [("hs", 10), ("fs", 18)])
 def test_elfin_equals_interpolation_one_by_one(real_data, spin, sectors):
     path = real_data / "elfin" / "elb_l2_epdef_20210914_v01.cdf"
-    instrument = INSTRUMENTS[f"elfin-epd-{spin}"]
+    instrument = load_instrument(f"elfin-epd-{spin}")
     facts = inspect(path, instrument, "elb", date(2021, 9, 14))
     records, notes = read_records(path, instrument, "elb")
     file = pycdfpp.load(str(path))
@@ -434,7 +434,7 @@ def test_elfin_equals_interpolation_one_by_one(real_data, spin, sectors):
 def test_without_a_grid_elfin_angles_vary(real_data):
     path = real_data / "elfin" / "elb_l2_epdef_20210914_v01.cdf"
     axis = PitchAngleAxis(variable="{spacecraft}_pef_hs_epa_spec")
-    instrument = INSTRUMENTS["elfin-epd-hs"].model_copy(update={"pitch_angle": axis})
+    instrument = load_instrument("elfin-epd-hs").model_copy(update={"pitch_angle": axis})
     with pytest.raises(BadFile) as caught:
         inspect(path, instrument, "elb", date(2021, 9, 14))
     assert caught.value.reason == "varying_axis"

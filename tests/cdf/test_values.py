@@ -17,7 +17,7 @@ import pytest
 from padflow.cdf.layout import plain_file, read_layout
 from padflow.cdf.reader import read_records
 from padflow.cdf.values import read_values
-from padflow.instruments.instrument import INSTRUMENTS
+from padflow.instruments.instrument import load_instrument
 
 VARIANTS = 100
 PLAIN, RLE, GZIP = 0, 1, 5
@@ -25,7 +25,7 @@ NOT_SPARSE, PAD_SPARSE, PREVIOUS_SPARSE = 0, 1, 2
 EPOCH, EPOCH16, TT2000 = 31, 32, 33
 INT4 = 4
 LEFT_OUT = ("FEDU", "L", "Position")
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 WHOLE_NUMBER_FILL = -2147483648
 
 

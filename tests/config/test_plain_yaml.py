@@ -14,7 +14,7 @@ from padflow.config.plain_yaml import LARGEST_BITS, MOST_BYTES, MOST_LEVELS, MOS
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, brief, one_line
-from padflow.instruments.instrument import INSTRUMENTS, load_instrument
+from padflow.instruments.instrument import load_instrument
 
 A_MESSAGE = 2000
 """Longest message, with a path in it."""
@@ -202,7 +202,7 @@ def test_a_walltime_of_hours_and_minutes_needs_no_quotes(write) -> None:
 def test_what_padflow_writes_is_read() -> None:
     config = load_config(None, ["archive.start=2013-03-01", "preprocess.time_range=[2013-03-01, 2013-03-02]"])
     assert Config.model_validate(parse_yaml(config.to_yaml())) == config
-    text = yaml.safe_dump(INSTRUMENTS["hope"].model_dump(mode="json"))
+    text = yaml.safe_dump(load_instrument("hope").model_dump(mode="json"))
     assert parse_yaml(text) == yaml.safe_load(text)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,17 +9,28 @@ import yaml
 from pydantic import ValidationError
 
 from padflow.errors import ConfigError
-from padflow.instruments.instrument import INSTRUMENTS, Instrument, load_instrument
+from padflow.instruments import instrument
+from padflow.instruments.instrument import BUILT_IN, Instrument, load_instrument
 
-REPT = INSTRUMENTS["rept"]
+REPT = load_instrument("rept")
 ENERGY = np.array([1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20.0])
 
 
 def test_built_in():
-    assert list(INSTRUMENTS) == ["rept", "mageis", "hope", "elfin-epd-hs", "elfin-epd-fs"]
-    for name, instrument in INSTRUMENTS.items():
-        assert load_instrument(name) is instrument
-        assert instrument.name == name
+    folder = Path(instrument.__file__).parent
+    assert sorted(BUILT_IN) == sorted(path.stem for path in folder.glob("*.yaml"))
+    for name in BUILT_IN:
+        assert load_instrument(name).name == name
+        assert load_instrument(folder / f"{name}.yaml") == load_instrument(name)
+
+
+def test_mageis_grid_is_logarithmic():
+    expected = [float(f"{energy:.3g}") for energy in np.geomspace(0.035, 3.0, 18)]
+    assert list(load_instrument("mageis").energy.grid) == expected
+
+
+def test_a_bin_is_observed_for_its_share_of_a_spin():
+    assert load_instrument("rept").accumulation_seconds == 10.9 / 17
 
 
 def test_fields_are_described():
@@ -27,13 +39,13 @@ def test_fields_are_described():
 
 
 def test_grids():
-    hope = INSTRUMENTS["hope"].energy.grid
+    hope = load_instrument("hope").energy.grid
     assert len(hope) == 72
     assert (hope[0], hope[-1]) == (14.98455e-6, 0.05176768)
     assert np.ptp(np.diff(np.log(hope))) < 0.01  # evenly spaced, so no digit went wrong
-    assert INSTRUMENTS["elfin-epd-hs"].pitch_angle.grid == tuple(range(10, 171, 20))
+    assert load_instrument("elfin-epd-hs").pitch_angle.grid == tuple(range(10, 171, 20))
     for name in ("elfin-epd-hs", "elfin-epd-fs"):
-        assert 90 in INSTRUMENTS[name].pitch_angle.grid
+        assert 90 in load_instrument(name).pitch_angle.grid
 
 
 def test_frozen():
@@ -43,10 +55,10 @@ def test_frozen():
 
 def test_own_file_round_trip(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(INSTRUMENTS["hope"].model_dump(mode="json") | {"name": "mine"}))
+    path.write_text(yaml.safe_dump(load_instrument("hope").model_dump(mode="json") | {"name": "mine"}))
     mine = load_instrument(path)
     assert mine.name == "mine"
-    assert mine.energy == INSTRUMENTS["hope"].energy
+    assert mine.energy == load_instrument("hope").energy
     assert load_instrument(str(path)) == mine
 
 
@@ -111,7 +123,7 @@ def test_counts_per_flux():
 
 
 def test_counts_are_nan_where_unknown():
-    assert np.isnan(INSTRUMENTS["mageis"].counts_per_flux(ENERGY)).all()
+    assert np.isnan(load_instrument("mageis").counts_per_flux(ENERGY)).all()
     assert np.isnan(REPT.counts_per_flux(np.array([2.0]))).all()
     counts = REPT.counts_per_flux(np.array([1, 2, np.nan, 4, 5, 6.0]))
     np.testing.assert_array_equal(np.isnan(counts), [False, True, True, True, False, False])
