@@ -1,4 +1,10 @@
-"""One writer at a time: a lock file in the run directory that says who holds it, and shows that they live."""
+"""One writer at a time: a lock file in the run directory that says who holds it, and shows that they live.
+
+Two kept libraries were tried with ``tests/pipeline/test_lock.py``. flufl.lock 10.0 waits until its lifetime ends though
+the process on this machine is dead: `test_that_of_a_dead_process_is_taken_over` fails. A lease of filelock 4.3 can be
+taken over from another machine only after it was watched for its whole length, however long it has been silent:
+`test_another_machine_is_believed_while_its_heart_beats` fails, and a rerun after the death of a node would wait.
+"""
 
 from __future__ import annotations
 
