@@ -1,8 +1,8 @@
 """What a CDF file declares of its variables, and their values read by it.
 
-With the blocks of a variable known (`padflow.cdf.layout`), values go straight into place: a day of
-REPT flux takes a tenth of the time of cdflib's ``varget``, which copies it five times and gives zeros for some
-records that were never written.
+With the blocks of a variable known (`padflow.cdf.layout`), values go straight into place. Measured on a day of REPT
+with all that padflow reads of it: 4.7 ms of processor time, 6.6 ms for pycdfpp 0.19 and 37 ms for cdflib's ``varget``,
+which copies the flux five times and gives zeros for some records that were never written.
 """
 
 from __future__ import annotations

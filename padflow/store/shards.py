@@ -2,6 +2,10 @@
 
 zarr-python writes and reads the same bytes (tests hold both to it), but spends nearly as long on its way through
 event loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3, sharding codec 1.0, index at the end.
+
+Measured with one thread on 155,495 REPT records, block by block: zarr-python 3.1.6 takes 1.9 to 2.0 times
+the processor time of `read_rows`, the zarrs 0.2.3 pipeline 1.0 to 1.2 times. zarrs would do, but it opens files itself:
+a reader could not be led to the files that a run has replaced meanwhile (`padflow.store.states.Snapshot`).
 """
 
 from __future__ import annotations
