@@ -55,10 +55,12 @@ class Interrupts:
         Whether one has come. Whatever error follows comes of it.
     at_once : bool
         Whether nothing is held yet (`hold`), so that nothing needs to be put in order.
+    verbose : bool
+        Whether libraries may say what an interrupt does to them (`let_libraries_speak`).
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self.received = self.verbose = False
         self.at_once = True
         self._said = self._due = False
         self._process = os.getpid()
@@ -73,7 +75,7 @@ class Interrupts:
         elif not self.received:
             self.received = True
             _after(GRACE_SECONDS, self.end)
-            if "-v" not in sys.argv:
+            if not self.verbose:
                 _silence()
             sys.unraisablehook = self._lost
             self._raise(frame)
@@ -163,6 +165,12 @@ def hold() -> None:
     """
     if _here is not None:
         _here.at_once = False
+
+
+def let_libraries_speak() -> None:
+    """Leave what libraries say of being interrupted on the terminal."""
+    if _here is not None:
+        _here.verbose = True
 
 
 def interrupted() -> bool:

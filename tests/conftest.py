@@ -112,7 +112,7 @@ class FinishedRun:
 
 def run_padflow(*arguments: str | Path, timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own; the timeout is for hangs, not for other guests of the host."""
-    command = [sys.executable, "-c", "from padflow.cli.commands import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from padflow.cli.main import main; main()", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
 

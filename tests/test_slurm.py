@@ -26,8 +26,8 @@ from padflow.config.reading import load_config
 from padflow.errors import PadflowError
 from padflow.pipeline import status, verify
 from padflow.pipeline.driver import Outcome, open_run, run_all
-from padflow.pipeline.events import Progress
 from padflow.pipeline.receipts import receipts
+from padflow.progress.events import Event, OnEvent, PartDone, StageBegan
 from padflow.simulation.archive import simulate_archive
 from padflow.store.durable import read_json
 
@@ -116,13 +116,19 @@ def without_report() -> Iterator[None]:
 
 
 def run_here(
-    archive: Path, directory: Path, *settings: str, until: str | None = None, restart_from: str | None = None
+    archive: Path,
+    directory: Path,
+    *settings: str,
+    until: str | None = None,
+    restart_from: str | None = None,
+    on_event: OnEvent | None = None,
 ) -> Outcome:
     """Run the recommended configuration, made small, in this process and without figures."""
     values = [f"archive.source={archive}", *SMALL, *settings]
     config = load_config(REPOSITORY / "configs" / "recommended.yaml", values)
     with without_report():
-        return run_all(open_run(config, directory, restart_from=restart_from), until=until)
+        run = open_run(config, directory, restart_from=restart_from, on_event=on_event)
+        return run_all(run, until=until)
 
 
 @pytest.fixture(scope="module")
@@ -231,16 +237,20 @@ def test_resubmission_before_the_walltime(job: Job, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in ingested} == ingested
 
 
-def at_part(monkeypatch: pytest.MonkeyPatch, stage: str, part: int, act: Callable[[], None]) -> None:
-    """Do something once, when a stage has so many parts done."""
-    advance = Progress.advance
+def at_part(stage: str, part: int, act: Callable[[], None]) -> OnEvent:
+    """Return a listener that does something once, when a stage has so many parts done."""
+    done = 0
 
-    def advance_and_act(self: Progress, *arguments: object, **more: object) -> None:
-        advance(self, *arguments, **more)
-        if (self._stage, self._parts_done) == (stage, part):
-            act()
+    def listen(event: Event) -> None:
+        nonlocal done
+        if isinstance(event, StageBegan):
+            done = 0
+        elif isinstance(event, PartDone):
+            done += 1
+            if (event.stage, done) == (stage, part):
+                act()
 
-    monkeypatch.setattr(Progress, "advance", advance_and_act)
+    return listen
 
 
 def cancel_workers(count: int) -> None:
@@ -248,51 +258,41 @@ def cancel_workers(count: int) -> None:
         slurm_says("scancel", job)
 
 
-def test_a_worker_lost_in_ingest(archive: Path, local: Path, monkeypatch, tmp_path: Path) -> None:
+def test_a_worker_lost_in_ingest(archive: Path, local: Path, tmp_path: Path) -> None:
     lost = []
-    at_part(monkeypatch, "ingest", 2, lambda: lost.append(cancel_workers(1)))
-    run_here(archive, tmp_path / "run", *SLURM, until="ingest")
+    lose = at_part("ingest", 2, lambda: lost.append(cancel_workers(1)))
+    run_here(archive, tmp_path / "run", *SLURM, until="ingest", on_event=lose)
     assert lost
     assert_same(tmp_path / "run", local, "archive.zarr")
 
 
-def test_a_worker_lost_in_the_score_pass(archive: Path, local: Path, monkeypatch, tmp_path: Path) -> None:
+def test_a_worker_lost_in_the_score_pass(archive: Path, local: Path, tmp_path: Path) -> None:
     directory = shutil.copytree(local, tmp_path / "run")
     lost = []
-    at_part(monkeypatch, "score", 2, lambda: lost.append(cancel_workers(1)))
-    run_here(archive, directory, *SLURM, restart_from="score")
+    lose = at_part("score", 2, lambda: lost.append(cancel_workers(1)))
+    run_here(archive, directory, *SLURM, restart_from="score", on_event=lose)
     assert lost
     assert_same(directory, local)
 
 
-def test_all_workers_lost_and_none_coming_back(archive: Path, local: Path, monkeypatch, tmp_path: Path) -> None:
+def test_all_workers_lost_and_none_coming_back(archive: Path, local: Path, tmp_path: Path) -> None:
     def take_all() -> None:
         slurm_says("scontrol", "update", "PartitionName=main", "State=DOWN")
         cancel_workers(2)
 
     directory = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        at_part(patch, "ingest", 1, take_all)
-        began = time.monotonic()
-        with pytest.raises(PadflowError, match=r"(?s)waited for 20 s.*no worker.*logs.*same command again"):
-            run_here(archive, directory, *SLURM, "cluster.stall_seconds=20", until="ingest")
-        assert time.monotonic() - began < 90
+    lose = at_part("ingest", 1, take_all)
+    began = time.monotonic()
+    with pytest.raises(PadflowError, match=r"(?s)waited for 20 s.*no worker.*logs.*same command again"):
+        run_here(archive, directory, *SLURM, "cluster.stall_seconds=20", until="ingest", on_event=lose)
+    assert time.monotonic() - began < 90
     assert jobs() == []
     slurm_says("scontrol", "update", "PartitionName=main", "State=UP")
     done = {index for _, index, _ in receipts(directory, "ingest")}
     assert done
-    stood = []
-    with monkeypatch.context() as patch:
-        advance = Progress.advance
-
-        def note(self: Progress, amount: int, *, stood: bool = False, **more: object) -> None:
-            note_stood.append(stood)
-            advance(self, amount, stood=stood, **more)
-
-        note_stood = stood
-        patch.setattr(Progress, "advance", note)
-        run_here(archive, directory, *SLURM, until="ingest")
-    assert sum(stood) == len(done)
+    told: list[Event] = []
+    run_here(archive, directory, *SLURM, until="ingest", on_event=told.append)
+    assert sum(event.reused for event in told if isinstance(event, PartDone)) == len(done)
     assert_same(directory, local, "archive.zarr")
 
 
@@ -351,14 +351,13 @@ def test_too_little_memory_for_the_plan(archive: Path, tmp_path: Path) -> None:
     assert time.monotonic() - began < 90
 
 
-def test_a_failure_leaves_no_job(archive: Path, monkeypatch, tmp_path: Path) -> None:
+def test_a_failure_leaves_no_job(archive: Path, tmp_path: Path) -> None:
     def fail() -> None:
         assert jobs("--name=padflow-worker")
         raise OSError("no space left on device")
 
-    at_part(monkeypatch, "ingest", 1, fail)
     with pytest.raises(OSError, match="no space"):
-        run_here(archive, tmp_path / "run", *SLURM)
+        run_here(archive, tmp_path / "run", *SLURM, on_event=at_part("ingest", 1, fail))
     assert jobs() == []
 
 

@@ -7,7 +7,6 @@ archive, the labels by the fitted model, and what `verify` has to say.
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import os
 import shutil
@@ -34,8 +33,8 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.instruments.instrument import load_instrument
 from padflow.model.model import Model
 from padflow.pipeline import driver, trainer
-from padflow.pipeline.events import Progress
 from padflow.pipeline.verify import repair, verify
+from padflow.progress.events import Progress
 from padflow.store.durable import sha256_of
 
 HERE = Path(__file__).resolve().parent
@@ -149,7 +148,7 @@ def run_padflow(
     allow_removal: int = 0,
 ) -> None:
     run = driver.open_run(config, directory, restart_from=restart_from, allow_removal=allow_removal)
-    run.progress = Progress(stream=io.StringIO())
+    run.progress = Progress()
     driver.run_all(run, until=until)
 
 

@@ -7,22 +7,24 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from padflow import __version__
+from padflow.cli.logs import logged
 from padflow.config.local_paths import local_path
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
 from padflow.config.text import documented_yaml
 from padflow.config.types import FIRST_YEAR, LAST_YEAR
 from padflow.errors import ConfigError, PadflowError, one_line, printable, printable_line
-from padflow.startup import INTERRUPTED, interrupted, no_garbage
+from padflow.startup import INTERRUPTED, interrupted, let_libraries_speak, no_garbage
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 
@@ -75,7 +77,32 @@ workdir_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
 
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
+def _be_verbose(context: click.Context, _: click.Parameter, verbose: bool) -> None:
+    if verbose:
+        context.find_root().ensure_object(Verbosity).verbose = True
+        let_libraries_speak()
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_be_verbose,
+    help="Log all that is done and what Dask warns of, and show tracebacks of errors.",
+)
+
+
+@dataclass
+class Verbosity:
+    """What the commands of one call know of -v.
+
+    Parameters
+    ----------
+    verbose : bool
+    """
+
+    verbose: bool = False
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -85,19 +112,30 @@ def say(text: object, *, err: bool = False) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
+@verbose_option
 def commands() -> None:
     """Unsupervised classes of pitch-angle distributions, for every record of a mission."""
 
 
 def command(*options: Callable, **settings: Any) -> Callable:
-    """Register a command with -v and these options, the first of them outermost."""
+    """Register a command with -v and these options, the first of them outermost; its log records are written."""
 
     def register(function: Callable) -> click.Command:
+        function = _logged(function)
         for option in (verbose_option, *reversed(options)):
             function = option(function)
         return commands.command(**settings)(function)
 
     return register
+
+
+def _logged(function: Callable) -> Callable:
+    @wraps(function)
+    def logging_function(*arguments: Any, **options: Any) -> Any:
+        with logged(verbose=click.get_current_context().ensure_object(Verbosity).verbose):
+            return function(*arguments, **options)
+
+    return logging_function
 
 
 @command(
@@ -131,7 +169,7 @@ def command(*options: Callable, **settings: Any) -> Callable:
     click.option("--trouble", multiple=True, metavar="NAME[=DAYS]", help=f"Add one kind: {', '.join(TROUBLES)}."),
     click.option("--workers", type=click.IntRange(1, 1024), default=None, help="Processes; one a core by default."),
 )
-def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, verbose: bool, **options: Any) -> None:
+def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, **options: Any) -> None:
     """Make an archive of REPT level-3 files in DIR, with the true populations in truth_*.nc."""
     from padflow.simulation.archive import parallel_map, simulate_archive
     from padflow.simulation.troubles import Troubles
@@ -171,7 +209,7 @@ def _troubles(chosen: tuple[str, ...]) -> Any:
     set_option,
     name="config",
 )
-def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...], verbose: bool) -> None:
+def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> None:
     """Print the defaults, or CONFIG as resolved, with every key explained."""
     if schema:
         say(json.dumps(Config.model_json_schema(), indent=2))
@@ -210,9 +248,7 @@ removal_option = click.option(
 
 
 @command(*run_options, removal_option, json_option)
-def plan(
-    path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, as_json: bool, verbose: bool
-) -> None:
+def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, as_json: bool) -> None:
     """Look at the files and print what a run will take and change; refuse one that cannot fit. Writes nothing."""
     run = _open(path, workdir, overrides, allow_removal=allow_removal)
     from padflow.cli.text import plan_facts, plan_text
@@ -227,7 +263,7 @@ def plan(
 
 
 @command(*run_options, removal_option)
-def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, verbose: bool) -> None:
+def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int) -> None:
     """Read the CDF files into archive.zarr; go on where an earlier run stopped."""
     run = _open(path, workdir, overrides, allow_removal=allow_removal)
     from padflow.pipeline.driver import run_all
@@ -259,7 +295,6 @@ def run_command(
     overrides: tuple[str, ...],
     allow_removal: int,
     restart_from: str | None,
-    verbose: bool,
 ) -> None:
     """Do all stages, from CDF files to the report; go on where an earlier run stopped."""
     run = _open(path, workdir, overrides, restart_from=restart_from, allow_removal=allow_removal)
@@ -285,7 +320,6 @@ def submit(
     cores: int,
     memory: str,
     walltime: str | None,
-    verbose: bool,
 ) -> None:
     """Hand `padflow run CONFIG` to the queueing system as a job, which asks for its workers."""
     from padflow.compute import jobs
@@ -314,9 +348,7 @@ def submit(
 
 
 @command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options, removal_option)
-def label(
-    model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, verbose: bool
-) -> None:
+def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int) -> None:
     """Label the archive of CONFIG with the fitted MODEL (a run's model folder), fitting nothing.
 
     Of CONFIG, the sections archive and cluster are used; the model decides how records are classified.
@@ -336,7 +368,7 @@ def label(
 
 
 @command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
-def status(directory: Path, as_json: bool, verbose: bool) -> None:
+def status(directory: Path, as_json: bool) -> None:
     """Say how far the run in DIR is."""
     from padflow.cli.text import status_text
     from padflow.pipeline.status import status_of
@@ -350,7 +382,7 @@ def status(directory: Path, as_json: bool, verbose: bool) -> None:
     click.option("--repair", is_flag=True, help="Let the next `padflow run` do broken parts again."),
     json_option,
 )
-def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
+def verify(directory: Path, repair: bool, as_json: bool) -> None:
     """Recount the run in DIR against its catalogue, and check every part's checksums."""
     from dataclasses import asdict
 
@@ -376,15 +408,19 @@ def verify(directory: Path, repair: bool, as_json: bool, verbose: bool) -> None:
 
 
 @command(click.argument("directory", metavar="DIR", type=FOLDER))
-def report(directory: Path, verbose: bool) -> None:
+def report(directory: Path) -> None:
     """Draw the figures and the page of the run in DIR again."""
+    from padflow.compute.workers import SerialWorkers
     from padflow.pipeline.directory import run_config
     from padflow.pipeline.lock import locked
+    from padflow.progress.shown import shown
+    from padflow.report.figures.contents import FIGURES
     from padflow.report.html import write_report
 
     run_config(directory)
-    with locked(directory):
-        say(write_report(directory))
+    with locked(directory), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
+        page = write_report(directory, apply=partial(SerialWorkers().map, on_done=progress.step))
+    say(page)
 
 
 @command(
@@ -394,9 +430,7 @@ def report(directory: Path, verbose: bool) -> None:
     click.option("--start", default=None, metavar="TIME", help="First time, such as 2013-03-17T06:00."),
     click.option("--end", default=None, metavar="TIME", help="End, not included."),
 )
-def export(
-    directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None, verbose: bool
-) -> None:
+def export(directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None) -> None:
     """Write labels of the run in DIR to FILE.nc or FILE.csv."""
     from padflow.report.export import export_labels
 
@@ -423,7 +457,7 @@ def _time(text: str | None, option: str) -> Any:
     click.option("--workdir", type=FOLDER, default=Path("demo"), show_default=True, help="Where all of it goes."),
     set_option,
 )
-def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...], verbose: bool) -> None:
+def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None:
     """Run the recommended configuration on FOLDER, or on 20 simulated days."""
     from padflow.pipeline.driver import open_run, run_all
     from padflow.simulation.archive import parallel_map, simulate_archive
@@ -464,27 +498,28 @@ def _say_set_aside(run: Any) -> None:
 
 def run_commands() -> None:
     """Run what the arguments of the process say; whatever ends it, ends it with a status and one paragraph."""
+    told = Verbosity()
     try:
-        commands(standalone_mode=False)
+        commands(standalone_mode=False, obj=told)
     except click.ClickException as error:
         error.message = one_line(printable(error.message))
         error.show()
         sys.exit(error.exit_code)
     except ConfigError as error:
-        _fail(str(error), USAGE)
+        _fail(str(error), USAGE, told)
     except PadflowError as error:
-        _fail(str(error), FAILED)
+        _fail(str(error), FAILED, told)
     except OSError as error:
-        _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED)
+        _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED, told)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _fail(INTERRUPTED, FAILED)
+        _fail(INTERRUPTED, FAILED, told)
     except Exception as error:
         text = " ".join(str(error).split())[:500]
-        _fail(f"{type(error).__name__}: {text}. This should not happen; -v shows where it did.", FAILED)
+        _fail(f"{type(error).__name__}: {text}. This should not happen; -v shows where it did.", FAILED, told)
 
 
-def _fail(message: str, status: int) -> None:
-    if "-v" in sys.argv or "--verbose" in sys.argv:
+def _fail(message: str, status: int, told: Verbosity) -> None:
+    if told.verbose:
         say(traceback.format_exc(), err=True)
     if interrupted():  # `padflow.startup` says so, whatever came of it
         sys.exit(FAILED)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from padflow.archive.changes import DayRange, in_words
 from padflow.errors import printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
-from padflow.pipeline.events import describe
 from padflow.pipeline.held import changes_of
 from padflow.pipeline.receipts import parts_set_aside, receipts
+from padflow.progress.lines import describe
 from padflow.store.durable import read_json
 
 if TYPE_CHECKING:

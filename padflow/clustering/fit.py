@@ -83,6 +83,11 @@ def find_number(samples: list[np.ndarray], config: Config, *, apply: Callable[..
     return confirmed(found, places, modes_of_each(softened, bandwidth=None, **options))
 
 
+def subsamples_to_search(config: Config) -> int:
+    """Return how many subsamples `find_number` searches for modes, to say how far it is."""
+    return config.mean_shift.repeats * (2 if config.pca.scale == "noise" else 1)
+
+
 def number_of_classes(config: Config, found: RepeatedModes) -> int:
     """Return the number of classes, as configured or as mean shift found it.
 
@@ -136,7 +141,13 @@ def near_modes(scores: np.ndarray, found: RepeatedModes, config: Config) -> np.n
 
 
 def kmeans_classes(
-    scores: da.Array, k: int, *, found: RepeatedModes, samples: list[np.ndarray], config: Config
+    scores: da.Array,
+    k: int,
+    *,
+    found: RepeatedModes,
+    samples: list[np.ndarray],
+    config: Config,
+    on_iteration: Callable[[float], object] | None = None,
 ) -> tuple[Classes, dict[str, Any]]:
     """Fit k-means to scores, a dask array (scores, component) with known chunks: those of `near_modes`.
 
@@ -144,6 +155,8 @@ def kmeans_classes(
     ----------
     samples : list of ndarray of float64, shape (rows, component)
         The subsamples of mean shift. Starts are compared on the first, borders are fitted to all.
+    on_iteration : callable, optional
+        See `padflow.clustering.kmeans.fit_kmeans`.
 
     Returns
     -------
@@ -172,6 +185,7 @@ def kmeans_classes(
         tol=section.tol,
         seed=config.seed_of("kmeans"),
         init_rows=START_SCORES,
+        on_iteration=on_iteration,
     )
     info = {"borders": section.borders, "iterations": fitted.n_iter, "fit_inertia": fitted.inertia}
     if section.borders == "halfway":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import dask
@@ -49,6 +50,7 @@ def fit_kmeans(
     tol: float = 1e-4,
     seed: int = 0,
     init_rows: int = 20_000_000,
+    on_iteration: Callable[[float], object] | None = None,
 ) -> KMeansFit:
     """Fit k-means to all records by dask-ml's Lloyd iterations, started and stopped as scikit-learn does.
 
@@ -73,6 +75,8 @@ def fit_kmeans(
     init_rows : int
         ``"k-means++"`` reads every second, third, ... record where there are more than this many (20 M
         records of 3 components: 0.5 GB of scores and 1.6 GB more while drawing for 8 clusters).
+    on_iteration : callable, optional
+        Called after each iteration with the root of the summed squared shift of the centres, in the scores' unit.
 
     Returns
     -------
@@ -110,7 +114,10 @@ def fit_kmeans(
     same = 1e-24 * (variance + (mean**2).max())  # a squared distance that is no more than rounding
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         old, centres = centres, _iterate(points, centres, same)
-        if ((centres - old) ** 2).sum() <= tol * variance:
+        shift = float(((centres - old) ** 2).sum())
+        if on_iteration is not None:
+            on_iteration(shift**0.5)
+        if shift <= tol * variance:
             break
     parts = _compute_blocks(_sizes_and_inertia, points, centres)
     sizes = np.sum([part[0] for part in parts], axis=0)

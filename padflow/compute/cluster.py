@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import sys
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -25,6 +25,9 @@ from padflow.store.durable import read_json
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+LOGGER = logging.getLogger(__name__)
 
 
 CONNECT_SECONDS = 10
@@ -86,7 +89,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
             target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
         client = stack.enter_context(_client(config, target))
         if config.dashboard_address is not None:
-            print(f"dashboard, for whoever reaches it: {client.dashboard_link}", file=sys.stderr, flush=True)
+            LOGGER.info("dashboard, for whoever reaches it: %s", client.dashboard_link)
         if config.security != "none":
             warn_of_plain(client)
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
@@ -187,7 +190,7 @@ def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
     """Wait for the first worker, and look at what there is before any work begins."""
     if config.kind == "local":
         return
-    print(f"waiting for workers ({config.kind})", file=sys.stderr, flush=True)
+    LOGGER.info("waiting for workers (%s)", config.kind)
     if config.kind == "scheduler":
         wanted = config.workers or 1
         try:

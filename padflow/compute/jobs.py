@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from padflow.compute.job_text import check_lines, check_texts, quoting
 from padflow.compute.private import private_folder
 from padflow.compute.security import protocol_of, security_in, security_of
-from padflow.compute.settings import ENVIRONMENT, WORKER_SETTINGS
+from padflow.compute.settings import ENVIRONMENT, WORKER_SETTINGS, dask_log_level
 from padflow.config.cluster import ClusterConfig
 from padflow.config.types import Bytes, Walltime
 from padflow.errors import ConfigError, brief, one_line
@@ -231,7 +231,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             job_cls=WatchedJob,
             scheduler_cls=scheduler,
             scheduler_options=options | elsewhere | secure,
-            silence_logs="CRITICAL",
+            silence_logs=dask_log_level(),
             **secure,
             **arguments,
         ) as cluster:

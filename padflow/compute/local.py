@@ -12,7 +12,7 @@ from distributed import Worker, WorkerPlugin
 
 from padflow.compute.jobs import scheduler_of
 from padflow.compute.security import protocol_of, security_of
-from padflow.compute.settings import ENVIRONMENT
+from padflow.compute.settings import ENVIRONMENT, dask_log_level
 from padflow.config.cluster import ClusterConfig
 from padflow.errors import ConfigError
 from padflow.startup import check_semaphores, unheard_interrupts
@@ -102,13 +102,13 @@ def _local_cluster(config: ClusterConfig) -> SpecCluster:
         "nthreads": 1,
         "memory_limit": config.memory_limit,
         "env": os.environ | worker_environment(),  # of now, and not of when the fork server was started
-        "silence_logs": "CRITICAL",  # errors of tasks come back; those of a worker's last heartbeat help nobody
+        "silence_logs": dask_log_level(),
     }
     return servers.Cluster(
         scheduler={"cls": scheduler, "options": common | {"port": 0} | options},
         workers={number: {"cls": Nanny, "options": worker} for number in range(workers)},
         security=security,
-        silence_logs="CRITICAL",
+        silence_logs=dask_log_level(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -40,6 +41,14 @@ WORKER_SETTINGS = {
     # Scratch folders are removed whole at the end, and some file systems have no locks.
     "distributed.worker.use-file-locking": False,
 }
+
+
+def dask_log_level() -> str:
+    """Return the level from which Dask's servers log: warnings where padflow's log is at level DEBUG, else nothing.
+
+    Errors of tasks come back with their results; what a worker says of its last heartbeat helps nobody.
+    """
+    return "WARNING" if logging.getLogger("padflow").isEnabledFor(logging.DEBUG) else "CRITICAL"
 
 
 SECTIONS = ("distributed", "scheduler", "temporary-directory")

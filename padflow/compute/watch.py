@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from padflow.config.cluster import ClusterConfig
-from padflow.errors import printable_line
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+LOGGER = logging.getLogger(__name__)
 
 
 LOOK_SECONDS = 1.0
@@ -103,7 +105,7 @@ class Watch:
         self._warned = True
         said = self._refusals[0]
         if workers:
-            print(printable_line(f"the queue refused a worker: {said}"), file=sys.stderr, flush=True)
+            LOGGER.warning("the queue refused a worker: %s", said)
             return None
         return (
             f"The queue refused a worker's job: {said}. Check cluster.queue, account, walltime, memory_limit and "

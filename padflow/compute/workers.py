@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import resource
 import sys
 import time
@@ -16,6 +17,9 @@ from padflow.errors import PadflowError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+LOGGER = logging.getLogger(__name__)
 
 
 AHEAD = 4
@@ -55,8 +59,10 @@ class Workers(Protocol):
     ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, result) as they come; with `spare`, a result is `Died` where workers die of the item."""
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """Return results in the order of items."""
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, on_done: Callable[[], object] | None = None
+    ) -> list[Any]:
+        """Return results in the order of items; `on_done` is called as each of them comes."""
 
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute on the cluster."""
@@ -75,9 +81,16 @@ class SerialWorkers:
         for item in items:
             yield item, function(item)
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """Return results in order."""
-        return [function(item) for item in items]
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, on_done: Callable[[], object] | None = None
+    ) -> list[Any]:
+        """Return results in order; `on_done` is called as each of them comes."""
+        results = []
+        for item in items:
+            results.append(function(item))
+            if on_done is not None:
+                on_done()
+        return results
 
     def collections(self) -> AbstractContextManager[None]:
         """Return a context in which Dask collections compute as Dask does without a cluster."""
@@ -208,9 +221,15 @@ class DaskWorkers:
         except Exception:
             return {}
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """Return results in the order of items."""
-        results = {number: result for number, _, result in self._each_numbered(function, items, spare=False)}
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, on_done: Callable[[], object] | None = None
+    ) -> list[Any]:
+        """Return results in the order of items; `on_done` is called as each of them comes."""
+        results = {}
+        for number, _, result in self._each_numbered(function, items, spare=False):
+            results[number] = result
+            if on_done is not None:
+                on_done()
         return [results[number] for number in sorted(results)]
 
     def collections(self) -> AbstractContextManager[None]:
@@ -232,11 +251,10 @@ def warn_of_plain(client: Client) -> None:
     """Say in a line that a cluster lets anybody in who reaches it."""
     address = client.scheduler.address
     if not address.startswith(("tls://", "wss://", "inproc://")):
-        print(
-            f"warning: the Dask cluster at {address} has no TLS: whoever reaches it can run code as its user and "
-            "read what you send (docs/security.md)",
-            file=sys.stderr,
-            flush=True,
+        LOGGER.warning(
+            "the Dask cluster at %s has no TLS: whoever reaches it can run code as its user and read what you send "
+            "(docs/security.md)",
+            address,
         )
 
 

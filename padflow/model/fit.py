@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,14 @@ from padflow import __version__
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.autoencoder.training import deal_split, train_network
+from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
 from padflow.clustering.fit import (
     FEWEST_SCORES,
     START_SCORES,
     class_sizes,
     describe_modes,
+    describe_number,
     draw_indices,
     find_number,
     kmeans_classes,
@@ -28,6 +30,7 @@ from padflow.clustering.fit import (
     number_of_classes,
     numbered_by_size,
     sample_indices,
+    subsamples_to_search,
     ward_classes,
 )
 from padflow.components.fit import check_components, fit_components_to, pairs_share
@@ -41,6 +44,8 @@ from padflow.features.dataset import DatasetReader, preprocessor_of
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.model.model import Model
+from padflow.progress.events import OnEvent, Progress
+from padflow.progress.shown import shown
 from padflow.records import BLOCK_ROWS
 from padflow.shapes.means import mean_ratio, sum_shapes
 from padflow.shapes.names import class_names, shapes_of_classes
@@ -61,7 +66,7 @@ FIT_ROWS = 32 * BLOCK_ROWS
 """Rows of a Dataset that one task of `fit` deals with."""
 
 
-def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Model:
+def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on_event: OnEvent | None = None) -> Model:
     """Fit a model to an archive that is open as a Dataset.
 
     Scores, 4 bytes a component and record, are held in memory; a whole mission is better fitted by
@@ -76,6 +81,9 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     client : distributed.Client, optional
         Where to compute; here by default. A Dataset in memory is sent to each of its workers, one opened from a
         store is read by them.
+    on_event : callable, optional
+        Gets each event (`padflow.progress.events`): stages begin, parts are done, stages end. By default a bar is drawn
+        in a terminal and in a notebook.
 
     Returns
     -------
@@ -97,8 +105,19 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None) -> Mo
     check_components(config, preprocessor.features)
     group = _group_of(dataset)
     split = deal_split(config, {group: reader})
-    trained, training = train_network({group: reader}, preprocessor, split=split, config=config)
-    return fit_encoded(dataset, config, network=trained.network, training=training, client=client)
+    with closing(shown(on_event)) as progress:
+        with progress.stage("train", total=config.train.epochs, unit="epochs") as stage:
+
+            def show(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
+                progress.advance(1, text=f"loss {loss:.2e}, validation {val_loss:.2e}")
+
+            trained, training = train_network(
+                {group: reader}, preprocessor, split=split, config=config, show_epoch=show
+            )
+            stage.summary = f"{len(training['history']['loss'])} epochs of {training['rows']:,} rows"
+        return fit_encoded(
+            dataset, config, network=trained.network, training=training, client=client, progress=progress
+        )
 
 
 def _group_of(dataset: xr.Dataset) -> str:
@@ -107,7 +126,13 @@ def _group_of(dataset: xr.Dataset) -> str:
 
 
 def fit_encoded(
-    dataset: xr.Dataset, config: Config, *, network: Network, training: dict[str, Any], client: Client | None = None
+    dataset: xr.Dataset,
+    config: Config,
+    *,
+    network: Network,
+    training: dict[str, Any],
+    client: Client | None = None,
+    progress: Progress | None = None,
 ) -> Model:
     """Fit all that comes after the network.
 
@@ -118,7 +143,10 @@ def fit_encoded(
     network : Network
     training : dict
         What the model's description is to say of its training.
+    progress : Progress, optional
+        Is told of the stages.
     """
+    progress = progress or Progress()
     workers = _workers_of(client)
     reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
     group = _group_of(dataset)
@@ -127,17 +155,26 @@ def fit_encoded(
     spans = [(shared, start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
     statistics = partial(_span_statistics, group, preprocessor, network, chosen, share)
-    components = fit_components_to(CodeStatistics.joined(workers.map(statistics, spans)), config.pca, network=network)
+    with progress.stage("pca", total=len(spans), unit="parts"):
+        parts = workers.map(statistics, spans, on_done=progress.step)
+        components = fit_components_to(CodeStatistics.joined(parts), config.pca, network=network)
     encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
-    scores = np.concatenate(workers.map(partial(_span_scores, group, encoder, chosen), spans))
+    with progress.stage("score", total=len(spans), unit="parts") as stage:
+        scores = np.concatenate(
+            workers.map(partial(_span_scores, group, encoder, chosen), spans, on_done=progress.step)
+        )
+        stage.summary = f"{len(scores):,} records to fit to"
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
-    classes, info = _fit_classes(scores, config, workers)
+    classes, info = _fit_classes(scores, config, workers, progress)
     axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
     unknown = np.full(len(axes["energy"]), np.nan)
     axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
     sums = partial(_span_shapes, encoder, classes, axes["counts_per_flux"])
-    shapes = shapes_of_classes(axes["pitch_angle"], mean_ratio(_added(workers.map(sums, spans))))
+    with progress.stage("mean shapes", total=len(spans), unit="parts"):
+        shapes = shapes_of_classes(
+            axes["pitch_angle"], mean_ratio(_added(workers.map(sums, spans, on_done=progress.step)))
+        )
     info |= {
         "padflow": __version__,
         "training": training,
@@ -178,20 +215,41 @@ def _sent(reader: DatasetReader, client: Client) -> Future:
         return client.scatter(reader, workers=list(holders), hash=False)
 
 
-def _fit_classes(scores: np.ndarray, config: Config, workers: Workers) -> tuple[Classes, dict[str, Any]]:
+def _fit_classes(
+    scores: np.ndarray, config: Config, workers: Workers, progress: Progress
+) -> tuple[Classes, dict[str, Any]]:
     samples = [scores[index].astype("f8") for index in draw_indices(config, len(scores))]
-    found = find_number(samples, config, apply=workers.map)
+    with progress.stage("mean shift", total=subsamples_to_search(config), unit="subsamples") as stage:
+        found = find_number(samples, config, apply=partial(workers.map, on_done=progress.step))
+        stage.summary = describe_number(found)
     k = number_of_classes(config, found)
+    with progress.stage(config.method, unit="iterations" if config.method == "kmeans" else "scores") as stage:
+        classes, info = _classes_of(scores, k, found, samples, config, workers, progress)
+        stage.summary = f"{len(classes.centres)} classes of {len(scores):,} scores"
+    return classes, info | {"mean_shift": describe_modes(found)}
+
+
+def _classes_of(
+    scores: np.ndarray,
+    k: int,
+    found: RepeatedModes,
+    samples: list[np.ndarray],
+    config: Config,
+    workers: Workers,
+    progress: Progress,
+) -> tuple[Classes, dict[str, Any]]:
     if config.method == "agglomerative":
         size = min(len(scores), config.agglomerative.samples)
-        classes, info = ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
-    else:
-        near = near_modes(scores.astype("f8"), found, config)
-        with kmeans_place(workers, len(near)):
-            lazy = da.from_array(near, chunks=(FIT_ROWS, -1))
-            classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config)
-        classes = numbered_by_size(classes, config, sizes=lambda classes: class_sizes(classes, scores))
-    return classes, info | {"mean_shift": describe_modes(found)}
+        return ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
+
+    def show(moved: float) -> None:
+        progress.advance(1, text=f"centres moved by {moved:.2e}")
+
+    near = near_modes(scores.astype("f8"), found, config)
+    with kmeans_place(workers, len(near)):
+        lazy = da.from_array(near, chunks=(FIT_ROWS, -1))
+        classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config, on_iteration=show)
+    return numbered_by_size(classes, config, sizes=lambda classes: class_sizes(classes, scores)), info
 
 
 def _span_statistics(

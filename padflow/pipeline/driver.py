@@ -25,7 +25,7 @@ from padflow.errors import CannotRead, ConfigError, NoSpace
 from padflow.instruments.instrument import load_instrument
 from padflow.model.model import Model
 from padflow.pipeline.directory import FIT, fit_folder, fitted
-from padflow.pipeline.events import Progress
+from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.guard import STAGES, clear_from, guard_settings, left_from
 from padflow.pipeline.held import guard_records
 from padflow.pipeline.lock import locked
@@ -36,6 +36,8 @@ from padflow.pipeline.stages.finish import finish, reasons_of
 from padflow.pipeline.stages.fit import fit_autoencoder, fit_classes, fit_components
 from padflow.pipeline.stages.label import label, score
 from padflow.pipeline.trainer import Trainer
+from padflow.progress.events import OnEvent
+from padflow.progress.shown import shown
 from padflow.store.durable import explained, lacks_of, read_json, remove_partial, write_bytes, write_json
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER
@@ -67,7 +69,13 @@ class Outcome:
 
 
 def open_run(
-    config: Config, directory: Path, *, restart_from: str | None = None, note: str = "", allow_removal: int = 0
+    config: Config,
+    directory: Path,
+    *,
+    restart_from: str | None = None,
+    note: str = "",
+    allow_removal: int = 0,
+    on_event: OnEvent | None = None,
 ) -> Run:
     """Open a run directory, or one that is to be made, for a configuration.
 
@@ -79,6 +87,8 @@ def open_run(
         The command, for ``run.json``.
     allow_removal : int
         Records that may be taken out of an archive that is there; a plan that takes more is refused.
+    on_event : callable, optional
+        Gets each event (`padflow.progress.events`); by default a bar is drawn in a terminal and in a notebook.
 
     Raises
     ------
@@ -102,7 +112,7 @@ def open_run(
         config,
         directory,
         instrument,
-        Progress(directory),
+        shown(on_event, ProgressFile(directory)),
         restart_from=restart_from,
         command=note,
         allow_removal=allow_removal,
@@ -205,7 +215,7 @@ def _progress_of(run: Run) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):  # of a folder that has become read-only
-            run.progress.remove()
+            run.progress.close()
 
 
 def run_all(run: Run, *, until: str | None = None) -> Outcome:
@@ -248,13 +258,14 @@ def plan_only(run: Run, *, show: Callable[[Run], None]) -> None:
     cluster = run.config.cluster
     if cluster.by_jobs:  # jobs leave logs, and wait for their turn
         cluster = ClusterConfig()
-    run.progress = Progress()
+    run.progress = shown()  # without progress.json
     with connect(cluster) as workers:
         run.workers = workers
         try:
             look(run)
         finally:
             run.workers = None
+            run.progress.close()
     if not run.groups:
         guard_records(run)
     budget_of(run)

@@ -16,9 +16,10 @@ from padflow.compute.workers import Workers, peak_memory_bytes
 from padflow.config.sections import Config
 from padflow.instruments.instrument import Instrument
 from padflow.pipeline.budget import Budget
-from padflow.pipeline.events import Progress
 from padflow.pipeline.receipts import PartTask, is_done, run_parts
 from padflow.pipeline.trainer import Trainer
+from padflow.progress.events import Progress
+from padflow.progress.shown import shown
 from padflow.store.durable import read_json, write_json
 from padflow.store.states import begin_change, commit_change, state_of
 
@@ -62,7 +63,7 @@ class Run:
     config: Config
     directory: Path
     instrument: Instrument
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=shown)
     restart_from: str | None = None
     command: str = ""
     workers: Workers | None = None
@@ -141,7 +142,7 @@ def run_pass(
     parts = run_parts(run.directory, name, tasks=tasks, function=function, workers=run.workers, stand_in=stand_in)
     with run.stage(name, total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         for task, result, peak in parts:
-            run.progress.advance(task.stop - task.start, stood=result is None)
+            run.progress.advance(task.stop - task.start, reused=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
                 died += [task] if "died" in result else []

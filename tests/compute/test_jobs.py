@@ -179,12 +179,14 @@ def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> N
 
 
 def test_ctrl_c_stays_as_it_was(tmp_path: Path) -> None:
-    show = "import signal, sys, pathlib; from padflow import jobs, config; before = signal.getsignal(2); "
-    work = (
-        "jobs.worker_script(config.ClusterConfig(kind='slurm', workers=1, interface='lo'), pathlib.Path(sys.argv[1])); "
+    code = (
+        "import signal, sys, pathlib; before = signal.getsignal(2); from padflow.compute import jobs; "
+        "from padflow.config.cluster import ClusterConfig; "
+        "config = ClusterConfig(kind='slurm', workers=1, interface='lo'); "
+        "jobs.worker_script(config, pathlib.Path(sys.argv[1])); "
+        "assert 'dask_jobqueue' in sys.modules; sys.exit(signal.getsignal(2) is not before)"
     )
-    check = "assert 'dask_jobqueue' in sys.modules; sys.exit(signal.getsignal(2) is not before)"
-    assert subprocess.run([sys.executable, "-c", show + work + check, tmp_path], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 0
 
 
 def test_every_kind_of_job_is_known() -> None:

@@ -151,10 +151,10 @@ def test_what_does_not_fit_together() -> None:
     ("address", "warned"), [("tcp://10.0.0.1:8786", True), ("tls://10.0.0.1:8786", False), ("inproc://a/1", False)]
 )
 def test_a_cluster_that_lets_anybody_in_is_said_in_one_line(
-    address: str, warned: bool, capsys: pytest.CaptureFixture[str]
+    address: str, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     warn_of_plain(SimpleNamespace(scheduler=SimpleNamespace(address=address)))
-    said = capsys.readouterr().err
+    said = "".join(f"{line}\n" for line in caplog.messages)
     assert (said.count("\n"), "no TLS" in said, "docs/security.md" in said) == (warned, warned, warned)
 
 

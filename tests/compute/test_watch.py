@@ -178,10 +178,10 @@ def test_versions_that_cannot_be_had_now_are_asked_for_again(client: MadeUpClien
 
 
 def test_a_refused_job_is_a_warning_while_others_work_and_an_end_where_none_does(
-    client: MadeUpClient, capsys: pytest.CaptureFixture[str]
+    client: MadeUpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert watching(client, refusals=["no such account"]).look() is None
-    assert capsys.readouterr().err == "the queue refused a worker: no such account\n"
+    assert caplog.messages == ["the queue refused a worker: no such account"]
     client.workers.clear()
     assert "The queue refused a worker's job: no such account" in watching(client, refusals=["no such account"]).look()
 

@@ -189,7 +189,7 @@ def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
         for task, result, peak in run_parts(
             run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start, stood=result is None)
+            run.progress.advance(task.stop - task.start, reused=result is None)
             if result is not None:
                 bad += result.get("bad", [])
                 deadly += [task] if "died" in result else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from padflow.pipeline.run import Run, run_pass
 from padflow.pipeline.stages.fit import ALL_DIED
 from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
 from padflow.records import Reason
+from padflow.report.figures.contents import FIGURES
 from padflow.shapes.names import class_names, shape_of_name
 from padflow.store.durable import write_bytes, write_json
 from padflow.store.npz_specs import CLASSES, ENCODER
@@ -47,8 +49,8 @@ def finish(run: Run, labelled: list[PartTask]) -> None:
         write_json(run.directory / FIT / "summary.json", {"key": key})
     elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
         return
-    with run.stage("report", unit="figures") as stage:
-        page = write_report(run.directory, apply=run.workers.map)
+    with run.stage("report", total=len(FIGURES), unit="figures") as stage:
+        page = write_report(run.directory, apply=partial(run.workers.map, on_done=run.progress.step))
         stage.count(len(list((page.parent / "figures").glob("*.png"))))
         stage.summary = str(page)
     write_json(run.directory / FIT / "summary.json", {"key": key, "shown": shown})

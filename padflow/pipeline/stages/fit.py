@@ -26,6 +26,7 @@ from padflow.clustering.fit import (
     number_of_classes,
     numbered_by_size,
     sample_indices,
+    subsamples_to_search,
     ward_classes,
 )
 from padflow.components.fit import check_components, describe_components, fit_components_to, pairs_share
@@ -61,12 +62,10 @@ def fit_autoencoder(run: Run) -> None:
     if fitted(run, "train"):
         return
     run.workers.rest()  # until training ends
-    most = run.config.train.epochs
-    with run.stage("train", total=most, unit="epochs") as stage:
+    with run.stage("train", total=run.config.train.epochs, unit="epochs") as stage:
 
         def show(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
-            text = f"epoch {epoch + 1} of at most {most}, loss {loss:.3e}, validation {val_loss:.3e}"
-            run.progress.advance(1, text=f"{text}, {rows_per_second:,.0f} rows/s")
+            run.progress.advance(1, text=f"loss {loss:.2e}, validation {val_loss:.2e}")
 
         peak = run.trainer.train(run.directory, [group.group for group in run.groups], show)
         info = fitted(run, "train")["info"]
@@ -92,7 +91,7 @@ def fit_components(run: Run) -> None:
         for task, result, peak in run_parts(
             run.directory, "moments", tasks=tasks, function=function, workers=run.workers
         ):
-            run.progress.advance(task.stop - task.start, stood=result is None)
+            run.progress.advance(task.stop - task.start, reused=result is None)
             if result is not None:
                 stage.count(task.stop - task.start, peak)
         aside = [part.name for _, part, _ in parts_set_aside(run.directory, "moments")]
@@ -122,7 +121,7 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
     sizes = {task: read_json(receipt_path(run.directory, "score", task.group, task.index))["fit"] for task in tasks}
     sizes = {task: size for task, size in sizes.items() if size}
     total = sum(sizes.values())
-    with run.stage("mean shift", unit="scores") as stage:
+    with run.stage("mean shift", total=subsamples_to_search(config), unit="subsamples") as stage:
         if total < FEWEST_SCORES:
             raise PadflowError(
                 f"Only {total} records are selected for clustering; at least {FEWEST_SCORES} are needed. Widen the "
@@ -132,11 +131,11 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
         samples = _samples(run, list(sizes), indices)
         with ThreadPoolExecutor(1) as aside:
             aside.submit(import_module, "dask_ml.cluster.k_means")  # for a second, in which this process only waits
-            found = find_number(samples, config, apply=run.workers.map)
+            found = find_number(samples, config, apply=partial(run.workers.map, on_done=run.progress.step))
         stage.count(sum(len(index) for index in indices))
         stage.summary = describe_number(found)
     k = number_of_classes(config, found)
-    with run.stage(config.method, unit="scores") as stage:
+    with run.stage(config.method, unit="iterations" if config.method == "kmeans" else "scores") as stage:
         if config.method == "agglomerative":
             size = min(total, config.agglomerative.samples)
             index = sample_indices(total, size, seed=config.seed_of("kmeans"))
@@ -180,7 +179,14 @@ def _kmeans(
         sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
     blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
     with kmeans_place(run.workers, sum(sizes.values())):
-        classes, info = kmeans_classes(da.concatenate(blocks), k, found=found, samples=samples, config=run.config)
+        classes, info = kmeans_classes(
+            da.concatenate(blocks),
+            k,
+            found=found,
+            samples=samples,
+            config=run.config,
+            on_iteration=lambda moved: run.progress.advance(1, text=f"centres moved by {moved:.2e}"),
+        )
     return numbered_by_size(classes, run.config, sizes=partial(_all_class_sizes, run, tasks)), info
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SEED = 5
-PADFLOW = [sys.executable, "-c", "from padflow.cli.commands import main; main()"]
+PADFLOW = [sys.executable, "-c", "from padflow.cli.main import main; main()"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How far work is: events, and who shows them."""

@@ -1,0 +1,101 @@
+"""A bar of how far a stage is, by tqdm: in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+from padflow.errors import printable_line
+from padflow.progress.events import Event, PartDone, StageBegan, StageEnded, WorkEnded
+
+LONG = "{desc}: {percentage:3.0f}%|{bar}| {n:,}/{total:,}{unit} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
+"""A stage of which it is known how much there is."""
+
+
+SHORT = "{desc}: {n:,}{unit} [{elapsed}, {rate_noinv_fmt}]"
+"""Another."""
+
+
+RATE, TEXT = ", {rate_noinv_fmt}", "{postfix}"
+"""A step that has a text of its own shows it in the place of the rate: both would be wider than a terminal."""
+
+
+UPDATE_SECONDS = 0.1
+"""Least time between two updates of the bar."""
+
+
+class Bars:
+    """A listener that draws a bar for each stage, and leaves one line of it when it ends.
+
+    Nothing is drawn where nobody looks: no terminal and no notebook, or a log at level DEBUG, in which all parts have
+    lines.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        Standard error by default.
+    """
+
+    def __init__(self, stream: TextIO | None = None):
+        self._stream = stream
+        self._bar: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Draw what the event says."""
+        match event:
+            case StageBegan():
+                self._close()
+                self._open(event)
+            case PartDone() if self._bar is not None:
+                self._update(event)
+            case StageEnded(stage, summary, seconds) if self._bar is not None:
+                self._close(f"{stage}: {summary} ({seconds:.1f} s)")
+            case WorkEnded():
+                self._close()
+
+    def _open(self, began: StageBegan) -> None:
+        stream = self._stream or sys.stderr
+        if not is_watched(stream):
+            return
+        from tqdm.auto import tqdm  # a tenth of a second, for whoever looks
+
+        self._bar = tqdm(
+            desc=printable_line(began.stage),
+            total=began.total or None,
+            unit=f" {began.unit}",
+            bar_format=LONG if began.total else SHORT,
+            file=stream,
+            mininterval=UPDATE_SECONDS,
+            miniters=0,  # the time alone decides, for parts differ
+            smoothing=0,  # the rate is that of all of the stage
+            unit_scale=True,
+            dynamic_ncols=True,
+            leave=True,
+        )
+
+    def _update(self, part: PartDone) -> None:
+        if part.text:
+            self._bar.bar_format = self._bar.bar_format.replace(RATE, TEXT)
+            self._bar.set_postfix_str(printable_line(part.text), refresh=False)
+        if part.reused:
+            self._bar.initial += part.amount  # it took no time: the rate is of the others
+        self._bar.update(part.amount)
+
+    def _close(self, line: str = "") -> None:
+        """Put a line in the place of the bar; without one it stays, as far as it came."""
+        bar, self._bar = self._bar, None
+        if bar is None:
+            return
+        if line:
+            bar.leave = False
+        bar.close()
+        if line:
+            bar.write(printable_line(line), file=bar.fp)
+
+
+def is_watched(stream: TextIO) -> bool:
+    """Return whether a bar is to be drawn: somebody looks at the stream, and does not read a log of all parts."""
+    if logging.getLogger("padflow").isEnabledFor(logging.DEBUG):
+        return False
+    return stream.isatty() or "ipykernel" in sys.modules
