@@ -73,7 +73,7 @@ def brief(value: object) -> str:
 
 
 class _Brief(reprlib.Repr):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother = 4, 120, 120
         self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8

@@ -172,7 +172,8 @@ class Catalog:
 
 
 def _entry(values: dict[str, Any]) -> FileEntry:
-    entry = FileEntry(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    entry = FileEntry(**fields)
     if not is_inside(entry.path):
         raise ValueError(f"the path {entry.path!r} leads out of the source folder")
     if not is_plain_name(entry.spacecraft):

@@ -137,7 +137,8 @@ def _dotted(version: tuple[int, ...]) -> str:
 def _walk(folder: Path) -> Iterator[os.DirEntry]:
     """Yield all that is no folder; of a folder with several paths, what is below the one with the fewest links."""
     searched: set[tuple[int, int]] = set()
-    waiting, behind_links = deque([folder]), deque()
+    waiting = deque([folder])
+    behind_links: deque[Path] = deque()
     while waiting or behind_links:
         path = (waiting or behind_links).popleft()
         status = path.stat()

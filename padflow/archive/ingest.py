@@ -91,7 +91,9 @@ class IngestPart:
 
     def _read_day(self, day: Day, spacecraft: str, first: int, end: int) -> tuple[Records, dict[str, int]]:
         """Read rows [first, end) of a day; what is cleaned from a file that each part reads whole counts in one."""
-        pieces, notes, rows = [], Counter(), 0
+        pieces: list[Records] = []
+        notes: Counter[str] = Counter()
+        rows = 0
         part = slice(first, end) if len(day.sources) == 1 else slice(None)
         for source in day.sources:
             chosen = _Chosen(source, day.day, part)

@@ -77,7 +77,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
     # half-squares stands for that of the mean, which is this much smaller.
     gradient_scale = batch_size * features / 2
 
-    def step(rows, halves, powers, *, after=None, rescale=None):
+    def step(rows: Any, halves: list, powers: list, *, after: list | None = None, rescale: Any = None) -> list:
         current = [w.read_value() for w in weights]
         w_back = tf.transpose(current[2])  # once, where each product would do it for itself
         parts = []
@@ -105,17 +105,17 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
             )
         return [half_squares for half_squares, _ in parts]
 
-    def epoch(rows, order, steps_before):
+    def epoch(rows: Any, order: Any, steps_before: Any) -> Any:
         whole = tf.size(order) // batch_size
         numbers = tf.cast(steps_before + 1 + tf.range(tf.cast(whole + 1, tf.int64)), tf.float32)
         powers = tf.stack([tf.pow(BETA_1, numbers), tf.pow(BETA_2, numbers)], axis=1)
 
-        def turn(number, total, steps):
+        def turn(number: Any, total: Any, steps: int) -> tuple:
             # For all steps of a turn at once: every small operation that a step is spared counts.
             batches = order[number * batch_size : (number + steps) * batch_size]
             halves = tf.split(batches, _halves(batch_size) * steps)
             pairs = tf.unstack(tf.reshape(powers[number : number + steps], (2 * steps,)), num=2 * steps)
-            half_squares = []
+            half_squares: list = []
             for i in range(steps):
                 mine = slice(BATCH_PARTS * i, BATCH_PARTS * (i + 1))
                 half_squares += step(rows, halves[mine], pairs[2 * i : 2 * i + 2], after=half_squares[-BATCH_PARTS:])
@@ -129,7 +129,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
             )
         left = order[whole * batch_size :]
 
-        def last():
+        def last() -> Any:
             count = tf.size(left)
             halves = tf.split(left, _halves(count), num=BATCH_PARTS)
             rescale = batch_size / tf.cast(count, tf.float32)
@@ -160,8 +160,8 @@ def validation_function(tf: Any, weights: list) -> Callable:
     The weights are those that it is given, and not the variables of these shapes: those may be trained on meanwhile.
     """
 
-    def validation(rows, w_encode, b_encode, w_decode, b_decode):
-        def body(start, total):
+    def validation(rows: Any, w_encode: Any, b_encode: Any, w_decode: Any, b_decode: Any) -> Any:
+        def body(start: Any, total: Any) -> tuple:
             block = rows[start : start + VALIDATION_ROWS]
             code = tf.nn.relu(tf.nn.bias_add(tf.matmul(block, w_encode), b_encode))
             decoded = tf.sigmoid(tf.nn.bias_add(tf.matmul(code, w_decode), b_decode))

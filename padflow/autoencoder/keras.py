@@ -166,14 +166,15 @@ class _Training:
         self._tf, self._epochs_of_rows, self._batch_size, self._seed = tf, epochs_of_rows, batch_size, seed
         self._run = epoch_function(tf, self.weights, batch_size, learning_rate)
         self._epoch = self._steps = 0
-        self._rows = self._tensor = None
+        self._rows: np.ndarray | None = None
+        self._tensor: Any = None
 
     def next_epoch(self) -> _Epoch:
-        tf, previous, self._rows = self._tf, self._rows, self._epochs_of_rows(self._epoch)
-        count = len(self._rows)
-        if self._rows is not previous:
-            _check_rows(self._rows, "training", "train.train_share or train.split")
-            self._tensor = _tensor(tf, self._rows)
+        tf, rows = self._tf, self._epochs_of_rows(self._epoch)
+        count = len(rows)
+        if rows is not self._rows:
+            _check_rows(rows, "training", "train.train_share or train.split")
+            self._rows, self._tensor = rows, _tensor(tf, rows)
         began = time.perf_counter()
         order = _shuffled(count, self._seed, self._epoch)
         loss = float(self._run(self._tensor, order, tf.constant(self._steps, tf.int64)))

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from padflow.cdf.internal_records import (
     ADR,
@@ -40,6 +40,7 @@ from padflow.cdf.values import (
     TEXT_TYPES,
     TYPE_BYTES,
     Block,
+    ByteOrder,
     Layout,
     Variable,
     attribute_value,
@@ -75,6 +76,10 @@ _VAX = (3, 14, 15, 20, 21)
 
 
 _GLOBAL_SCOPE = 1
+
+
+_ENTRY_KINDS = {RVDR: AGREDR, ZVDR: AZEDR}
+"""Kinds of the entries of attributes, by the kind of the variables that they describe."""
 
 
 DEPENDS = ("DEPEND_1", "DEPEND_2", "DEPEND_3", "DEPEND_4")
@@ -178,7 +183,7 @@ class _Header:
     z: int
     attributes: int
     r_dims: tuple[int, ...]
-    byte_order: str
+    byte_order: ByteOrder
     row_major: bool
     has_md5: bool
 
@@ -210,7 +215,7 @@ class _Walker(RecordReader):
         if encoding not in _BIG_ENDIAN + _LITTLE_ENDIAN:
             what = "VAX floating point" if encoding in _VAX else f"encoding {encoding}"
             self.refuse(f"holds numbers in {what}", "-network")
-        order = ">" if encoding in _BIG_ENDIAN else "<"
+        order: ByteOrder = ">" if encoding in _BIG_ENDIAN else "<"
         r_dims = struct.unpack_from(f">{r_rank}i", rest)
         return _Header(
             first_r, first_z, first_attribute, r, z, attributes, r_dims, order, bool(flags & 1), flags & 12 == 12
@@ -237,11 +242,15 @@ class _Walker(RecordReader):
             offset, first_r, scope, _, r_entries, _, _, first_z, z_entries, _, _, stored = fields[2:14]
             # The first of a name counts; a global one may have it too.
             name = known.pop(self.name(stored).strip().lower(), None) if scope != _GLOBAL_SCOPE else None
-            for kind, first, entries in ((RVDR, first_r, r_entries), (ZVDR, first_z, z_entries)) if name else ():
-                for number, *value in self.entries(first, entries, AGREDR if kind == RVDR else AZEDR):
-                    key = name, numbers.get((kind, number))
-                    if key[1] is not None and key not in found:
-                        found[key] = attribute_value(*value, byte_order=header.byte_order)
+            if name is None:
+                continue
+            for kind, first, entries in ((RVDR, first_r, r_entries), (ZVDR, first_z, z_entries)):
+                for number, data_type, elements, value in self.entries(first, entries, _ENTRY_KINDS[kind]):
+                    variable = numbers.get((kind, number))
+                    if variable is not None and (name, variable) not in found:
+                        found[name, variable] = attribute_value(
+                            data_type, elements, value, byte_order=header.byte_order
+                        )
         return found
 
     def name(self, stored: bytes) -> str:
@@ -315,13 +324,13 @@ class _Walker(RecordReader):
             if upto < variable.records:  # else: room set aside for records never written
                 expected = (last - first + 1) * record_bytes
                 if kind == CVVR:
-                    *where, held = self._packed_block(variable, offset, packing)
+                    start, packed, method, held = self._packed_block(variable, offset, packing)
                 else:
                     size, *_ = self.record(offset, "", VVR)
-                    where, held = (offset + self.header.size, 0, 0), size - self.header.size
+                    start, packed, method, held = offset + self.header.size, 0, 0, size - self.header.size
                 if held < expected or (held > expected and last + 1 < variable.records):
                     self.fail(f"a block of {variable.name} holds {held} bytes where {expected} belong")
-                blocks.append(Block(first, last - first + 1, *where, held))
+                blocks.append(Block(first, last - first + 1, start, packed, method, held))
                 upto = last + 1
         if upto < variable.records and not variable.sparse:
             self.fail(f"{variable.name} has an index of {upto} records for {variable.records}")
@@ -381,7 +390,7 @@ class _Walker(RecordReader):
             offset = following
 
 
-def _unpack(reader: RecordReader, target: BinaryIO) -> None:
+def _unpack(reader: RecordReader, target: IO[bytes]) -> None:
     """Write out the content of a file compressed as a whole, without the 8 bytes of magic, a piece at a time."""
     *_, description, size, _, packed = reader.record(8, "ooi", CCR, whole=True)
     if not 0 < size <= MAX_RATIO * reader.size:

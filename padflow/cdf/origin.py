@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from padflow.cdf.internal_records import ADR, AGREDR, MAGIC
 from padflow.cdf.layout import _Walker
-from padflow.cdf.values import TEXT_TYPES, TYPE_BYTES, attribute_value
+from padflow.cdf.values import TEXT_TYPES, TYPE_BYTES, ByteOrder, attribute_value
 from padflow.errors import BadFile
 from padflow.instruments.origin import NAMES
 
@@ -67,14 +67,14 @@ def _global_attributes(walker: _Walker) -> Iterator[tuple[str, Iterator[str]]]:
             yield name, _entries(walker, first, min(count, MAX_ENTRIES), header.byte_order)
 
 
-def _entries(walker: _Walker, offset: int, count: int, byte_order: str) -> Iterator[str]:
+def _entries(walker: _Walker, offset: int, count: int, byte_order: ByteOrder) -> Iterator[str]:
     for _ in range(count):
         _, _, offset, _, data_type, _, elements, *_ = walker.record(offset, "oiiiiiiiii", AGREDR)
         if data_type in TYPE_BYTES and elements > 0:
             yield _text(walker.file, data_type, elements, byte_order)
 
 
-def _text(file: BinaryIO, data_type: int, elements: int, byte_order: str) -> str:
+def _text(file: BinaryIO, data_type: int, elements: int, byte_order: ByteOrder) -> str:
     """Return a value as text; `file` stands where it begins, and no more is read than is kept."""
     if data_type in TEXT_TYPES:
         stored = file.read(min(elements, 4 * MAX_CHARACTERS))  # up to four bytes a character in UTF-8

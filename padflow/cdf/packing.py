@@ -57,7 +57,7 @@ def unpack(packed: bytes, size: int, packing: int) -> bytes:
         If the stream is damaged or holds another number of bytes.
     """
     if packing == RLE:
-        content = bytearray()
+        content: bytes | bytearray = bytearray()
         for piece in _rle_pieces(packed):
             content += piece
             if len(content) > size:

@@ -27,7 +27,7 @@ from padflow.cdf.origin import origin_of
 from padflow.cdf.regrid import onto_energies, onto_pitch_angles
 from padflow.cdf.values import TEXT_TYPES, Variable, default_pad, never_written, read_values
 from padflow.errors import BadFile
-from padflow.instruments.instrument import MEV_PER, FluxAxes, Instrument
+from padflow.instruments.instrument import MEV_PER, AxisRole, EphemerisName, FluxAxes, Instrument
 from padflow.records import Records
 from padflow.store.durable import NO_SPACE, explained
 
@@ -160,7 +160,7 @@ def read_records(
                 flux, lost = onto(flux, per_record, axis.target)
                 for name, number in lost.items():
                     notes[name] += number
-        ephemeris = {}
+        ephemeris: dict[str, np.ndarray] = {}
         for name in instrument.ephemeris:
             ephemeris[name] = file.ephemeris(name, first, end)
             if not file.has_ephemeris(name):
@@ -305,7 +305,7 @@ class _File:
         times[is_one_of(raw, all_numbers(self.fills(name))) | self.never_written(name)] = np.datetime64("NaT", "ns")
         return times
 
-    def axis(self, role: str) -> tuple[Axis, int]:
+    def axis(self, role: AxisRole) -> tuple[Axis, int]:
         """Return an axis and the number of its values that are none, in each record if it changes with them."""
         settings, name = getattr(self.instrument, role), self.names[role]
         grid = None if settings.grid is None else np.array(settings.grid, np.float64)
@@ -348,7 +348,7 @@ class _File:
         starts = {max(0, self.records - _PROBED_RECORDS): None, 0: None}
         return any(np.isfinite(self.flux(first)[0]).any() for first in starts)
 
-    def has_ephemeris(self, name: str) -> bool:
+    def has_ephemeris(self, name: EphemerisName) -> bool:
         variable = self.layout.variables.get(self.places[name].lower())
         return (
             variable is not None
@@ -358,7 +358,7 @@ class _File:
             and variable.data_type in _NUMBER_TYPES
         )
 
-    def ephemeris(self, name: str, first: int, end: int) -> np.ndarray:
+    def ephemeris(self, name: EphemerisName, first: int, end: int) -> np.ndarray:
         if not self.has_ephemeris(name):
             return np.full((end - first, *_place_shape(name)), np.nan, np.float32)
         place = self.places[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ _TYPES = {
     **dict.fromkeys((22, 31, 45), "f8"),
     **{2: "i2", 4: "i4", 11: "u1", 12: "u2", 14: "u4", 32: "c16"},
 }
+
+
+ByteOrder = Literal["<", ">"]
 
 
 TEXT_TYPES = (51, 52)
@@ -106,7 +109,7 @@ class Layout:
     """
 
     variables: dict[str, Variable]
-    byte_order: str
+    byte_order: ByteOrder
     row_major: bool
     attributes: dict[tuple[str, str], Any]
 
@@ -175,7 +178,7 @@ def _read_written(path: Path, layout: Layout, variable: Variable, first_record: 
     dims = variable.dims if layout.row_major else variable.dims[::-1]
     values = np.empty((end_record - first_record, *dims), dtype)
     record_bytes = dtype.itemsize * math.prod(dims)
-    target = memoryview(values.reshape(-1).view(np.uint8))
+    target = values.reshape(-1).view(np.uint8).data
     with path.open("rb") as file:
         for block in variable.blocks:
             skipped = max(0, first_record - block.first)
@@ -195,7 +198,7 @@ def _read_written(path: Path, layout: Layout, variable: Variable, first_record: 
     return values if layout.row_major else values.transpose(0, *range(len(dims), 0, -1))
 
 
-def attribute_value(data_type: int, elements: int, stored: bytes, *, byte_order: str) -> Any:
+def attribute_value(data_type: int, elements: int, stored: bytes, *, byte_order: ByteOrder) -> Any:
     """Return an attribute's value: a string, a number of the stored type, or an array of several."""
     if data_type in TEXT_TYPES:
         return stored[:elements].decode("ascii", errors="ignore").partition("\0")[0]

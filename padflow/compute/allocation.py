@@ -26,12 +26,12 @@ def settings_in(folder: Path) -> dict[str, Any]:
     settings = WORKER_SETTINGS | {
         "temporary-directory": str(folder),
         "distributed.comm.require-encryption": True,
-        "distributed.comm.tls.ca-file": security.tls_ca_file,
         "distributed.scheduler.http.routes": [],  # its HTTP port, which cannot be closed, has nothing to show
     }
     for role in ("scheduler", "worker", "client"):
         files = security.get_tls_config_for_role(role)
         settings |= {f"distributed.comm.tls.{role}.{name}": files[name] for name in ("cert", "key")}
+        settings["distributed.comm.tls.ca-file"] = files["ca_file"]
     nested: dict[str, Any] = {}
     with dask.config.set(settings, config=nested):
         return deepcopy(nested)  # which is emptied again

@@ -18,7 +18,7 @@ from padflow.compute.private import check_temporary_folder
 from padflow.compute.security import joined_security
 from padflow.compute.settings import WORKER_SETTINGS, own_dask_settings
 from padflow.compute.watch import Watch, stall_message
-from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers, warn_of_plain
+from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers, address_of, warn_of_plain
 from padflow.config.cluster import ClusterConfig
 from padflow.errors import ConfigError, PadflowError
 from padflow.store.durable import read_json
@@ -79,7 +79,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         # Not the folder of a fixed name that Dask would take, from which it also imports modules: whose is it?
         scratch = stack.enter_context(TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True))
         stack.enter_context(dask.config.set(settings | {"temporary-directory": scratch}))
-        if config.kind == "scheduler":
+        if config.scheduler is not None:
             target: Any = _scheduler_address(config.scheduler)
             hint = f"Look at the scheduler at {target} and at the logs of its workers."
         elif config.by_jobs:
@@ -133,7 +133,7 @@ def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str
     """Say why a cluster failed, where waiting for its results only showed that it did."""
     from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
-    address = client.scheduler.address
+    address = address_of(client)
     try:
         yield
     except (NoWorkerError, NoValidWorkerError) as error:
@@ -198,7 +198,7 @@ def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
         except TimeoutError as error:
             there = len(client.nthreads())
             raise PadflowError(
-                f"{there} of {wanted} workers came to the scheduler at {client.scheduler.address} within "
+                f"{there} of {wanted} workers came to the scheduler at {address_of(client)} within "
                 f"{config.stall_seconds:.0f} s (cluster.stall_seconds). Start workers, or lower cluster.workers."
             ) from error
     else:

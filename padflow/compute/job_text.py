@@ -61,9 +61,10 @@ def check_texts(kind: str, arguments: Mapping[str, Any], options: Mapping[str, A
     for name, value in (theirs | dict(arguments)).items():
         # HTCondor has its prologue in one line with the command; for others it is lines of the shell.
         allowed = "\n\t" if name in (PROLOGUE, "env_extra") and kind != "htcondor" else ""
-        key = f"cluster.options.{name}" if name in options else OURS.get(name, name)
         if name not in arguments:
             key = f"jobqueue.{kind}.{name.replace('_', '-')} of Dask's configuration"
+        else:
+            key = f"cluster.options.{name}" if name in options else OURS.get(name, str(name))
         check_lines(key, value, allowed=allowed)
 
 
@@ -126,8 +127,12 @@ def _quoted_line(line: str) -> str:
 
 def quoting(kind: type[Job]) -> type[Job]:
     """Return dask-jobqueue's class of a job with names and paths quoted, which it writes as they are."""
+    base: Any = kind  # a base class that is known only here
 
-    class QuotedJob(kind):
+    class QuotedJob(base):
+        job_header: str
+        _command_template: str
+
         def __init__(self, *arguments: Any, security: Any = None, **named: Any):
             super().__init__(*arguments, security=security, **named)
             if not hasattr(self, "job_header_dict"):  # HTCondor takes what follows on the line

@@ -122,14 +122,12 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         arguments["local_directory"] = shlex.quote(str(directory / PRIVATE))
     if seconds and kind != "htcondor":
         arguments["walltime"] = walltime_text(kind, config.walltime) if config.walltime else known("walltime")
-    for key, name in (("queue", "queue"), ("account", ACCOUNT.get(kind))):
-        value = getattr(config, key)
+    names = {} if kind == "htcondor" else {"queue": "queue", "account": ACCOUNT[kind]}
+    for key, value in (("queue", config.queue), ("account", config.account)):
+        if value is not None and key not in names:
+            raise ConfigError(f"cluster.{key} = {value}: HTCondor has none; put what you need into cluster.options.")
         if value is not None:
-            if kind == "htcondor":
-                raise ConfigError(
-                    f"cluster.{key} = {value}: HTCondor has none; put what you need into cluster.options."
-                )
-            arguments[name] = value
+            arguments[names[key]] = value
     if kind == "htcondor" and known("disk") is None:
         raise ConfigError(
             "cluster.options has no disk: HTCondor must be told how much a worker's job takes, such as {disk: 1GB}."
@@ -168,6 +166,11 @@ def _interface(config: ClusterConfig, elsewhere: str | None) -> str:
     return name
 
 
+def _job_class(config: ClusterConfig) -> type[Job]:
+    kind: Any = _cluster_class(config)  # dask-jobqueue's types say that only an instance has it
+    return kind.job_cls
+
+
 def _cluster_class(config: ClusterConfig) -> type[JobQueueCluster]:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -183,7 +186,7 @@ def _cluster_class(config: ClusterConfig) -> type[JobQueueCluster]:
 
 
 def _check_commands(config: ClusterConfig) -> None:
-    job = _cluster_class(config).job_cls
+    job: Any = _job_class(config)
     missing = [name for name in (job.submit_command, job.cancel_command) if shutil.which(name) is None]
     if missing:
         raise ConfigError(
@@ -205,10 +208,11 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
     """
     from distributed.core import Status
 
-    kind = _cluster_class(config)
+    kind: Any = _cluster_class(config)  # its type asks for a job where it takes a class of jobs
     _check_commands(config)
+    quoted: Any = quoting(_job_class(config))  # a base class that is known only here
 
-    class WatchedJob(quoting(kind.job_cls)):
+    class WatchedJob(quoted):
         async def start(self) -> None:
             try:
                 await super().start()
@@ -256,7 +260,7 @@ def worker_script(config: ClusterConfig, directory: Path) -> str:
     made_later = config.security == "tls" and config.tls_cert is None
     security = security_in(directory / PRIVATE) if made_later else security_of(config)
     secure = {"security": security, "protocol": protocol_of(security)}
-    job = quoting(_cluster_class(config).job_cls)
+    job = quoting(_job_class(config))
     return job("SCHEDULER-ADDRESS", name="NAME", **job_arguments(config, directory), **secure).job_script()
 
 
@@ -280,7 +284,7 @@ def driver_job(
     seconds = None if walltime is None else _read_option("--walltime", walltime, Walltime)
     _read_option("--memory", memory, Bytes)
     check_lines("a path or setting of the command", command)
-    kind = quoting(_cluster_class(config).job_cls)
+    kind = quoting(_job_class(config))
     own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
     arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
     if seconds and config.kind != "htcondor":

@@ -127,7 +127,7 @@ class Watch:
                     "lower cluster.memory_limit: `padflow plan` says whether the work fits."
                 )
         try:
-            versions = self._client.get_versions(packages=list(PACKAGES))
+            versions: Any = self._client.get_versions(packages=list(PACKAGES))
         except Exception:
             self._known -= new
             return None

@@ -182,7 +182,7 @@ class DaskWorkers:
 
         def fill() -> None:
             threads = max(1, self._threads())  # there may be fewer than a moment ago
-            following = []
+            following: list[list[tuple[int, Any]]] = []
             while pending and len(running) + len(following) < AHEAD * threads:
                 together = items_together(len(pending), threads=threads, seconds_each=seconds_each)
                 following.append([pending.popleft() for _ in range(together)])
@@ -247,9 +247,14 @@ class DaskWorkers:
             yield
 
 
+def address_of(client: Client) -> str:
+    """Return the address of a client's scheduler, for messages."""
+    return "(closed)" if client.scheduler is None else str(client.scheduler.address)
+
+
 def warn_of_plain(client: Client) -> None:
     """Say in a line that a cluster lets anybody in who reaches it."""
-    address = client.scheduler.address
+    address = address_of(client)
     if not address.startswith(("tls://", "wss://", "inproc://")):
         LOGGER.warning(
             "the Dask cluster at %s has no TLS: whoever reaches it can run code as its user and read what you send "

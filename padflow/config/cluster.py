@@ -116,7 +116,8 @@ class ClusterConfig(Section):
             raise ValueError("kind: scheduler and an address or file as scheduler: go together")
         if self.by_jobs and self.workers is None:
             raise ValueError(f"kind: {self.kind} needs workers: how many to ask for")
-        if self.minimum_workers is not None and not (self.by_jobs and self.minimum_workers <= self.workers):
+        most = self.workers if self.by_jobs and self.workers is not None else -1
+        if self.minimum_workers is not None and self.minimum_workers > most:
             raise ValueError("minimum_workers is for workers that are jobs, and at most workers")
         if len({path is None for path in (self.tls_ca_file, self.tls_cert, self.tls_key)}) > 1:
             raise ValueError("tls_ca_file, tls_cert and tls_key go together")

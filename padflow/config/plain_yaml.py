@@ -42,17 +42,14 @@ def read_yaml(path: Path, *, what: str) -> Any:
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)  # never more: the file may be a device, or grow
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(content) <= MOST_BYTES:  # else it may be cut within a letter
-            raise ConfigError(f"The {what} {path} is not text in UTF-8: byte {error.start} is wrong.") from None
-        text = ""
     except OSError as error:
         raise ConfigError(f"The {what} {path} cannot be read: {error.strerror}.") from None
     if len(content) > MOST_BYTES:
         raise ConfigError(f"The {what} {path} is larger than {MOST_BYTES // 1024} KiB; make it shorter.")
     try:
-        return parse_yaml(text)
+        return parse_yaml(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The {what} {path} is not text in UTF-8: byte {error.start} is wrong.") from None
     except ValueError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}.") from None
 
@@ -97,6 +94,7 @@ class _PlainLoader(yaml.SafeLoader):
         mark = self.peek_event().start_mark
         self._check_extent(1, self._level, mark)
         node = super().compose_node(parent, index)
+        assert node is not None, "PyYAML composes a node or raises, whatever its types say"
         if alias:
             if node not in self._extent:
                 raise ComposerError(None, None, "an alias stands within what it names", mark)
@@ -116,7 +114,7 @@ class _PlainLoader(yaml.SafeLoader):
         if self._deepest > MOST_LEVELS:
             raise ComposerError(None, None, f"more than {MOST_LEVELS} lists and sections within each other", mark)
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a section, unless it holds a key twice: YAML forbids it, and PyYAML takes the last."""
         node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}

@@ -67,8 +67,7 @@ PATH_KEYS = (
 def _resolve_paths(values: dict[str, Any], base: Path) -> None:
     for section, key in PATH_KEYS:
         inside = values.get(section)
-        text = inside.get(key) if isinstance(inside, dict) else None
-        if not isinstance(text, str):
+        if not isinstance(inside, dict) or not isinstance(text := inside.get(key), str):
             continue
         names = (key == "instrument" and not text.lower().endswith((".yaml", ".yml"))) or is_url(text)
         if not names:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from padflow.errors import brief, one_line
 
@@ -43,18 +44,24 @@ def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str
                 names.append(part)
             continue
         names.append(part)
-        inner = fields[part].annotation
-        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+        section = _section(fields[part])
+        fields = None if section is None else section.model_fields
     return names
 
 
 def _siblings(location: list[str], model: type[BaseModel]) -> list[str]:
     for name in location[:-1]:
-        field = model.model_fields.get(name)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        section = _section(model.model_fields.get(name))
+        if section is None:
             break
-        model = field.annotation
+        model = section
     return list(model.model_fields)
+
+
+def _section(field: FieldInfo | None) -> type[BaseModel] | None:
+    """Return the model of a field that is a section, None for any other."""
+    kind = None if field is None else field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def documented_yaml(config: BaseModel) -> str:
@@ -63,9 +70,10 @@ def documented_yaml(config: BaseModel) -> str:
     dumped = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():
         value = dumped[name]
-        if isinstance(value, dict):
-            lines += [f"# {(field.annotation.__doc__ or '').strip()}", f"{name}:"]
-            for key, inner in field.annotation.model_fields.items():
+        section = _section(field)
+        if section is not None:
+            lines += [f"# {(section.__doc__ or '').strip()}", f"{name}:"]
+            for key, inner in section.model_fields.items():
                 lines += [f"  # {inner.description}", f"  {key}: {_scalar(value[key])}"]
         else:
             lines += [f"# {field.description}", f"{name}: {_scalar(value)}"]

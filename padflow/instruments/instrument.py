@@ -33,6 +33,9 @@ MEV_PER: dict[str, float] = {"MeV": 1.0, "keV": 1e-3, "eV": 1e-6}
 AxisRole = Literal["pitch_angle", "energy"]
 
 
+EphemerisName = Literal["L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position"]
+
+
 FluxAxes = tuple[AxisRole, AxisRole]
 
 
@@ -112,7 +115,7 @@ class Instrument(_Frozen):
     flux_per: EnergyUnit = Field(description="Flux is per cm2, s, sr and this unit of energy: MeV, keV or eV.")
     pitch_angle: PitchAngleAxis = Field(description="The pitch angles.")
     energy: EnergyAxis = Field(description="The energies.")
-    ephemeris: dict[Literal["L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position"], str] = Field(
+    ephemeris: dict[EphemerisName, str] = Field(
         default_factory=dict,
         description="Variables with each record's place: McIlwain L, L*, MLT (h), MLAT (degrees), local and "
         "equatorial field (nT), Position (km, 3 values a record).",

@@ -133,7 +133,7 @@ def _write_csv(dataset: xr.Dataset, names: list[str], path: Path) -> None:
         writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components)), *mark])
         for start in range(0, dataset.sizes["time"], CSV_ROWS):
             block = dataset.isel(time=slice(start, start + CSV_ROWS)).load()
-            columns = [np.datetime_as_string(block["time"].values, unit="ns")]
+            columns: list[Any] = [np.datetime_as_string(block["time"].values, unit="ns")]
             columns += [_text(block[name].values) for name in plain]
             columns += [_text(column) for column in block["score"].values.T]
             columns += [[words] * block.sizes["time"] for words in mark.values()]

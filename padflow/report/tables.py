@@ -30,6 +30,10 @@ REQUIRED_KEYS = {
 }
 
 
+Table = tuple[list[str], Sequence[Sequence[Any]]]
+"""Header and rows."""
+
+
 @dataclass(frozen=True)
 class ClassRow:
     """One class: its number in ``results.zarr``, its size and its shape.
@@ -149,12 +153,13 @@ def tables(run: Run) -> dict[str, str]:
         "stages.csv": _stages_table(run.provenance["stages"]),
         "history.csv": _history_table(history(run.model)),
     }
-    return {name: _csv(*_marked(*table, words=run.simulated)) for name, table in made.items()}
+    return {name: _csv(_marked(table, words=run.simulated)) for name, table in made.items()}
 
 
-def _marked(header: list[str], rows: list[Sequence[Any]], *, words: str) -> tuple[list[str], list[Sequence[Any]]]:
+def _marked(table: Table, *, words: str) -> Table:
     """Add a column that says that the data are simulated, where they are."""
-    return ([*header, SIMULATED], [[*row, words] for row in rows]) if words else (header, rows)
+    header, rows = table
+    return ([*header, SIMULATED], [[*row, words] for row in rows]) if words else table
 
 
 def history(model: dict[str, Any]) -> dict[str, list[float]]:
@@ -251,8 +256,8 @@ def _meanings(counts: xr.DataArray) -> list[str]:
     return [str(named.get(reason, reason)).replace("_", " ") for reason in reasons.tolist()]
 
 
-def _classes_table(run: Run) -> tuple[list[str], list[list[Any]]]:
-    energies = run.summary["energy"].values if "energy" in run.summary.coords else []
+def _classes_table(run: Run) -> Table:
+    energies = run.summary["energy"].values.tolist() if "energy" in run.summary.coords else []
     header = ["cluster", "shape", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
     header += [f"shape_at_{energy:.6g}_MeV" for energy in energies]
     rows = []
@@ -262,7 +267,7 @@ def _classes_table(run: Run) -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _pads_table(summary: xr.Dataset) -> tuple[list[str], list[list[Any]]]:
+def _pads_table(summary: xr.Dataset) -> Table:
     header = ["cluster", "energy_MeV", "pitch_angle_deg", "mean", "mean_error", "q25", "q50", "q75", "flux_mean"]
     if "pad_mean" not in summary:
         return header, []
@@ -280,7 +285,7 @@ def _pads_table(summary: xr.Dataset) -> tuple[list[str], list[list[Any]]]:
     return header, list(zip(*(axis.ravel() for axis in axes), *stacked, strict=True))
 
 
-def _files_table(files: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+def _files_table(files: list[dict[str, Any]]) -> Table:
     header = ["path", "spacecraft", "day", "version", "size_bytes", "records", "rows", "status", "reason"]
     header += ["message", "notes"]
     rows = []
@@ -290,7 +295,7 @@ def _files_table(files: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]
     return header, rows
 
 
-def _stages_table(stages: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+def _stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     header = ["stage", "seconds", "records", "records_per_second", "peak_memory_bytes"]
     rows = []
     for name, stage in stages.items():
@@ -305,7 +310,7 @@ def records_per_second(stage: dict[str, Any]) -> float | None:
     return records / seconds if seconds and records else None
 
 
-def _history_table(curves: dict[str, list[float]]) -> tuple[list[str], list[list[Any]]]:
+def _history_table(curves: dict[str, list[float]]) -> Table:
     n_epochs = max((len(values) for values in curves.values()), default=0)
     padded = [[*values, *[None] * (n_epochs - len(values))] for values in curves.values()]
     return ["epoch", *curves], [[i + 1, *(values[i] for values in padded)] for i in range(n_epochs)]
@@ -320,10 +325,11 @@ def notes_in_words(files: list[dict[str, Any]]) -> dict[str, int]:
     return {name.replace("_", " "): count for name, count in total.most_common()}
 
 
-def _csv(header: list[str], rows: list[list[Any]]) -> str:
+def _csv(table: Table) -> str:
+    header, rows = table
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerows([_cell(value) for value in row] for row in [header, *rows])
+    writer.writerows([_cell(value) for value in row] for row in (header, *rows))
     return stream.getvalue()
 
 

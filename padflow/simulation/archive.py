@@ -177,9 +177,12 @@ def write_truths(folder: Path, spacecraft: list[str], results: list[DayResult], 
     truth = {}
     for name in spacecraft:
         own = [result for result in results if result.spacecraft == name]
-        columns = (np.concatenate([getattr(r, c) for r in own]) for c in ("time_ms", "population", "expected_counts"))
+        time_ms, population, expected = (
+            np.concatenate([getattr(result, column) for result in own])
+            for column in ("time_ms", "population", "expected_counts")
+        )
         truth[name] = folder / f"truth_{name}.nc"
-        write_truth(truth[name], *columns, names=names)
+        write_truth(truth[name], time_ms, population, expected, names=names)
     return truth
 
 

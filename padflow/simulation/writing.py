@@ -75,7 +75,7 @@ def spoil(task: DayTask, day: Day) -> tuple[Content, np.ndarray, dict[str, str]]
     random = spoiler(task)
     content = troubles_module.clean_content(day)
     good = np.ones(len(day.time_ms), bool)
-    applied = {}
+    applied: dict[str, str] = {}
     if len(good) < troubles_module.FEWEST_RECORDS:
         return content, good, applied
     if "bad_flux" in task.troubles:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -120,23 +120,27 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
             f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
         )
     with reading(store, group):
-        where = root[group]
+        where = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)
         arrays = dict(where.arrays())
-    along_time = {name: array for name, array in arrays.items() if array.metadata.dimension_names[:1] == ("time",)}
-    if snapshot.rows is None:  # arrays that are being resized have the new size one after the other
-        snapshot = replace(snapshot, rows={group: min(array.shape[0] for array in along_time.values())})
-    reader, rows = GroupReader(store, group, snapshot=snapshot), snapshot.rows[group]
-    data = {name: array[...] for name, array in arrays.items() if name not in along_time}
+    along_time = {name: array for name, array in arrays.items() if _dimensions(array)[:1] == ("time",)}
+    if snapshot.rows is not None:
+        rows = snapshot.rows[group]
+    else:  # arrays that are being resized have the new size one after the other
+        rows = min(array.shape[0] for array in along_time.values())
+        snapshot = replace(snapshot, rows={group: rows})
+    reader = GroupReader(store, group, snapshot=snapshot)
+    data: dict[str, Any] = {name: array[...] for name, array in arrays.items() if name not in along_time}
     for name, array in along_time.items():
         data[name] = LazilyIndexedArray(_Rows(reader, name, (rows, *array.shape[1:]), array.dtype))
-    variables = {
-        name: xr.Variable(array.metadata.dimension_names, data[name], dict(array.attrs))
-        for name, array in arrays.items()
-    }
+    variables = {name: xr.Variable(_dimensions(array), data[name], dict(array.attrs)) for name, array in arrays.items()}
     dataset = xr.decode_cf(xr.Dataset(variables, attrs=dict(where.attrs)))
     if chunks is None:
         chunks = {"time": arrays["time"].chunks[0]}
     return dataset.chunk(chunks, name_prefix="padflow-", token=tokenize(snapshot, group))
+
+
+def _dimensions(array: zarr.Array) -> tuple[str | None, ...]:
+    return getattr(array.metadata, "dimension_names", None) or ()
 
 
 class _Rows(BackendArray):

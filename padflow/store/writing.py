@@ -81,8 +81,8 @@ def _prepare_axis(where: zarr.Group, name: str, values: np.ndarray, *, attribute
     dimension = plain.pop("dimension", name)
     if name not in where:
         where.create_array(name, data=np.asarray(values, "f8"), dimension_names=(dimension,), attributes=plain)
-    elif not _holds(where[name], values):
-        where[name][...] = values
+    elif not _holds(array := _array(where, name), values):
+        array[...] = values
 
 
 def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int, rows_per_part: int) -> None:
@@ -98,10 +98,11 @@ def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int
             attributes=dict(spec.attributes),
             compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
             serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
-            **layout,
+            chunks=layout["chunks"],
+            shards=layout.get("shards"),
         )
         return
-    array = where[spec.name]
+    array = _array(where, spec.name)
     found = {"chunks": array.chunks} | ({"shards": array.shards} if array.shards else {})
     if array.shape[1:] != spec.sizes or found != layout:
         raise PadflowError(
@@ -113,6 +114,13 @@ def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int
         for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr will remove them
             keep_replaced(store, part_path(where.basename, spec, index))
         array.resize(shape)
+
+
+def _array(where: zarr.Group, name: str) -> zarr.Array:
+    node = where[name]
+    if not isinstance(node, zarr.Array):
+        raise PadflowError(f"{where.path}/{name} is a group where an array belongs. Choose another --workdir.")
+    return node
 
 
 def drop_groups(store: Path, *, keep: set[str]) -> None:

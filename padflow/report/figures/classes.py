@@ -148,7 +148,7 @@ def pads(run: Run) -> Drawing:
     _label_shared(figure, axes, n, n_columns)
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), pad=0.015, fraction=0.05, aspect=30)
     step = math.ceil(len(energies) / 14)
-    bar.set_ticks(np.arange(0, len(energies), step), labels=[f"{e:.3g}" for e in energies[::step]])
+    bar.set_ticks(np.arange(0, len(energies), step).tolist(), labels=[f"{e:.3g}" for e in energies[::step]])
     bar.ax.minorticks_off()
     finish_bar(bar, f"Energy ({unit})")
     caption = (
@@ -273,7 +273,17 @@ class _Grid:
     def _y(self, row: int, values: np.ndarray | float) -> np.ndarray:
         return self.FILL * np.clip(values, 0, self.limit) / self.limit - row
 
-    def cell(self, row: int, column: int, low, middle, high, mean, *, colour: str) -> None:
+    def cell(
+        self,
+        row: int,
+        column: int,
+        low: np.ndarray,
+        middle: np.ndarray,
+        high: np.ndarray,
+        mean: np.ndarray,
+        *,
+        colour: str,
+    ) -> None:
         """Draw one class at one energy; every series has shape (pitch_angle,)."""
         ax, x = self.ax, self.x + column
         edges = np.array([0, self.FILL])

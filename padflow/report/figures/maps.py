@@ -14,6 +14,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize, PowerNorm
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.projections.polar import PolarAxes
 
 from padflow.report.figures.style import (
     FAINT,
@@ -81,8 +82,8 @@ def occurrence_l_time(run: Run) -> Drawing:
     figure.supylabel("L", fontsize=LABEL_POINTS, color=INK)
     _colour_bars(figure, list(axes), n_rows, norm, record_norm)
     step = float(np.median(np.diff(times)))
-    first, last = (str(edge)[:10] for edge in run.summary["time_edges"].values[[0, -1]])
-    caption = f"Classes against L and time, {first} to {last}, {step:.3g} days a column. {CAPTION}"
+    begin, end = (str(edge)[:10] for edge in run.summary["time_edges"].values[[0, -1]])
+    caption = f"Classes against L and time, {begin} to {end}, {step:.3g} days a column. {CAPTION}"
     caption += _missing_words(run, counts, "L")
     alt = f"Maps of the share of {n - 1} classes against L and time."
     return Drawing("occurrence_l_time", "Where and when: L and time", caption, alt, figure)
@@ -184,7 +185,7 @@ def _fine_hours(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.append(np.concatenate(pieces), edges[-1]), owner
 
 
-def _dial(ax: Axes, high: float, *, name_radii: bool) -> None:
+def _dial(ax: PolarAxes, high: float, *, name_radii: bool) -> None:
     ax.set_theta_zero_location("S")  # midnight down; hours run anticlockwise, so dawn is right
     ax.set_rlim(0, high)
     ax.set_thetagrids([0, 90, 180, 270], ["0", "6", "12", "18"])

@@ -203,9 +203,10 @@ def _sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def _scatter(ax: Axes, points: np.ndarray, position: np.ndarray, marks: dict[str, Any]) -> None:
     colours = np.array([class_colour(p) for p in range(position.max() + 1)])
     markers = np.array([class_marker(p) for p in range(position.max() + 1)])
+    scatter: Any = ax.scatter  # of two coordinates or, of Axes3D, three
     for marker in dict.fromkeys(markers):
         chosen = markers[position] == marker
-        ax.scatter(*points[chosen].T, c=colours[position[chosen]], marker=marker, **marks)
+        scatter(*points[chosen].T, c=colours[position[chosen]], marker=marker, **marks)
 
 
 def _name_classes(ax: Axes, run: Run, points: np.ndarray, position: np.ndarray) -> None:
