@@ -24,4 +24,5 @@ setup_environment test
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/lint-imports --no-logo
+.venv/bin/codespell
 .venv/bin/python -m pytest "$@"

@@ -32,13 +32,13 @@ from padflow.report.figures.style import (
 )
 from padflow.report.tables import Run, history
 
-BLUE, VERMILLION = OKABE_ITO[0], OKABE_ITO[1]
+BLUE, VERMILION = OKABE_ITO[0], OKABE_ITO[1]
 
 
 def loss(run: Run) -> Drawing:
     """Draw training and validation loss by epoch, linear and logarithmic."""
     curves = {name: numbers(values) for name, values in history(run.model).items()}
-    named = [("loss", "training", BLUE, "-"), ("val_loss", "validation", VERMILLION, "--")]
+    named = [("loss", "training", BLUE, "-"), ("val_loss", "validation", VERMILION, "--")]
     named = [entry for entry in named if np.isfinite(curves.get(entry[0], np.nan)).any()]
     if not named:
         raise NothingToDraw("Loss curves: model.json holds no training history.")
@@ -88,13 +88,13 @@ def _signal_to_noise(run: Run) -> Drawing:
     ax = figure.subplots()
     index = np.arange(1, len(ratios) + 1)
     ax.bar(index, ratios, color=[BLUE if i <= kept else "#c9c9c9" for i in index], width=0.8)
-    ax.axhline(1, lw=1, color=VERMILLION)
+    ax.axhline(1, lw=1, color=VERMILION)
     ax.set_xlim(0.4, len(ratios) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [
         Line2D([], [], marker="s", ls="", color=BLUE, label="kept"),
         Line2D([], [], marker="s", ls="", color="#c9c9c9", label="not kept"),
-        Line2D([], [], lw=1, color=VERMILLION, label="noise alone"),
+        Line2D([], [], lw=1, color=VERMILION, label="noise alone"),
     ]
     ax.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, loc="upper right")
     finish(ax, x="Noise-adjusted component", y="Standard deviation / noise")
@@ -120,13 +120,13 @@ def _explained_variance(run: Run) -> Drawing:
     index = np.arange(1, shown + 1)
     colours = [BLUE if i <= len(kept) else "#c9c9c9" for i in index]
     left.bar(index, 100 * ratios[:shown], color=colours, width=0.8)
-    left.plot(index, 100 * np.nancumsum(ratios)[:shown], "o-", ms=3, lw=1, color=VERMILLION)
+    left.plot(index, 100 * np.nancumsum(ratios)[:shown], "o-", ms=3, lw=1, color=VERMILION)
     left.set_ylim(0, 105)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [
         Line2D([], [], marker="s", ls="", color=BLUE, label="kept"),
         Line2D([], [], marker="s", ls="", color="#c9c9c9", label="not kept"),
-        Line2D([], [], marker="o", ms=3, lw=1, color=VERMILLION, label="cumulative"),
+        Line2D([], [], marker="o", ms=3, lw=1, color=VERMILION, label="cumulative"),
     ]
     left.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, loc="center right")
     finish(left, letter="a", title="first components", x="Principal component", y="Explained variance (%)")
