@@ -86,20 +86,6 @@ def test_every_trouble_has_its_fate(troubled_archive: Path) -> None:
     assert seen >= reasons.keys() | {"missing", "versions", "border after", "border before", "doubled", "bad_epochs"}
 
 
-def test_catalogue_survives_its_file(troubled_archive: Path, tmp_path: Path) -> None:
-    catalog = scanned(troubled_archive)
-    catalog.save(tmp_path / "catalog.json")
-    assert Catalog.load(tmp_path / "catalog.json") == catalog
-    assert [(e.spacecraft, e.day, e.path) for e in catalog.files] == sorted(
-        (e.spacecraft, e.day, e.path) for e in catalog.files
-    )
-    values = json.loads((tmp_path / "catalog.json").read_text())
-    (tmp_path / "catalog.json").write_text(json.dumps(values | {"format": 0}))
-    assert Catalog.load(tmp_path / "catalog.json") is None
-    (tmp_path / "catalog.json").write_text("{")
-    assert Catalog.load(tmp_path / "catalog.json") is None
-
-
 def test_order_of_looking_does_not_matter(folder: Path) -> None:
     def backwards(function: Callable, items: list) -> list:
         return [function(item) for item in reversed(items)]

@@ -1,25 +1,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
 import subprocess
 import sys
 import threading
-import zipfile
-from pathlib import Path
-from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
 
 from padflow.autoencoder import epoch_graph, tensorflow
 from padflow.autoencoder import keras as keras_module
-from padflow.autoencoder.epoch_graph import gradient_sums
 from padflow.autoencoder.keras import load_keras, save_keras, train_autoencoder
-from padflow.autoencoder.tensorflow import training_flags
 from padflow.errors import PadflowError
 
 SETTINGS = {
@@ -108,20 +100,6 @@ def test_same_losses_as_keras_fit(frameworks, pads):
     code = trained.network.encode(validation)
     error = trained.network.reconstruction_error(validation, code).mean(dtype=np.float64)
     assert trained.history["val_loss"][-1] == pytest.approx(error, rel=1e-5)
-
-
-def test_gradients_match_automatic_differentiation(frameworks):
-    tf, _ = frameworks
-    rng = np.random.default_rng(5)
-    rows = tf.constant(rng.random((37, 9)), tf.float32)
-    weights = [tf.Variable(tf.constant(rng.normal(0, 1, shape), tf.float32)) for shape in ((9, 5), 5, (5, 9), 9)]
-    with tf.GradientTape() as tape:
-        code = tf.nn.relu(rows @ weights[0] + weights[1])
-        expected_loss = tf.reduce_sum(tf.square(tf.sigmoid(code @ weights[2] + weights[3]) - rows)) / 2
-    loss, gradients = gradient_sums(tf, rows, weights, tf.transpose(weights[2]))
-    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-6)
-    for gradient, expected in zip(gradients, tape.gradient(expected_loss, weights), strict=True):
-        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("row_count", [144, 128, 145, 7])
@@ -227,83 +205,6 @@ def test_keras_file_predicts_the_same(tmp_path, pads):
     np.testing.assert_allclose(decoded, predicted, rtol=0, atol=1e-5)
 
 
-def changed_keras(source: Path, target: Path, *, layers=None, weights=None, compression=zipfile.ZIP_STORED) -> Path:
-    """Copy a Keras file with other layers, or with weights that a function has changed."""
-    with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w", compression) as after:
-        for name in before.namelist():
-            content = before.read(name)
-            if name == "config.json" and layers:
-                described = json.loads(content)
-                described["config"]["layers"] = layers(described["config"]["layers"])
-                content = json.dumps(described).encode()
-            if name == "model.weights.h5" and weights:
-                buffer = io.BytesIO(content)
-                with h5py.File(buffer, "r+") as file:
-                    weights(file)
-                content = buffer.getvalue()
-            after.writestr(name, content)
-    return target
-
-
-def put(file: h5py.File, place: str, values: np.ndarray | None = None, **options: object) -> None:
-    del file[place]
-    file.create_dataset(place, data=values, **options)
-
-
-KERNEL = "layers/dense/vars/0"
-
-
-@pytest.fixture(scope="module")
-def keras_file(frameworks, tmp_path_factory) -> Path:
-    """A network of random weights, 6 features and 3 values of code."""
-    path = tmp_path_factory.mktemp("keras") / "autoencoder.keras"
-    save_keras(SimpleNamespace(model=keras_module._build(frameworks[1], 6, 3, 0)), path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"compression": zipfile.ZIP_DEFLATED}, "is compressed"),
-        ({"layers": lambda found: found + found[-1:]}, "has the layers"),
-        ({"layers": lambda found: [found[0], found[1] | {"class_name": "Lambda"}, found[2]]}, "has the layers"),
-        ({"weights": lambda f: put(f, KERNEL, np.full((6, 3), np.nan, "f4"))}, "w_encode in it holds NaN"),
-        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 4), "f4"))}, "b_encode in it has the shape"),
-        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 3), "f4"), compression="gzip")}, "no plain array"),
-        ({"weights": lambda f: put(f, KERNEL, shape=(10**6, 10**6), dtype="f4")}, "no plain array"),
-        ({"weights": lambda f: put(f, KERNEL, np.zeros((6, 3), "i4"))}, "no plain array"),
-        (
-            {"weights": lambda f: (f.__delitem__(KERNEL), f.__setitem__(KERNEL, h5py.ExternalLink("x.h5", "y")))},
-            "no plain",
-        ),
-        ({"weights": lambda f: f.__delitem__(KERNEL)}, "cannot be opened"),
-    ],
-)
-def test_a_keras_file_of_another_content_is_refused_before_it_is_made(keras_file, tmp_path, changes, words):
-    load_keras(changed_keras(keras_file, tmp_path / "same.keras"))
-    path = changed_keras(keras_file, tmp_path / "autoencoder.keras", **changes)
-    with pytest.raises(PadflowError, match=rf"autoencoder\.keras cannot be opened as a Keras model.*{words}|{words}"):
-        load_keras(path)
-
-
-def test_units_that_the_weights_do_not_have_are_not_made(keras_file, tmp_path):
-    def grow(layers: list[dict]) -> list[dict]:
-        layers[1]["config"]["units"] = 10**9
-        return layers
-
-    loaded = load_keras(changed_keras(keras_file, tmp_path / "autoencoder.keras", layers=grow))
-    assert [tuple(weights.shape) for weights in loaded.weights] == [(6, 3), (3,), (3, 6), (6,)]
-
-
-@pytest.mark.parametrize("content", [None, b"<html>not found</html>"])
-def test_unusable_keras_file_is_explained(tmp_path, content):
-    path = tmp_path / "autoencoder.keras"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(PadflowError, match=r"autoencoder\.keras cannot be opened as a Keras model"):
-        load_keras(path)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("which", ["training", "validation"])
 def test_unfinished_rows_are_refused(noise, which, value):
@@ -332,13 +233,6 @@ def test_works_in_a_thread(noise):
     thread.start()
     thread.join()
     assert digest(found[0]) == digest(train(noise, noise, **SMALL))
-
-
-def test_flags_name_what_changes_bits(frameworks):
-    flags = training_flags()
-    assert flags["tensorflow"] == frameworks[0].__version__
-    assert flags["TF_ENABLE_ONEDNN_OPTS"] in ("0", "1")
-    assert (flags["intra_op_threads"], flags["inter_op_threads"]) == (1, 2)
 
 
 FRESH_PROCESS = """

@@ -5,22 +5,17 @@ Values are compared with pycdfpp's and those of NASA's library itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from types import ModuleType
-from unittest import mock
 
 import numpy as np
 import pycdfpp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from padflow.cdf import layout as layout_module
-from padflow.cdf import packing as packing_module
 from padflow.cdf.layout import plain_file, read_layout
 from padflow.cdf.reader import inspect, read_records
 from padflow.cdf.values import never_written, read_values
@@ -189,21 +184,6 @@ def test_readable_packings(tmp_path: Path, factory: ModuleType, nasa: ModuleType
     nasa.write_content(path, content, forms=forms, packing=packing if packed == "file" else 0)
     check_all_variables(nasa, path)
     assert inspect(path, REPT, "rbspa", DAY)
-
-
-@given(st.binary(max_size=60), st.lists(st.tuples(st.integers(1, 300), st.binary(max_size=3)), max_size=20), st.data())
-def test_rle_is_what_it_packs(start: bytes, runs: list[tuple[int, bytes]], data: st.DataObject) -> None:
-    content = start + b"".join(bytes(number) + rest for number, rest in runs)
-    packed = b"".join(
-        bytes([0, len(run) - 1]) if run[0] == 0 else run for run in re.findall(rb"\0{1,256}|[^\0]+", content)
-    )
-    with mock.patch.object(packing_module, "_RLE_PIECE_BYTES", data.draw(st.integers(2, 70))):
-        assert packing_module.unpack(packed, len(content), packing_module.RLE) == content
-        assert packing_module.rle_size(packed) == len(content)
-        with pytest.raises(ValueError, match=r"packed stream|ends within a run"):
-            packing_module.unpack(packed + b"\0", len(content), packing_module.RLE)
-        with pytest.raises(ValueError, match="packed stream"):
-            packing_module.unpack(packed, len(content) + 1, packing_module.RLE)
 
 
 @pytest.mark.parametrize(("packing", "name"), [(2, "Huffman"), (3, "adaptive Huffman")])

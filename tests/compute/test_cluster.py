@@ -20,17 +20,14 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from padflow.compute import cluster as cluster_module
-from padflow.compute import local as local_module
 from padflow.compute.cluster import connect
-from padflow.compute.local import choose_workers, start_fork_server
+from padflow.compute.local import start_fork_server
 from padflow.compute.workers import DaskWorkers
 from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
-from padflow.errors import ConfigError, PadflowError
+from padflow.errors import PadflowError
 from padflow.pipeline.driver import open_run, run_all
 from padflow.pipeline.receipts import receipts
-
-GIB = 1 << 30
 
 
 @pytest.fixture(scope="module")
@@ -153,29 +150,6 @@ def test_a_worker_that_died_while_it_joined_does_not_break_the_end_of_a_run() ->
     with connect(ClusterConfig(workers=1, memory_limit="1GiB")) as workers:
         workers.client.cluster._update_worker_status("remove", "tls://127.0.0.1:1")
         assert workers.map(operator.neg, [1]) == [-1]
-
-
-@pytest.mark.parametrize(
-    ("configured", "memory", "cores", "expected"),
-    [
-        (None, 64 * GIB, 4, 4),
-        (None, 6 * GIB, 4, 2),
-        (None, 1 * GIB, 4, None),
-        (3, 8 * GIB, 2, 3),
-        (4, 8 * GIB, 8, None),
-    ],
-)
-def test_number_of_workers_fits_memory(
-    configured: int | None, memory: int, cores: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local_module, "machine_memory_bytes", lambda: memory)
-    monkeypatch.setattr(local_module, "CPU_COUNT", cores)
-    config = ClusterConfig(workers=configured, memory_limit="2GiB")
-    if expected is None:
-        with pytest.raises(ConfigError, match=r"cluster\.workers or cluster\.memory_limit"):
-            choose_workers(config)
-    else:
-        assert choose_workers(config) == expected
 
 
 def test_workers_have_one_thread_in_every_library(cluster: DaskWorkers) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import yaml
 from padflow.config.plain_yaml import LARGEST_BITS, MOST_BYTES, MOST_LEVELS, MOST_VALUES, parse_yaml, read_yaml
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
-from padflow.errors import ConfigError, brief, one_line
+from padflow.errors import ConfigError, one_line
 from padflow.instruments.instrument import load_instrument
 
 A_MESSAGE = 2000
@@ -21,16 +20,6 @@ A_MESSAGE = 2000
 BOMB = "\n".join(
     ["a0: &a0 [lol, lol]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)), "archive: *a9"]
 )
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
-    def _write(text: str, name: str = "my.yaml") -> Path:
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return _write
 
 
 @pytest.mark.parametrize(
@@ -211,22 +200,6 @@ def test_no_other_loader_reads_yaml() -> None:
     users = {path.name for path in package.rglob("*.py") if "yaml.load(" in path.read_text()}
     assert users == {"plain_yaml.py"}
     assert not [path for path in package.rglob("*.py") if "safe_load" in path.read_text()]
-
-
-def test_a_text_is_cut_in_its_middle() -> None:
-    assert one_line("a\n b\tc") == "a b c"
-    assert one_line("x" * 200) == "x" * 200
-    for text in ("x" * 201, "\n" * 9_999 + "x" * 2000 + "\n" * 9_999, "a" + " " * 10**6 + "b"):
-        assert len(one_line(text)) <= 200
-    assert one_line("begin " + "x" * 10**6 + " end", 40).startswith("begin ")
-    assert one_line("begin " + "x" * 10**6 + " end", 40).endswith(" end")
-
-
-def test_short_values_are_as_they_are() -> None:
-    for value in (1, -2.5, "a 'b'", None, [1, "x"], {"a": (1, 2)}, date(2013, 3, 1), b"\x00"):
-        assert brief(value) == repr(value)
-    assert brief(2**40_000) == f"an integer of {40_001} bits"
-    assert len(brief([[[["x" * 500] * 500] * 500] * 500])) <= 200
 
 
 def test_the_bomb_of_the_public_reports(real_data: Path, padflow) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -9,7 +11,6 @@ from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.html import write_report
 from padflow.report.tables import read_run, tables
-from padflow.report.words import duration, join, plural, share, size
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -198,13 +199,7 @@ def test_no_page_without_a_finished_run(small_run):
     assert not (small_run / "report").exists()
 
 
-def test_words():
-    assert plural(1, "record") == "1 record"
-    assert plural(2500, "class", "classes") == "2,500 classes"
-    assert join(["a"]) == "a"
-    assert join(["a", "b", "c"]) == "a, b and c"
-    assert [share(x) for x in (0, 1e-6, 0.5, 0.99999, 1)] == [
-        "0.0\u00a0%", "<0.1\u00a0%", "50.0\u00a0%", ">99.9\u00a0%", "100.0\u00a0%",
-    ]  # fmt: skip
-    assert [size(x) for x in (None, 12, 1536, 3 * 2**40)] == ["–", "12 B", "1.5 KiB", "3.0 TiB"]
-    assert [duration(x) for x in (None, 0.25, 120, 7200)] == ["–", "0.25 s", "2.0 min", "2.0 h"]
+def test_importing_the_page_does_not_import_matplotlib():
+    code = "import sys, padflow.report.html; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"

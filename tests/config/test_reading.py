@@ -1,0 +1,120 @@
+"""The configuration file: how it is read, where its paths lead, and what overrides it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from padflow.config.reading import load_config
+from padflow.config.sections import Config
+from padflow.errors import ConfigError
+
+
+def message_of(*arguments) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(*arguments)
+    return str(caught.value)
+
+
+def test_defaults_need_no_file():
+    assert load_config(None) == Config()
+
+
+def test_an_empty_file_is_the_defaults(write):
+    assert load_config(write("# nothing\n")) == Config()
+
+
+def test_values_land_under_their_keys(write):
+    config = load_config(
+        write(
+            "seed: 7\n"
+            "archive: {start: 2013-03-01, end: 2013-03-31, spacecraft: RBSPA}\n"
+            "preprocess: {l_range: [2.5, 7], time_range: ['2013-03-17T06:00:00', '2013-03-18']}\n"
+        )
+    )
+    assert config.seed == 7
+    assert config.archive.start == date(2013, 3, 1)
+    assert config.archive.end == date(2013, 3, 31)
+    assert config.archive.spacecraft == ("rbspa",)
+    assert config.preprocess.l_range == (2.5, 7.0)
+    assert config.preprocess.time_range == (datetime(2013, 3, 17, 6), datetime(2013, 3, 18))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tran: {epochs: 3}", ["unknown key tran", "train", "kmeans"]),
+        ("train: {epoch: 3}", ["unknown key train.epoch", "epochs", "patience"]),
+        ("{a: 1, train: {b: 2}}", ["unknown key a", "unknown key train.b"]),
+        ("{1: 2}", ["1"]),
+        ("- 1\n- 2", ["list", "archive:"]),
+        ("train: [", ["not valid YAML"]),
+        ("train: 3", ["train = 3"]),
+        ("seed: many", ["seed = 'many'", "integer"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_file_and_key(write, text, words):
+    path = write(text)
+    message = message_of(path)
+    for word in [str(path), *words]:
+        assert word in message
+
+
+def test_overrides_are_applied_in_order_over_the_file(write):
+    path = write("train: {epochs: 3, patience: 2}\nseed: 1\n")
+    config = load_config(
+        path, ["train.epochs=4", "train.epochs=5", "seed=2", "kmeans.clusters=6", "cluster={workers: 3}"]
+    )
+    assert (config.train.epochs, config.train.patience, config.seed) == (5, 2, 2)
+    assert (config.kmeans.clusters, config.cluster.workers) == (6, 3)
+
+
+def test_an_override_can_take_a_value_back_to_null(write):
+    path = write("preprocess: {l_range: [3, 6]}")
+    assert load_config(path, ["preprocess.l_range=null"]).preprocess.l_range is None
+
+
+@pytest.mark.parametrize("text", ["train.epochs", "=3", "train.=3", ".epochs=3", "train.epochs=[", "seed.x=1"])
+def test_malformed_overrides_are_refused(write, text):
+    assert repr(text) in message_of(write("seed: 3"), [text])
+
+
+def test_missing_and_unreadable_files(tmp_path):
+    assert "no configuration file" in message_of(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "bytes.yaml" in message_of(tmp_path / "bytes.yaml")
+    assert str(tmp_path) in message_of(tmp_path)
+
+
+def test_yaml_cannot_make_objects(write, tmp_path):
+    trace = tmp_path / "trace"
+    message = message_of(write(f"seed: !!python/object/apply:os.mkdir ['{trace}']"))
+    assert "not valid YAML" in message
+    assert not trace.exists()
+
+
+def test_paths_in_a_file_are_relative_to_it(write, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    path = write("archive: {source: data/rept, instrument: mine.yaml}")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    archive = load_config(path).archive
+    assert archive.source == tmp_path / "data/rept"
+    assert archive.instrument == str(tmp_path / "mine.yaml")
+    assert load_config(Path("..") / path.name).archive.source.resolve() == tmp_path / "data/rept"
+
+
+def test_paths_in_overrides_are_relative_to_the_working_directory(write, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    archive = load_config(write("seed: 1"), ["archive.source=data", "archive.instrument=mine.yml"]).archive
+    assert archive.source == tmp_path / "elsewhere/data"
+    assert archive.instrument == str(tmp_path / "elsewhere/mine.yml")
+
+
+def test_home_and_absolute_paths_and_instrument_names_stay(write, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert load_config(write("archive: {source: ~/data}")).archive.source == Path("/home/somebody/data")
+    archive = load_config(write("archive: {source: /data, instrument: hope}")).archive
+    assert (archive.source, archive.instrument) == (Path("/data"), "hope")

@@ -1,0 +1,124 @@
+"""All figures of a run: whatever its size, and whatever its numbers lack."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+
+from padflow.report import html
+from padflow.report.figures.contents import FIGURES, draw
+from padflow.report.figures.style import NothingToDraw
+from padflow.report.tables import read_run
+
+
+def draw_all(run, *, lay_out=False):
+    """Make all figures, draw coarsely those that are quick to; return drawings and what was left out.
+
+    Laying out, and drawing many panels of one kind, take most of the time.
+    """
+    drawings, left_out = {}, {}
+    for name in FIGURES:
+        try:
+            drawings[name] = draw(name, run)
+        except NothingToDraw as why:
+            left_out[name] = str(why)
+            continue
+        figure = drawings[name].figure
+        if not lay_out:
+            figure.set_layout_engine("none")
+        if len(figure.axes) <= 10:
+            figure.savefig(io.BytesIO(), format="png", dpi=20)
+    return drawings, left_out
+
+
+def test_drawing_leaves_no_global_state(finished_run):
+    before = dict(matplotlib.rcParams)
+    draw("loss", read_run(finished_run))
+    assert dict(matplotlib.rcParams) == before
+    code = "import sys, padflow.pipeline.preloaded as _; "
+    code += "print(*(f'matplotlib.{name}' in sys.modules for name in ('figure', 'pyplot')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "True False"
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"n_classes": 20, "n_energies": 40, "n_pitch": 40, "spacecraft": ["ela", "elb"], "n_records": 20_000},
+        {"n_classes": 2, "n_energies": 5, "n_pitch": 9, "spacecraft": ["rbspa"], "n_records": 21},
+    ],
+)
+def test_every_figure_draws_at_every_size(make_run, tmp_path, size):
+    run = read_run(make_run(tmp_path / "run", **size))
+    drawings, left_out = draw_all(run, lay_out=size["n_classes"] < 20)
+    assert not left_out
+    assert len(drawings) == 9
+
+
+def test_nan_everywhere_draws_or_says_why(small_run, edit_summary, edit_json):
+    def blank(summary):
+        for name in ("pad_mean", "pad_quantile", "flux_mean", "sample_score"):
+            summary[name][:] = np.nan
+        for name in ("occurrence", "occurrence_mlt"):
+            summary[name][:] = 0
+        return summary
+
+    def blank_model(model):
+        model["training"]["history"] = {"loss": [None, None], "val_loss": []}
+        model["pca"] = {"explained_variance_ratio": [None] * 3, "spectrum": []}
+        model["mean_shift"] = None
+
+    edit_summary(small_run, blank)
+    edit_json(small_run / "model/model.json", blank_model)
+    drawings, left_out = draw_all(read_run(small_run))
+    assert set(drawings) == {"sizes", "pads", "pads_quartiles"}
+    assert "no record with a class has a usable position" in left_out["occurrence_l_time"]
+
+
+def test_one_day_one_class_one_energy(make_run, tmp_path, edit_summary):
+    folder = make_run(tmp_path / "run", n_classes=1, n_energies=1, n_pitch=9, spacecraft=["ela"], n_records=30)
+    day = np.datetime64("2013-03-17", "ns") + np.array([0, 1]) * np.timedelta64(1, "D")
+
+    def shorten(summary):
+        summary = summary.isel(time_bin=slice(0, 1), time_edge=slice(0, 2))
+        summary["occurrence"][:] = 3
+        return summary.assign(time_edges=("time_edge", day))
+
+    edit_summary(folder, shorten)
+    assert not draw_all(read_run(folder))[1]
+
+
+def test_figures_do_not_depend_on_the_users_settings(finished_run, tmp_path):
+    """As a ``matplotlibrc`` has them; there is no LaTeX here, and would be none on a node."""
+    theirs = {
+        "text.usetex": True,
+        "font.family": "serif",
+        "font.size": 20,
+        "axes.grid": True,
+        "axes.formatter.use_mathtext": True,
+        "lines.linewidth": 9,
+        "image.cmap": "jet",
+        "savefig.bbox": "tight",
+        "savefig.transparent": True,
+        "timezone": "America/New_York",
+        "xtick.direction": "in",
+    }
+    pictures = {}
+    drawn = ("loss", "occurrence_l_time")
+    for name, settings in (("plain", {}), ("theirs", theirs)):
+        with matplotlib.rc_context(settings):
+            before = dict(matplotlib.rcParams)
+            shutil.copytree(finished_run, tmp_path / name)
+            for figure in drawn:
+                html._write_figure(tmp_path / name, 0, figure)
+            assert dict(matplotlib.rcParams) == before
+        paths = sorted(path for path in (tmp_path / name).rglob("*.png") if path.stem in drawn)
+        pictures[name] = [path.read_bytes() for path in paths]
+    assert len(pictures["plain"]) == 2
+    assert pictures["plain"] == pictures["theirs"]
