@@ -104,25 +104,6 @@ def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ({"kind": "slurm"}, "needs workers"),
-        ({"kind": "scheduler"}, "go together"),
-        ({"scheduler": "tcp://a:1"}, "go together"),
-        ({"minimum_workers": 0, "workers": 2}, "jobs"),
-        ({"kind": "slurm", "workers": 2, "minimum_workers": 3}, "at most workers"),
-        ({"tls_cert": "a.pem"}, "tls_ca_file, tls_cert and tls_key go together"),
-        ({"kind": "slurm", "workers": 2, "walltime": "10"}, "60"),
-        ({"kind": "slurm", "workers": 2, "walltime": "tomorrow"}, "walltime"),
-        ({"kind": "cobalt"}, "htcondor"),
-    ],
-)
-def test_what_does_not_fit_together(keys: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        load_config(None, [f"cluster={keys}"])
-
-
-@pytest.mark.parametrize(
     ("text", "seconds"),
     [("00:30", 1800), ("01:30:00", 5400), ("2-12:00:00", 216000), ("8h", 28800), (90, 90), ("2min", 120)],
 )

@@ -21,7 +21,6 @@ from padflow.compute.cluster import connect
 from padflow.compute.security import CERTIFICATE, KEY, new_certificate
 from padflow.compute.workers import warn_of_plain
 from padflow.config.cluster import ClusterConfig
-from padflow.config.reading import load_config
 from padflow.errors import ConfigError
 
 BY_CODE = {"comm", "client", "worker"}
@@ -132,16 +131,6 @@ def test_without_cryptography_it_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(ConfigError, match="pip install cryptography"):
         new_certificate()
-
-
-def test_what_does_not_fit_together() -> None:
-    for keys, says in (
-        ({"security": "none", "tls_ca_file": "a", "tls_cert": "b", "tls_key": "c"}, "security: none"),
-        ({"kind": "scheduler", "scheduler": "tls://a:1", "dashboard_address": "127.0.0.1:0"}, "dashboard_address"),
-        ({"kind": "slurm", "workers": 1, "options": {"security": None}}, r"cluster\.security"),
-    ):
-        with pytest.raises(ConfigError, match=says):
-            load_config(None, [f"cluster={json.dumps(keys)}"])
 
 
 @pytest.mark.parametrize(

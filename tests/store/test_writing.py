@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import threading
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import zarr
 from padflow.errors import PadflowError
 from padflow.records import BLOCK_ROWS, Reason
 from padflow.store.durable import sha256_of
-from padflow.store.opening import open_archive
 from padflow.store.reading import ArchiveReader, ResultsReader
 from padflow.store.specs import ArraySpec, archive_specs, results_specs
 from padflow.store.writing import encode_part, part_path, prepare_group, set_attributes, write_part
@@ -24,51 +22,6 @@ from padflow.store.writing import encode_part, part_path, prepare_group, set_att
 PART = 2 * BLOCK_ROWS
 ROWS = 2 * PART + 700  # two whole parts and one that is not
 EPHEMERIS = ("L", "L_star", "MLT")
-
-
-@pytest.fixture(scope="module")
-def records(factories):
-    return factories.records(ROWS, missing_share=0.3)
-
-
-@pytest.fixture
-def archive(tmp_path, factories, records):
-    """A store with the records, and a second group that is empty."""
-    store = tmp_path / "archive.zarr"
-    prepare(store, factories, rows=ROWS)
-    prepare(store, factories, rows=0, group="rbspb")
-    write_all(store, records)
-    return store
-
-
-def prepare(store, factories, *, rows, group="rbspa", rows_per_part=PART, pitch_angles=17):
-    prepare_group(
-        store,
-        group,
-        specs=archive_specs(pitch_angles, 12, ephemeris=EPHEMERIS),
-        rows=rows,
-        rows_per_part=rows_per_part,
-        axes={
-            "pitch_angle": (factories.PITCH_ANGLE, {"units": "degree"}),
-            "energy": (factories.ENERGY, {"units": "MeV"}),
-            "counts_per_flux": (factories.COUNTS_PER_FLUX, {"dimension": "energy"}),
-        },
-        attributes={"title": "test"},
-    )
-
-
-def values_of(records, start, stop):
-    found = records.take(slice(start, stop))
-    return {"time": found.time.astype("i8"), "flux": found.flux, **found.ephemeris}
-
-
-def write_all(store, records, *, first=0):
-    written = {}
-    specs = archive_specs(17, 12, ephemeris=EPHEMERIS)
-    for index in range(first, -(-len(records) // PART)):
-        values = values_of(records, index * PART, (index + 1) * PART)
-        written |= write_part(store, "rbspa", index, specs=specs, values=values, rows_per_part=PART)
-    return written
 
 
 def test_zarr_reads_every_value_back(archive, records):
@@ -136,7 +89,7 @@ def test_results_keep_their_types_and_fill_values(tmp_path):
     assert ResultsReader(store, "rbspa").read("cluster", 5, 9).tolist() == [4, 5, -1, 0]
 
 
-def test_receipts_of_a_write_are_of_the_files_there_are(archive, records):
+def test_receipts_of_a_write_are_of_the_files_there_are(archive, records, write_all):
     written = write_all(archive, records)
     along_time = ("time", "flux", *EPHEMERIS)
     files = {str(p.relative_to(archive)) for name in along_time for p in (archive / "rbspa" / name / "c").rglob("*")}
@@ -147,9 +100,9 @@ def test_receipts_of_a_write_are_of_the_files_there_are(archive, records):
         assert (len(content), sha256_of(content)) == (size, checksum)
 
 
-def test_writing_again_gives_the_same_bytes(archive, records, tmp_path, factories):
+def test_writing_again_gives_the_same_bytes(archive, records, tmp_path, prepare, write_all):
     other = tmp_path / "other.zarr"
-    prepare(other, factories, rows=ROWS)
+    prepare(other, rows=ROWS)
     assert write_all(other, records) == write_all(archive, records)
 
 
@@ -161,20 +114,20 @@ def test_zarr_itself_writes_the_same_rows_as_one_shard(archive, records, tmp_pat
     assert (archive / "rbspa/flux/c/0/0/0").read_bytes() == ours
 
 
-def test_the_bytes_of_the_last_part_do_not_depend_on_the_length_of_the_array(tmp_path, factories, records):
+def test_the_bytes_of_the_last_part_do_not_depend_on_the_length_of_the_array(tmp_path, records, prepare, write_all):
     short, long = tmp_path / "short.zarr", tmp_path / "long.zarr"
-    prepare(short, factories, rows=ROWS)
-    prepare(long, factories, rows=ROWS + 5 * PART)
+    prepare(short, rows=ROWS)
+    prepare(long, rows=ROWS + 5 * PART)
     assert write_all(short, records) == write_all(long, records)
     flux = zarr.open_group(long, mode="r")["rbspa/flux"]
     assert np.isnan(flux[ROWS:]).all()
     assert flux[ROWS - 700 : ROWS].tobytes() == records.flux[-700:].tobytes()
 
 
-def test_growing_keeps_what_was_written(archive, factories, records):
+def test_growing_keeps_what_was_written(archive, factories, records, prepare, write_all):
     more = factories.records(ROWS + PART, missing_share=0.3)
     before = {p: p.read_bytes() for p in archive.rglob("c/**/*") if p.is_file()}
-    prepare(archive, factories, rows=ROWS + PART)
+    prepare(archive, rows=ROWS + PART)
     assert {p: p.read_bytes() for p in archive.rglob("c/**/*") if p.is_file()} == before
     group = zarr.open_group(archive, mode="r")["rbspa"]
     assert group["flux"].shape[0] == group["time"].shape[0] == ROWS + PART
@@ -187,25 +140,25 @@ def test_growing_keeps_what_was_written(archive, factories, records):
         assert opened["flux"].values[2 * PART :].tobytes() == more.flux[2 * PART :].tobytes()
 
 
-def test_shrinking_and_growing_again_does_not_bring_old_rows_back_changed(archive, factories, records):
-    prepare(archive, factories, rows=PART)
+def test_shrinking_and_growing_again_does_not_bring_old_rows_back_changed(archive, records, prepare, write_all):
+    prepare(archive, rows=PART)
     assert ArchiveReader(archive, "rbspa").rows == PART
-    prepare(archive, factories, rows=ROWS)
+    prepare(archive, rows=ROWS)
     written = write_all(archive, records)
     assert set(written) == set(write_all(archive, records))
     assert zarr.open_group(archive, mode="r")["rbspa/flux"][...].tobytes() == records.flux.tobytes()
 
 
-def test_preparing_twice_changes_nothing(archive, factories):
+def test_preparing_twice_changes_nothing(archive, prepare):
     before = {p: p.read_bytes() for p in archive.rglob("*") if p.is_file()}
-    prepare(archive, factories, rows=ROWS)
+    prepare(archive, rows=ROWS)
     assert {p: p.read_bytes() for p in archive.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.parametrize("change", [{"rows_per_part": 4 * BLOCK_ROWS}, {"pitch_angles": 9}])
-def test_a_store_of_another_shape_is_refused_and_stays(archive, factories, records, change):
+def test_a_store_of_another_shape_is_refused_and_stays(archive, records, change, prepare):
     with pytest.raises(PadflowError, match=r"rbspa/.*(--workdir|rows_per_part)"):
-        prepare(archive, factories, rows=ROWS, **change)
+        prepare(archive, rows=ROWS, **change)
     assert zarr.open_group(archive, mode="r")["rbspa/flux"][...].tobytes() == records.flux.tobytes()
 
 
@@ -217,9 +170,9 @@ def test_parts_of_a_wrong_shape_are_refused(tmp_path, shape):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_that_are_all_fill_values_are_stored(tmp_path, factories):
+def test_parts_that_are_all_fill_values_are_stored(tmp_path, prepare):
     store = tmp_path / "archive.zarr"
-    prepare(store, factories, rows=PART)
+    prepare(store, rows=PART)
     specs = archive_specs(17, 12, ephemeris=EPHEMERIS)
     values = {spec.name: np.full((PART, *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
     written = write_part(store, "rbspa", 0, specs=specs, values=values, rows_per_part=PART)
@@ -237,53 +190,6 @@ def test_a_block_of_nothing_but_nan_inside_a_part_is_stored_too():
     index = np.frombuffer(with_index[-(2 * 16 + 4) : -4], "<u8").reshape(2, 2)
     assert (index < len(with_index)).all()
     assert (index[:, 1] > 0).all()
-
-
-def test_any_rows_are_read_as_they_were_written(archive, records):
-    reader = ArchiveReader(archive, "rbspa")
-    assert reader.rows == ROWS
-    rng = np.random.default_rng(1)
-    spans = [(0, ROWS), (PART, PART), (PART - 1, PART + 1), (ROWS - 1, ROWS), (0, 1)]
-    spans += [tuple(sorted(rng.integers(0, ROWS + 1, 2))) for _ in range(20)]
-    for start, stop in spans:
-        found = reader.read(start, stop, ephemeris=("MLT", "B_Calc"))
-        expected = records.take(slice(start, stop))
-        assert found.time.dtype == "M8[ns]"
-        assert found.time.tobytes() == expected.time.tobytes() == reader.times(start, stop).tobytes()
-        assert found.flux.tobytes() == expected.flux.tobytes()
-        assert list(found.ephemeris) == ["MLT"]
-        assert found.ephemeris["MLT"].tobytes() == expected.ephemeris["MLT"].tobytes()
-
-
-def test_a_reader_travels_light(archive, factories, records):
-    reader = ArchiveReader(archive, "rbspa")
-    reader.read(0, 10)
-    sent = pickle.dumps(reader)
-    assert len(sent) < 500
-    again = pickle.loads(sent)
-    assert again.read(5, 8).flux.tobytes() == records.flux[5:8].tobytes()
-    np.testing.assert_array_equal(again.axes["counts_per_flux"], factories.COUNTS_PER_FLUX)
-
-
-def test_a_power_cut_between_metadata_and_parts_leaves_fill_values(tmp_path, factories):
-    store = tmp_path / "archive.zarr"
-    prepare(store, factories, rows=PART)
-    assert np.isnan(ArchiveReader(store, "rbspa").read(0, PART).flux).all()
-    assert np.isnat(ArchiveReader(store, "rbspa").times(0, PART)).all()
-
-
-def test_open_archive_finds_the_only_one_and_names_those_there_are(archive, tmp_path, records):
-    with pytest.raises(PadflowError, match=r"rbspa, rbspb; name one"):
-        open_archive(archive)
-    with pytest.raises(PadflowError, match=r"rbspa, rbspb.*not ela"):
-        open_archive(archive, "ela")
-    with pytest.raises(PadflowError, match="no Zarr store"):
-        open_archive(tmp_path / "none.zarr")
-    with open_archive(archive, "rbspa") as opened:
-        assert opened["flux"].chunks[0] == (PART, PART, 700)
-        assert opened["flux"].values.tobytes() == records.flux.tobytes()
-    with open_archive(archive, "rbspa", chunks={"time": 2 * PART}) as opened:
-        assert opened["flux"].chunks[0] == (2 * PART, 700)
 
 
 def test_attributes_set_later_are_seen_by_everyone(archive):
