@@ -120,7 +120,9 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
             f"{store} holds {', '.join(names) or 'no spacecraft'}; name one of them as the spacecraft, not {group}."
         )
     with reading(store, group):
-        where = zarr.open_group(store, path=group, mode="r", zarr_format=3, use_consolidated=False)
+        where = root[group]
+        if not isinstance(where, zarr.Group):
+            raise TypeError("an array where a group belongs")
         arrays = dict(where.arrays())
     along_time = {name: array for name, array in arrays.items() if _dimensions(array)[:1] == ("time",)}
     if snapshot.rows is not None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-import padflow.components.pca
+import padflow.components.moments
 from padflow.components.moments import Moments
 from padflow.errors import PadflowError
 
@@ -37,7 +37,7 @@ def test_large_mean_and_small_variance():
 def test_blocks_change_nothing_but_memory(monkeypatch):
     values = correlated(1000, 5)
     whole = Moments.of(values)
-    monkeypatch.setattr(padflow.components.pca, "BLOCK_ROWS", 33)
+    monkeypatch.setattr(padflow.components.moments, "BLOCK_ROWS", 33)
     np.testing.assert_allclose(Moments.of(values).scatter, whole.scatter, rtol=1e-10, atol=1e-10)
 
 

@@ -251,18 +251,18 @@ def load_summary(folder: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
-def finished_run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything, perhaps without its report yet; tests must not change it."""
     return make_run(tmp_path_factory.mktemp("full") / "run", n_records=20_000)
 
 
 @pytest.fixture(scope="session")
-def full_run(finished_run: Path) -> Path:
+def full_run(report_run: Path) -> Path:
     """The same run with its report; tests must not change it."""
     from padflow.report.html import write_report
 
-    write_report(finished_run)
-    return finished_run
+    write_report(report_run)
+    return report_run
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ def summary_of(folder):
         return dataset.load()
 
 
-def test_classes_equal_model_and_summary(finished_run):
-    rows = read_csv(finished_run, "classes.csv")
-    clusters = json.loads((finished_run / "model/model.json").read_text())["clusters"]
-    records = summary_of(finished_run)["records"]
+def test_classes_equal_model_and_summary(report_run):
+    rows = read_csv(report_run, "classes.csv")
+    clusters = json.loads((report_run / "model/model.json").read_text())["clusters"]
+    records = summary_of(report_run)["records"]
     assert [int(row["cluster"]) for row in rows] == [entry["cluster"] for entry in clusters]
     assert [int(row["records"]) for row in rows] == [entry["records"] for entry in clusters]
     assert [float(row["share"]) for row in rows] == pytest.approx([entry["share"] for entry in clusters])
@@ -33,9 +33,9 @@ def test_classes_equal_model_and_summary(finished_run):
     assert rows[1]["shape_at_20_MeV"] == clusters[1]["shapes"][-1] != clusters[1]["shape"]
 
 
-def test_pads_read_back_exactly(finished_run):
-    rows = read_csv(finished_run, "pads.csv")
-    summary = summary_of(finished_run)
+def test_pads_read_back_exactly(report_run):
+    rows = read_csv(report_run, "pads.csv")
+    summary = summary_of(report_run)
     assert len(rows) == summary["pad_mean"].size
     missing = 0
     for row in rows:
@@ -50,17 +50,17 @@ def test_pads_read_back_exactly(finished_run):
     assert missing > 0  # cells with too few counts are empty, not "nan"
 
 
-def test_files_stages_and_history_read_back(finished_run):
-    files = json.loads((finished_run / "catalog.json").read_text())["files"]
-    rows = read_csv(finished_run, "files.csv")
+def test_files_stages_and_history_read_back(report_run):
+    files = json.loads((report_run / "catalog.json").read_text())["files"]
+    rows = read_csv(report_run, "files.csv")
     assert [row["path"] for row in rows] == [entry["path"] for entry in files]
     assert rows[3]["notes"] == "duplicate_records: 12; missing_time: 1"
     assert rows[-1]["records"] == ""
-    stages = {row["stage"]: row for row in read_csv(finished_run, "stages.csv")}
+    stages = {row["stage"]: row for row in read_csv(report_run, "stages.csv")}
     assert float(stages["ingest"]["records_per_second"]) == pytest.approx(158_000 / 61.5)
     assert stages["label"]["records_per_second"] == ""
-    history = json.loads((finished_run / "model/model.json").read_text())["training"]["history"]
-    rows = read_csv(finished_run, "history.csv")
+    history = json.loads((report_run / "model/model.json").read_text())["training"]["history"]
+    rows = read_csv(report_run, "history.csv")
     assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
     assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(40)]
 

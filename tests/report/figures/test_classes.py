@@ -15,8 +15,8 @@ def test_folded_pitch_angles_use_the_quarter_circle(make_run, tmp_path, edit_sum
     assert axes[0].get_xlim() == (0, 90)
 
 
-def test_pad_lines_are_the_means(finished_run):
-    run = read_run(finished_run)
+def test_pad_lines_are_the_means(report_run):
+    run = read_run(report_run)
     axes = draw("pads", run).figure.axes
     mean = run.summary["pad_mean"].transpose("cluster", "energy", "pitch_angle").values
     for i in (0, 5):

@@ -37,9 +37,9 @@ def draw_all(run, *, lay_out=False):
     return drawings, left_out
 
 
-def test_drawing_leaves_no_global_state(finished_run):
+def test_drawing_leaves_no_global_state(report_run):
     before = dict(matplotlib.rcParams)
-    draw("loss", read_run(finished_run))
+    draw("loss", read_run(report_run))
     assert dict(matplotlib.rcParams) == before
     code = "import sys, padflow.pipeline.preloaded as _; "
     code += "print(*(f'matplotlib.{name}' in sys.modules for name in ('figure', 'pyplot')))"
@@ -94,7 +94,7 @@ def test_one_day_one_class_one_energy(make_run, tmp_path, edit_summary):
     assert not draw_all(read_run(folder))[1]
 
 
-def test_figures_do_not_depend_on_the_users_settings(finished_run, tmp_path):
+def test_figures_do_not_depend_on_the_users_settings(report_run, tmp_path):
     """As a ``matplotlibrc`` has them; there is no LaTeX here, and would be none on a node."""
     theirs = {
         "text.usetex": True,
@@ -114,7 +114,7 @@ def test_figures_do_not_depend_on_the_users_settings(finished_run, tmp_path):
     for name, settings in (("plain", {}), ("theirs", theirs)):
         with matplotlib.rc_context(settings):
             before = dict(matplotlib.rcParams)
-            shutil.copytree(finished_run, tmp_path / name)
+            shutil.copytree(report_run, tmp_path / name)
             for figure in drawn:
                 html._write_figure(tmp_path / name, 0, figure)
             assert dict(matplotlib.rcParams) == before

@@ -9,8 +9,8 @@ from padflow.report.figures.contents import draw
 from padflow.report.tables import read_run
 
 
-def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(finished_run):
-    run = read_run(finished_run)
+def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(report_run):
+    run = read_run(report_run)
     axes = draw("occurrence_l_time", run).figure.axes
     n = len(run.classes)
     maps = np.ma.stack([ax.collections[0].get_array() for ax in axes[:n]])
@@ -59,8 +59,8 @@ def test_a_map_says_how_many_records_it_leaves_out(small_run, edit_summary):
     assert words in draw("occurrence_l_time", run).caption
 
 
-def test_noon_is_up_and_dawn_right(finished_run):
-    ax = draw("occurrence_l_mlt", read_run(finished_run)).figure.axes[0]
+def test_noon_is_up_and_dawn_right(report_run):
+    ax = draw("occurrence_l_mlt", read_run(report_run)).figure.axes[0]
 
     def place(hour):
         return ax.transData.transform((hour * np.pi / 12, 4.0)) - ax.transData.transform((0.0, 0.0))

@@ -12,8 +12,8 @@ from padflow.report.figures.style import class_colour, class_hatch, class_marker
 from padflow.report.tables import read_run
 
 
-def test_png_is_fit_for_print(finished_run):
-    content = style.png(draw("variance", read_run(finished_run)).figure)
+def test_png_is_fit_for_print(report_run):
+    content = style.png(draw("variance", read_run(report_run)).figure)
     with Image.open(io.BytesIO(content)) as image:
         assert image.size[0] == 7 * 300
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
