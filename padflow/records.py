@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 BLOCK_ROWS = 1024
 """Rows of one inner chunk of the archive, and of one block of computation (see `padflow.features.preprocessor`)."""
@@ -73,3 +78,152 @@ class Records:
             np.concatenate([p.flux for p in pieces]),
             {name: np.concatenate([p.ephemeris[name] for p in pieces]) for name in names},
         )
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a computation on rows of an archive reads.
+
+    Parameters
+    ----------
+    halo_seconds : float
+        How far before and after a row it depends on other records.
+    ephemeris : tuple of str
+        Names of the ephemeris variables.
+    """
+
+    halo_seconds: float = 0.0
+    ephemeris: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows [start, stop) of one spacecraft, and the records around them that averages reach.
+
+    Parameters
+    ----------
+    group : str
+        The spacecraft, such as ``rbspa``.
+    start, stop : int
+        Row numbers in its archive.
+    records : Records
+        At least those rows, and those within the halo of the computation that they are for.
+    first : int
+        Row number of the first of `records`.
+    """
+
+    group: str
+    start: int
+    stop: int
+    records: Records
+    first: int
+
+    @staticmethod
+    def of_times(group: str, start: int, time: np.ndarray) -> Rows:
+        """Return the rows from `start` on of which only the times, datetime64[ns] (rows,), are known."""
+        return Rows(group, start, start + len(time), Records(time, np.empty((len(time), 0, 0), np.float32)), start)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def core(self) -> slice:
+        """Where the rows lie among `records`."""
+        return slice(self.start - self.first, self.stop - self.first)
+
+    @property
+    def time(self) -> np.ndarray:
+        """Times of the rows, datetime64[ns]."""
+        return self.records.time[self.core]
+
+    @property
+    def flux(self) -> np.ndarray:
+        """Flux of the rows, float32 (rows, pitch_angle, energy)."""
+        return self.records.flux[self.core]
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Row numbers, uint64, as `uniform_hash` takes them."""
+        return np.arange(self.start, self.stop, dtype=np.uint64)
+
+    def blocks(self, halo_seconds: float) -> Iterator[tuple[slice, Rows]]:
+        """Cut the rows at the multiples of `BLOCK_ROWS`, each block with its own halo.
+
+        What is computed block by block has the same bits in parts of any size.
+
+        Yields
+        ------
+        slice
+            Where the block lies, counted from `start`.
+        Rows
+            Its records are views.
+        """
+        low = self.start
+        while low < self.stop:
+            high = min(self.stop, (low // BLOCK_ROWS + 1) * BLOCK_ROWS)
+            near, end = halo_rows(self.records.time, low - self.first, high - self.first, halo_seconds=halo_seconds)
+            block = Rows(self.group, low, high, self.records.take(slice(near, end)), self.first + near)
+            yield slice(low - self.start, high - self.start), block
+            low = high
+
+
+def halo_rows(time: np.ndarray, start: int, stop: int, *, halo_seconds: float) -> tuple[int, int]:
+    """Return the first and last row (not included) within `halo_seconds` of rows [start, stop) of `time`."""
+    if not halo_seconds or start >= stop:
+        return start, stop
+    reach = np.timedelta64(round(halo_seconds * 1e9), "ns")
+    first = int(np.searchsorted(time, time[start] - reach, side="left"))
+    return first, int(np.searchsorted(time, time[stop - 1] + reach, side="right"))
+
+
+SAME_AXIS = 2e-3
+"""Relative difference up to which two axes are the same: files of one product differ by rounding."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the bins of an archive's distributions stand for.
+
+    Parameters
+    ----------
+    pitch_angle : ndarray of float64, shape (pitch_angle,)
+        Degrees, ascending.
+    energy : ndarray of float64, shape (energy,)
+        MeV, ascending.
+    counts_per_flux : ndarray of float64, shape (energy,)
+        Counts that unit flux gives in one bin; NaN where this is not known.
+    """
+
+    pitch_angle: np.ndarray
+    energy: np.ndarray
+    counts_per_flux: np.ndarray
+
+    @staticmethod
+    def of_dataset(dataset: xr.Dataset) -> Axes:
+        """Return the axes of an archive that is open as a Dataset; it may lack ``counts_per_flux``."""
+        energy = dataset["energy"].values
+        known = "counts_per_flux" in dataset
+        counts = dataset["counts_per_flux"].values if known else np.full(energy.shape, np.nan)
+        return Axes(dataset["pitch_angle"].values, energy, counts)
+
+    def differing(self, other: Axes) -> tuple[str, ...]:
+        """Return which of ``pitch_angle`` and ``energy`` differ by more than rounding."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in ("pitch_angle", "energy")}
+        return tuple(
+            name
+            for name, (ours, theirs) in pairs.items()
+            if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=SAME_AXIS)
+        )
+
+    def matches(self, other: Axes) -> bool:
+        """Return whether both have the same bins, up to rounding; counts are not compared."""
+        return not self.differing(other)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the three arrays, float64, as ``axis_{name}``, to be written into an ``.npz``."""
+        return {f"axis_{field.name}": np.asarray(getattr(self, field.name), "f8") for field in fields(self)}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Axes:
+        """Return the axes that `to_arrays` gave; other names in the mapping are left alone."""
+        return Axes(*(arrays[f"axis_{field.name}"] for field in fields(Axes)))

@@ -6,11 +6,13 @@ import numpy as np
 import xarray as xr
 
 from padflow.autoencoder.network import Network
-from padflow.records import Records
+from padflow.records import Axes, Records, Rows
 
 PITCH_ANGLE = (np.arange(17) + 0.5) * 180 / 17  # REPT's bins
 ENERGY = np.array([1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20.0])  # MeV
 COUNTS_PER_FLUX = 0.2 * 0.32 * 0.2 * ENERGY
+AXES = Axes(PITCH_ANGLE, ENERGY, COUNTS_PER_FLUX)
+UNCOUNTED = Axes(PITCH_ANGLE, ENERGY, np.full(len(ENERGY), np.nan))
 FIRST = np.datetime64("2013-03-16T23:00:00", "ns")
 
 
@@ -54,11 +56,16 @@ def dataset(of: Records, *, chunks: int | tuple[int, ...] | None = None) -> xr.D
     return out if chunks is None else out.chunk({"time": chunks})
 
 
-class MemoryReader:
-    """The `padflow.features.blocks.Reader` of records in memory; remembers what was read."""
+def rows(of: Records) -> Rows:
+    """All records of an archive, as rows from 0."""
+    return Rows("rbspa", 0, len(of), of, 0)
 
-    def __init__(self, of: Records):
-        self._records = of
+
+class MemoryReader:
+    """The `padflow.store.reading.Reader` of records in memory; remembers what was read."""
+
+    def __init__(self, of: Records, group: str = "rbspa"):
+        self._records, self.group = of, group
         self.reads: list[tuple[int, int]] = []
 
     @property

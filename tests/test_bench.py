@@ -21,7 +21,7 @@ from padflow.cdf.reader import read_records
 from padflow.config.reading import load_config
 from padflow.features.preprocessor import Preprocessor
 from padflow.instruments.instrument import load_instrument
-from padflow.records import Records
+from padflow.records import Axes, Records, Rows
 from padflow.simulation.archive import simulate_archive
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -110,8 +110,10 @@ def test_restatement_reads_and_normalises_as_paper_mode_does(data):
     flux[5, 3, 2], flux[6], flux[7, 0, 0] = np.nan, -1e31, np.inf
     ours.flux[5, 3, 2], ours.flux[6], ours.flux[7, 0, 0] = np.nan, np.nan, np.nan
     config = load_config(REPOSITORY / "configs" / "killey2023.yaml")
-    preprocessor = Preprocessor(config.preprocess, (np.arange(17) + 0.5) * 180 / 17, energy=np.arange(1.0, 13.0))
-    features = preprocessor(ours, slice(0, len(ours)))
+    preprocessor = Preprocessor(
+        config.preprocess, Axes((np.arange(17) + 0.5) * 180 / 17, np.arange(1.0, 13.0), np.full(12, np.nan))
+    )
+    features = preprocessor(Rows("rbspa", 0, len(ours), ours, 0))
     assert (features.reason == 0).all()
     np.testing.assert_allclose(plain_reference.normalise(flux), features.rows, rtol=1e-6, atol=1e-30)
 

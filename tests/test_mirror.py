@@ -17,7 +17,6 @@ HELD_ELSEWHERE = {
     "cli/commands.py": "test_cli.py",  # commands as a user gives them
     "cli/main.py": "test_cli.py",
     "cli/text.py": "test_cli.py",
-    "clustering/classes.py": "model/test_model.py",  # each kind of class labels records of a model
     "compute/allocation.py": "compute/test_security.py",  # with a cluster that a script starts by hand
     "compute/servers.py": "compute/test_security.py",
     "compute/settings.py": "test_surroundings.py",  # with settings of the user's own

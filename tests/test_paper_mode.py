@@ -14,6 +14,7 @@ from padflow.autoencoder.split import Subset
 from padflow.config.reading import load_config
 from padflow.pipeline.directory import fit_split
 from padflow.pipeline.driver import open_run, run_all
+from padflow.records import Rows
 from padflow.simulation.archive import simulate_archive
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ def test_restatement_gives_the_same_number_of_clusters_and_labels(paper_run):
     np.testing.assert_allclose(ours, rows, rtol=1e-6, atol=0)
 
     split = fit_split(directory)
-    test = split.parts_of("rbspa", 0, time=archive["time"].values) == Subset.TEST
+    test = split.subsets_of(Rows.of_times("rbspa", 0, archive["time"].values)) == Subset.TEST
     assert 0.58 < test.mean() < 0.62
     codes = model.network.encode(ours[test])
     scores = PCA(3, svd_solver="full").fit_transform(codes.astype("f8"))

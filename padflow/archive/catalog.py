@@ -7,7 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from padflow.errors import PadflowError
+from padflow.instruments.instrument import Instrument
+from padflow.records import Axes
 from padflow.store.durable import read_json, write_json
 from padflow.store.paths import is_inside, is_plain_name
 
@@ -179,3 +183,10 @@ def _entry(values: dict[str, Any]) -> FileEntry:
     if not is_plain_name(entry.spacecraft):
         raise ValueError(f"{entry.spacecraft!r} is no name of a spacecraft")
     return entry
+
+
+def axes_of(catalog: Catalog, instrument: Instrument) -> Axes:
+    """Return the axes of the archive that the used files make, with the counts of their instrument."""
+    axes = catalog.archive_axes()
+    pitch_angle, energy = np.array(axes["pitch_angle"]), np.array(axes["energy"])
+    return Axes(pitch_angle, energy, instrument.counts_per_flux(energy))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from padflow import faults
-from padflow.archive.catalog import Catalog
+from padflow.archive.catalog import Catalog, axes_of
 from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
 from padflow.archive.scan import own_rows, reason_of
 from padflow.cdf.reader import read_records
@@ -165,20 +165,19 @@ def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:
 
 def prepare_archive(store: Path, plan: GroupPlan, *, catalog: Catalog, instrument: Instrument, version: str) -> None:
     """Make or resize one spacecraft's group of the archive, with attributes that say where all comes from."""
-    axes = catalog.archive_axes()
-    pitch_angle, energy = np.array(axes["pitch_angle"]), np.array(axes["energy"])
+    axes = axes_of(catalog, instrument)
     used = [entry for entry in catalog.used() if entry.spacecraft == plan.group]
     prepare_group(
         store,
         plan.group,
-        specs=archive_specs(len(pitch_angle), len(energy), ephemeris=instrument.ephemeris),
+        specs=archive_specs(len(axes.pitch_angle), len(axes.energy), ephemeris=instrument.ephemeris),
         rows=plan.rows,
         rows_per_part=plan.rows_per_part,
         axes={
-            "pitch_angle": (pitch_angle, {"units": "degree", "long_name": "pitch angle"}),
-            "energy": (energy, {"units": "MeV", "long_name": "electron energy"}),
+            "pitch_angle": (axes.pitch_angle, {"units": "degree", "long_name": "pitch angle"}),
+            "energy": (axes.energy, {"units": "MeV", "long_name": "electron energy"}),
             "counts_per_flux": (
-                instrument.counts_per_flux(energy),
+                axes.counts_per_flux,
                 {
                     "dimension": "energy",
                     "units": "cm2 s sr MeV",

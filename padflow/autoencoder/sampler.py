@@ -14,9 +14,9 @@ import numpy as np
 from padflow.autoencoder.split import Split, Subset
 from padflow.config.sections import TrainConfig
 from padflow.errors import PadflowError
-from padflow.features.blocks import Reader, features_by_block, read_with_halo
 from padflow.features.preprocessor import Preprocessor
 from padflow.records import BLOCK_ROWS, Reason
+from padflow.store.reading import Reader, needed_rows
 
 RUN_ROWS = 4 * BLOCK_ROWS
 """Rows read at one random place: long enough that the halo read with it costs little."""
@@ -122,14 +122,13 @@ class RowSampler:
     def _draw(self, group: str, start: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         reader = self._readers[group]
         stop = min(reader.rows, start + RUN_ROWS)
-        records, offset = read_with_halo(reader, self._preprocessor, start=start, stop=stop)
-        parts = self._split.parts_of(group, start, time=records.time[start - offset : stop - offset])
+        rows = needed_rows(reader, start, stop, needs=self._preprocessor.needs)
+        parts = self._split.subsets_of(rows)
         keep = parts != Subset.TEST
         if self._share < 1:
             keep &= np.random.default_rng(seed).random(len(keep)) < self._share
         kept = []
-        blocks = features_by_block(self._preprocessor, records, offset=offset, start=start, stop=stop)
-        for where, features in blocks:
+        for where, _, features in self._preprocessor.blocks(rows):
             keep[where] &= features.reason == Reason.SELECTED
             kept.append(features.rows[keep[where]])
         return np.concatenate(kept), parts[keep]

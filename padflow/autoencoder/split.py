@@ -10,15 +10,21 @@ import numpy as np
 
 from padflow.config.sections import TrainConfig
 from padflow.errors import ConfigError
-from padflow.features.blocks import Reader
-from padflow.records import Reason, uniform_hash
+from padflow.records import Reason, Rows, uniform_hash
+from padflow.store.reading import Reader
 
 
-def fit_rows(reason: np.ndarray, split: Split | None, *, group: str, start: int, time: np.ndarray) -> np.ndarray:
-    """Return which rows components and clusters are fitted to: the selected ones, of test where `split` is given."""
+def fit_rows(reason: np.ndarray, split: Split | None, rows: Rows) -> np.ndarray:
+    """Return which rows components and classes are fitted to: the selected ones, of test where `split` is given.
+
+    Parameters
+    ----------
+    reason : ndarray of int8, shape (rows,)
+        `Reason` of each of `rows`.
+    """
     chosen = reason == Reason.SELECTED
     if split is not None:
-        chosen &= split.parts_of(group, start, time=time) == Subset.TEST
+        chosen &= split.subsets_of(rows) == Subset.TEST
     return chosen
 
 
@@ -78,17 +84,17 @@ class Split:
         parts[order[train : train + validation]] = Subset.VALIDATION
         return Split("day", seed, *shares, tuple(days.tolist()), tuple(parts.tolist()))
 
-    def parts_of(self, group: str, start: int, *, time: np.ndarray) -> np.ndarray:
-        """Return the `Subset` of each row, int8, from their times and the number of the first of them.
+    def subsets_of(self, rows: Rows) -> np.ndarray:
+        """Return the `Subset` of each row, int8.
 
         Single rows are dealt by a hash of seed, group and row number, so that no list of all is needed.
         """
         if self.by == "row":
-            share = uniform_hash(self.seed, group, np.arange(start, start + len(time), dtype=np.uint64))
+            share = uniform_hash(self.seed, rows.group, rows.numbers)
             edges = np.array([self.train_share, self.train_share + self.validation_share])
             return np.searchsorted(edges, share, side="right").astype(np.int8)
         days = np.asarray(self.days)
-        day = time.astype("datetime64[D]").astype(np.int64)
+        day = rows.time.astype("datetime64[D]").astype(np.int64)
         place = np.minimum(np.searchsorted(days, day), len(days) - 1)
         return np.where(days[place] == day, np.asarray(self.parts)[place], Subset.TEST).astype(np.int8)
 

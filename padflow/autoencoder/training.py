@@ -13,8 +13,8 @@ import numpy as np
 from padflow.autoencoder.sampler import RowSampler
 from padflow.autoencoder.split import Split, days_of
 from padflow.config.sections import Config
-from padflow.features.blocks import Reader
 from padflow.features.preprocessor import Preprocessor
+from padflow.store.reading import Reader
 
 if TYPE_CHECKING:
     from padflow.autoencoder.keras import Trained

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 BLOCK_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
+
+
+NO_CLASS = -1
+"""Number of the class of a record that has none."""
+
+
+Assigned = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Class, distance and margin of each score."""
+
+
+def label_finite(scores: np.ndarray, assign: Callable[[np.ndarray], Assigned]) -> dict[str, np.ndarray]:
+    """Assign the scores that are finite; the others get no class.
+
+    Parameters
+    ----------
+    scores : ndarray of float32 or float64, shape (records, components)
+    assign : callable
+        Takes finite scores.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``cluster`` int16, `NO_CLASS` where a score is not finite; ``distance`` and ``margin`` float32, NaN there.
+    """
+    known = np.isfinite(scores).all(axis=1)
+    out: dict[str, np.ndarray] = {
+        "cluster": np.full(len(scores), NO_CLASS, np.int16),
+        "distance": np.full(len(scores), np.nan, np.float32),
+        "margin": np.full(len(scores), np.nan, np.float32),
+    }
+    if known.any():
+        for name, values in zip(out, assign(scores[known]), strict=True):
+            out[name][known] = values
+    return out
 
 
 def by_size(sizes: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -65,7 +99,7 @@ def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(apart, 1.0 - nearest / np.where(apart, second, 1.0), 0.0)
 
 
-def assign(scores: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
     """Assign each record to its nearest centre.
 
     Parameters

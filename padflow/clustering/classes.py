@@ -1,73 +1,74 @@
-"""The classes of a model, and the class of a score."""
+"""The classes of a model: what is asked of each kind, and the kind that lies in an ``.npz``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 
-from padflow.clustering.assignment import assign
-from padflow.clustering.mixture import Mixture, assign_mixture
-from padflow.clustering.ward import WardFit, assign_ward
+from padflow.clustering.assignment import assign, label_finite
+from padflow.clustering.mixture import Likeliest
+from padflow.clustering.ward import NearestSample
 
-NO_CLASS = -1
+
+class Classes(Protocol):
+    """Classes in the space of scores: `NearestCentre`, `NearestSample` or `Likeliest`."""
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Middle of each class, float64 of shape (cluster, component)."""
+
+    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``cluster`` int16, ``distance`` and ``margin`` float32 of each score; see `label_finite`."""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return named arrays, to be written into an ``.npz``."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the classes that `to_arrays` gave; other names in the mapping are left alone."""
 
 
 @dataclass(frozen=True)
-class Classes:
-    """The classes in the space of scores.
+class NearestCentre:
+    """Classes of k-means: a record takes that of the nearest centre.
 
     Parameters
     ----------
     centres : ndarray of float64, shape (cluster, component)
-        Means of the classes, of a mixture the locations.
-    ward : WardFit, optional
-        The labelled sample, where the classes are Ward's and records take that of the nearest neighbour.
-    mixture : Mixture, optional
-        Where records take the likeliest class and not that of the nearest centre.
     """
 
     centres: np.ndarray
-    ward: WardFit | None = None
-    mixture: Mixture | None = None
 
-    def in_order(self, order: np.ndarray) -> Classes:
-        """Return the same classes, which are not Ward's, numbered in another order."""
-        return Classes(self.centres[order], mixture=self.mixture and self.mixture.in_order(order))
+    def in_order(self, order: np.ndarray) -> NearestCentre:
+        """Return the same classes numbered in another order."""
+        return NearestCentre(self.centres[order])
 
     def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ``cluster`` int16, ``distance`` and ``margin`` float32 of each score; -1 and NaN where it is NaN."""
-        known = np.isfinite(scores).all(axis=1)
-        out = {
-            "cluster": np.full(len(scores), NO_CLASS, np.int16),
-            "distance": np.full(len(scores), np.nan, np.float32),
-            "margin": np.full(len(scores), np.nan, np.float32),
-        }
-        if known.any():
-            for name, values in zip(out, self._assign(scores[known]), strict=True):
-                out[name][known] = values
-        return out
-
-    def _assign(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if self.ward:
-            return assign_ward(scores, self.ward)
-        return assign_mixture(scores, self.mixture) if self.mixture else assign(scores, self.centres)
+        """Return the nearest class, the distance to its centre, and the margin, see `padflow.clustering.assignment`."""
+        return label_finite(scores, lambda finite: assign(finite, self.centres))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return named arrays for an ``.npz``."""
-        arrays = {"centres": self.centres}
-        if self.ward is not None:
-            arrays |= {"ward_sample": self.ward.sample, "ward_label": self.ward.label}
-        if self.mixture is not None:
-            arrays |= {"mixture_whitening": self.mixture.whitening, "mixture_penalty": self.mixture.penalty}
-        return arrays
+        """Return named arrays, to be written into an ``.npz``."""
+        return {"centres": self.centres}
 
-    @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Classes:
-        """Restore from `to_arrays`."""
-        ward = WardFit(arrays["ward_sample"], arrays["ward_label"]) if "ward_sample" in arrays else None
-        mixture = None
-        if "mixture_whitening" in arrays:
-            mixture = Mixture(arrays["centres"], arrays["mixture_whitening"], arrays["mixture_penalty"])
-        return Classes(arrays["centres"], ward, mixture)
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> NearestCentre:
+        """Return the classes that `to_arrays` gave; other names in the mapping are left alone."""
+        return cls(arrays["centres"])
+
+
+BY_ARRAY: dict[str, type[Classes]] = {
+    "ward_sample": NearestSample,
+    "mixture_whitening": Likeliest,
+    "centres": NearestCentre,
+}
+"""The kind of classes by an array that it alone has; all have centres, hence the last."""
+
+
+def classes_from_arrays(arrays: Mapping[str, np.ndarray]) -> Classes:
+    """Return the classes of the kind whose arrays are there; other names in the mapping are left alone."""
+    kind = next(kind for name, kind in BY_ARRAY.items() if name in arrays)
+    return kind.from_arrays(arrays)

@@ -13,16 +13,20 @@ from threadpoolctl import threadpool_limits
 
 from padflow.clustering.agreement import RepeatedModes, confirmed, modes_of_each, repeat_modes
 from padflow.clustering.assignment import by_size
-from padflow.clustering.classes import Classes
+from padflow.clustering.classes import Classes, NearestCentre
 from padflow.clustering.kmeans import fit_kmeans
-from padflow.clustering.mixture import fit_mixture
-from padflow.clustering.ward import fit_ward
+from padflow.clustering.mixture import Likeliest, fit_mixture
+from padflow.clustering.ward import NearestSample, fit_ward
 from padflow.components.projection import MODE_SOFTENING, SOFTENING, soften, soften_length, unsoften
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
 from padflow.records import BLOCK_ROWS
 
 FEWEST_SCORES = 10
+
+
+KMeansClasses = NearestCentre | Likeliest
+"""What k-means is the beginning of."""
 
 
 KMEANS_ROWS = 128 * BLOCK_ROWS
@@ -148,7 +152,7 @@ def kmeans_classes(
     samples: list[np.ndarray],
     config: Config,
     on_iteration: Callable[[float], object] | None = None,
-) -> tuple[Classes, dict[str, Any]]:
+) -> tuple[KMeansClasses, dict[str, Any]]:
     """Fit k-means to scores, a dask array (scores, component) with known chunks: those of `near_modes`.
 
     Parameters
@@ -160,7 +164,7 @@ def kmeans_classes(
 
     Returns
     -------
-    classes : Classes
+    classes : NearestCentre or Likeliest
         ``k`` of them, or fewer where borders are those of the likeliest class and one lost all its records.
     info : dict
         What the model's description is to say of them.
@@ -189,17 +193,19 @@ def kmeans_classes(
     )
     info = {"borders": section.borders, "iterations": fitted.n_iter, "fit_inertia": fitted.inertia}
     if section.borders == "halfway":
-        return Classes(fitted.centres), info
+        return NearestCentre(fitted.centres), info
     mixture = fit_mixture(np.concatenate(samples), fitted.centres)
     if len(mixture.centres) < 2:
         raise PadflowError(
             f"Of {k} classes of k-means only one is left where records take the likeliest class: the others lie within "
             "it. Set kmeans.borders to halfway, or kmeans.clusters to another number."
         )
-    return Classes(mixture.centres, mixture=mixture), info
+    return mixture, info
 
 
-def numbered_by_size(classes: Classes, config: Config, *, sizes: Callable[[Classes], np.ndarray]) -> Classes:
+def numbered_by_size(
+    classes: KMeansClasses, config: Config, *, sizes: Callable[[Classes], np.ndarray]
+) -> KMeansClasses:
     """Renumber classes from the largest, by all records that are theirs and not only those k-means was fitted to."""
     if config.kmeans.fit_to == "all" and config.kmeans.borders == "halfway":
         return classes
@@ -211,10 +217,9 @@ def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:
     return np.bincount(classes.assign(scores)["cluster"], minlength=len(classes.centres))
 
 
-def ward_classes(sample: np.ndarray, k: int) -> tuple[Classes, dict[str, Any]]:
+def ward_classes(sample: np.ndarray, k: int) -> tuple[NearestSample, dict[str, Any]]:
     """Cluster a sample of scores by Ward's method; other records take the class of their nearest neighbour."""
-    fitted = fit_ward(sample.astype(np.float32), k)
-    return Classes(fitted.centres, fitted), {"sample": len(sample)}
+    return fit_ward(sample.astype(np.float32), k), {"sample": len(sample)}
 
 
 def describe_modes(found: RepeatedModes) -> dict[str, Any]:

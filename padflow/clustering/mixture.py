@@ -9,12 +9,13 @@ population has more records far from its middle than a normal distribution would
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from padflow.blas import one_blas_thread
-from padflow.clustering.assignment import assign, nearest_two
+from padflow.clustering.assignment import Assigned, assign, label_finite, nearest_two
 
 BLOCK_ROWS = 65_536
 
@@ -36,8 +37,8 @@ RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """Classes as t distributions.
+class Likeliest:
+    """Classes as t distributions: a record takes the class that it most probably came from.
 
     Parameters
     ----------
@@ -53,12 +54,53 @@ class Mixture:
     whitening: np.ndarray
     penalty: np.ndarray
 
-    def in_order(self, order: np.ndarray) -> Mixture:
+    def in_order(self, order: np.ndarray) -> Likeliest:
         """Return the same classes numbered in another order."""
-        return Mixture(self.centres[order], self.whitening[order], self.penalty[order])
+        return Likeliest(self.centres[order], self.whitening[order], self.penalty[order])
+
+    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Give each record the class that it most probably came from.
+
+        Parameters
+        ----------
+        scores : ndarray of float32 or float64, shape (records, component)
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``cluster`` : int16, the likeliest class, of equally likely ones the first; -1 for a record that is not
+            finite. ``distance`` : float32, Mahalanobis distance to its centre: 1 is about the spread of the class in
+            that direction. ``margin`` : float32, 1 - probability of the second likeliest class / probability of the
+            likeliest: 0 on a border, towards 1 where no other class is likely. Both are NaN where a record has no
+            class.
+
+        Notes
+        -----
+        A record's results have the same bits whatever the number of records in the call.
+        """
+        return label_finite(scores, self._assign)
+
+    def _assign(self, scores: np.ndarray) -> Assigned:
+        cluster = np.empty(len(scores), dtype=np.int16)
+        distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
+        for start in range(0, len(scores), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            cluster[rows], squared, excess = _likeliest(scores[rows], self)
+            distance[rows] = np.sqrt(squared)
+            margin[rows] = -np.expm1(-excess / 2)
+        return cluster, distance, margin
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return named arrays, to be written into an ``.npz``."""
+        return {"centres": self.centres, "mixture_whitening": self.whitening, "mixture_penalty": self.penalty}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Likeliest:
+        """Return the classes that `to_arrays` gave; other names in the mapping are left alone."""
+        return cls(arrays["centres"], arrays["mixture_whitening"], arrays["mixture_penalty"])
 
 
-def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
+def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Likeliest:
     """Move the borders of k-means' classes to where two classes are equally probable.
 
     Parameters
@@ -70,7 +112,7 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
 
     Returns
     -------
-    Mixture
+    Likeliest
         In the order of `centres`, but without classes that lost all their records to others.
     """
     cluster, _, _ = assign(scores, centres)
@@ -82,7 +124,7 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Mixture:
     return fitted.in_order(np.unique(_likeliest(scores, fitted)[0]))
 
 
-def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Mixture:
+def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Likeliest:
     k, components = centres.shape
     count = np.bincount(cluster, minlength=k)
     means, scatter = np.array(centres, dtype="f8"), np.zeros((k, components, components))
@@ -100,43 +142,10 @@ def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centr
         factor = np.linalg.cholesky(shape)
         penalty = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         penalty -= 2 * np.log(np.maximum(count, 1) / len(scores))
-        return Mixture(means, np.linalg.inv(factor), penalty)
+        return Likeliest(means, np.linalg.inv(factor), penalty)
 
 
-def assign_mixture(scores: np.ndarray, mixture: Mixture) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each record the class that it most probably came from.
-
-    Parameters
-    ----------
-    scores : ndarray of float32 or float64, shape (records, components)
-        Finite scores.
-    mixture : Mixture
-
-    Returns
-    -------
-    cluster : ndarray of int16, shape (records,)
-        The likeliest class, of equally likely ones the first.
-    distance : ndarray of float32, shape (records,)
-        Mahalanobis distance to its centre: 1 is about the spread of the class in that direction.
-    margin : ndarray of float32, shape (records,)
-        1 - probability of the second likeliest class / probability of the likeliest: 0 on a border, towards 1 where
-        no other class is likely.
-
-    Notes
-    -----
-    A record's results have the same bits whatever the number of records in the call.
-    """
-    cluster = np.empty(len(scores), dtype=np.int16)
-    distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-    for start in range(0, len(scores), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        cluster[rows], squared, excess = _likeliest(scores[rows], mixture)
-        distance[rows] = np.sqrt(squared)
-        margin[rows] = -np.expm1(-excess / 2)
-    return cluster, distance, margin
-
-
-def _likeliest(scores: np.ndarray, mixture: Mixture) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _likeliest(scores: np.ndarray, mixture: Likeliest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the likeliest class, the squared distance to it, and 2 ln of how much likelier it is than the next."""
     columns = np.ascontiguousarray(scores.T, dtype=np.float64)
     each = zip(mixture.centres, mixture.whitening, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,42 +10,82 @@ import numpy as np
 from scipy.spatial import KDTree
 from sklearn.cluster import AgglomerativeClustering
 
-from padflow.clustering.assignment import by_size, margin_of, nearest_two
+from padflow.clustering.assignment import Assigned, by_size, label_finite, margin_of, nearest_two
 from padflow.errors import ConfigError, PadflowError
 
 BLOCK_ROWS = 65536
 
 
 @dataclass(frozen=True)
-class WardFit:
-    """A clustered subsample, clusters numbered from the largest (0) to the smallest.
+class NearestSample:
+    """Classes of Ward's method: a record takes that of the nearest record of a clustered sample.
 
     Parameters
     ----------
-    sample : ndarray of float32, shape (samples, components)
-        Scores of the subsample.
+    centres : ndarray of float64, shape (cluster, component)
+        Mean of the samples of each class.
+    sample : ndarray of float32, shape (samples, component)
+        Scores of the sample.
     label : ndarray of int16, shape (samples,)
-        Their clusters.
+        Their classes.
     """
 
+    centres: np.ndarray
     sample: np.ndarray
     label: np.ndarray
 
     @cached_property
-    def centres(self) -> np.ndarray:
-        """Mean of the samples of each cluster, float64 of shape (k, components)."""
-        return _means(self.sample, self.label)
-
-    @cached_property
     def _trees(self) -> list[KDTree]:
-        return [KDTree(self.sample[self.label == c].astype(np.float64)) for c in range(self.label.max() + 1)]
+        return [KDTree(self.sample[self.label == c].astype(np.float64)) for c in range(len(self.centres))]
+
+    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Give each record the class of its nearest neighbour in the sample.
+
+        Parameters
+        ----------
+        scores : ndarray of float32 or float64, shape (records, component)
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``cluster`` : int16, class of the nearest sample, of equally near ones the larger class; -1 for a record
+            that is not finite. ``distance`` : float32, to the centre of that class (not to the sample). ``margin`` :
+            float32, 1 - distance to the nearest sample / distance to the nearest sample of another class: 0 on the
+            border between classes, 1 at a sample. Both are NaN where a record has no class.
+
+        Notes
+        -----
+        A record's results have the same bits whatever the number of records in the call.
+        """
+        return label_finite(scores, self._assign)
+
+    def _assign(self, scores: np.ndarray) -> Assigned:
+        cluster = np.empty(len(scores), dtype=np.int16)
+        distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
+        for start in range(0, len(scores), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            block = scores[rows].astype(np.float64)
+            cluster[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in self._trees), len(block))
+            margin[rows] = margin_of(nearest, second)
+            away = block - self.centres[cluster[rows]]
+            distance[rows] = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
+        return cluster, distance, margin
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return named arrays, to be written into an ``.npz``."""
+        return {"centres": self.centres, "ward_sample": self.sample, "ward_label": self.label}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> NearestSample:
+        """Return the classes that `to_arrays` gave; other names in the mapping are left alone."""
+        return cls(arrays["centres"], arrays["ward_sample"], arrays["ward_label"])
 
 
 def _means(sample: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.stack([sample[label == c].mean(axis=0, dtype=np.float64) for c in range(label.max() + 1)])
 
 
-def fit_ward(sample: np.ndarray, k: int) -> WardFit:
+def fit_ward(sample: np.ndarray, k: int) -> NearestSample:
     """Cluster a subsample by scikit-learn's Ward linkage.
 
     Parameters
@@ -71,42 +112,5 @@ def fit_ward(sample: np.ndarray, k: int) -> WardFit:
     order = by_size(np.bincount(label, minlength=k), _means(sample, label))
     number = np.empty(k, dtype=np.int16)
     number[order] = np.arange(k)
-    return WardFit(sample, number[label])
-
-
-def assign_ward(scores: np.ndarray, fit: WardFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each record the cluster of its nearest neighbour in the clustered subsample.
-
-    Parameters
-    ----------
-    scores : ndarray of float32 or float64, shape (records, components)
-        Scores; a record with one that is not finite stays unlabelled.
-    fit : WardFit
-        The clustered subsample.
-
-    Returns
-    -------
-    cluster : ndarray of int16, shape (records,)
-        Cluster of the nearest sample, of equally near ones the larger cluster; -1 for a record that is not
-        finite.
-    distance : ndarray of float32, shape (records,)
-        Distance to the centre of that cluster (not to the sample), NaN where unlabelled.
-    margin : ndarray of float32, shape (records,)
-        1 - distance to the nearest sample / distance to the nearest sample of another cluster: 0 on the
-        border between clusters, 1 at a sample, NaN where unlabelled.
-
-    Notes
-    -----
-    A record's results have the same bits whatever the number of records in the call.
-    """
-    cluster = np.full(len(scores), -1, dtype=np.int16)
-    distance, margin = (np.full(len(scores), np.nan, dtype=np.float32) for _ in range(2))
-    finite = np.flatnonzero(np.isfinite(scores).all(axis=1))
-    for start in range(0, len(finite), BLOCK_ROWS):
-        rows = finite[start : start + BLOCK_ROWS]
-        block = scores[rows].astype(np.float64)
-        cluster[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in fit._trees), len(rows))
-        margin[rows] = margin_of(nearest, second)
-        away = block - fit.centres[cluster[rows]]
-        distance[rows] = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
-    return cluster, distance, margin
+    label = number[label]
+    return NearestSample(_means(sample, label), sample, label)

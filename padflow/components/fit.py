@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from padflow.blas import one_blas_thread
 from padflow.components.moments import CodeStatistics
 from padflow.components.noise import MOST_PAIRS, noise_adjusted_axes
 from padflow.components.pca import IncrementalPCA
-from padflow.components.projection import SOFTENING
+from padflow.components.projection import SOFTENING, Projection
 from padflow.config.sections import Config, PcaConfig
 from padflow.errors import ConfigError, PadflowError
 
@@ -38,21 +37,19 @@ def pairs_share(config: Config, rows: int) -> float:
     return MOST_PAIRS / max(rows, 1) if config.pca.scale == "noise" else 0.0
 
 
-@dataclass(frozen=True)
-class Components:
-    """Mean of the codes, float64 (code,), axes of the scores, float64 (component, code), and what to say of them."""
-
-    mean: np.ndarray
-    axes: np.ndarray
-    softening: float
-    info: dict[str, Any]
-
-
-def fit_components_to(statistics: CodeStatistics, config: PcaConfig, *, network: Network) -> Components:
+def fit_components_to(
+    statistics: CodeStatistics, config: PcaConfig, *, network: Network
+) -> tuple[Projection, dict[str, Any]]:
     """Fit the components to the statistics of all codes, which `network` made.
 
     Axes over noise are found in what the codes decode to, to first order about their mean: the length of a code
     along one of its values is whatever training made it, that of what it decodes to is not.
+
+    Returns
+    -------
+    Projection
+    dict
+        What the model's description is to say of the components.
 
     Raises
     ------
@@ -86,7 +83,7 @@ def fit_components_to(statistics: CodeStatistics, config: PcaConfig, *, network:
             axes = axes @ slopes.T
         softening = SOFTENING
         info |= {"signal_to_noise": ratio.tolist(), "pairs": len(statistics.differences), "softening": softening}
-    return Components(pca.mean_, axes, softening, info)
+    return Projection(pca.mean_, axes, softening), info
 
 
 def describe_components(info: dict[str, Any]) -> str:

@@ -13,10 +13,9 @@ import xarray as xr
 
 from padflow.config.sections import Config, PreprocessConfig
 from padflow.errors import ConfigError, brief
-from padflow.features.blocks import features_by_block, halo_rows
 from padflow.features.checks import check_dataset
 from padflow.features.preprocessor import Preprocessor
-from padflow.records import BLOCK_ROWS, Records
+from padflow.records import BLOCK_ROWS, Axes, Needs, Records, Rows, halo_rows
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,11 @@ class DatasetReader:
     """Read rows of an archive that is open as a Dataset."""
 
     dataset: xr.Dataset
+
+    @property
+    def group(self) -> str:
+        """The spacecraft, by whose name rows are dealt, here as in a run; empty where the Dataset does not say it."""
+        return str(self.dataset.attrs.get("spacecraft", ""))
 
     @property
     def rows(self) -> int:
@@ -45,17 +49,6 @@ class DatasetReader:
 def _computed_here(array: xr.DataArray) -> np.ndarray:
     # The caller may be a task of a cluster, or one of several threads: what it reads it must compute itself.
     return array.variable.compute(scheduler="synchronous").values  # without its coordinates
-
-
-def preprocessor_of(dataset: xr.Dataset, config: PreprocessConfig) -> Preprocessor:
-    """Return the preprocessor for an archive opened as a Dataset."""
-    counts = dataset.get("counts_per_flux")
-    return Preprocessor(
-        config,
-        dataset["pitch_angle"].values,
-        energy=dataset["energy"].values,
-        counts_per_flux=None if counts is None else counts.values,
-    )
 
 
 def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dataset:
@@ -82,8 +75,6 @@ def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dat
     ConfigError
         Where `config` is something else, or asks for what the Dataset does not hold.
     """
-    from padflow.features.dataset import map_rows
-
     config = config.preprocess if isinstance(config, Config) else config
     if not isinstance(config, PreprocessConfig):
         raise ConfigError(
@@ -91,21 +82,20 @@ def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dat
             f"{brief(config)}."
         )
     check_dataset(dataset)
-    preprocessor = preprocessor_of(dataset, config)
+    preprocessor = Preprocessor(config, Axes.of_dataset(dataset))
 
-    def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
-        rows = np.empty((stop - start, preprocessor.features), np.float32)
-        reason = np.empty(stop - start, np.int8)
-        for where, block in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
-            rows[where], reason[where] = block.rows, block.reason
-        return {"features": rows, "reason": reason}
+    def kernel(rows: Rows) -> dict[str, np.ndarray]:
+        features = np.empty((len(rows), preprocessor.features), np.float32)
+        reason = np.empty(len(rows), np.int8)
+        for where, _, made in preprocessor.blocks(rows):
+            features[where], reason[where] = made.rows, made.reason
+        return {"features": features, "reason": reason}
 
     out = map_rows(
         dataset,
         kernel,
         outputs={"features": (("feature",), (preprocessor.features,), "f4"), "reason": ((), (), "i1")},
-        ephemeris=preprocessor.ephemeris,
-        halo_seconds=preprocessor.halo_seconds,
+        needs=preprocessor.needs,
     )
     pitch_angle, energy = np.meshgrid(preprocessor.pitch_angle, preprocessor.energy, indexing="ij")
     return out.assign_coords(
@@ -114,15 +104,13 @@ def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dat
     )
 
 
-Kernel = Callable[[Records, int, int, int], dict[str, np.ndarray]]
+Kernel = Callable[[Rows], dict[str, np.ndarray]]
 
 
 Outputs = dict[str, tuple[tuple[str, ...], tuple[int, ...], str]]
 
 
-def map_rows(
-    dataset: xr.Dataset, kernel: Kernel, *, outputs: Outputs, ephemeris: tuple[str, ...], halo_seconds: float
-) -> xr.Dataset:
+def map_rows(dataset: xr.Dataset, kernel: Kernel, *, outputs: Outputs, needs: Needs) -> xr.Dataset:
     """Run `kernel` over the rows of a Dataset, chunk by chunk, each with its halo.
 
     Parameters
@@ -130,14 +118,11 @@ def map_rows(
     dataset : xarray.Dataset
         With ``flux`` (time, pitch_angle, energy); Dask chunks along time are kept, rounded to whole blocks.
     kernel : callable
-        ``kernel(records, offset, start, stop)`` gets rows from `offset` on and returns arrays for rows
-        [start, stop).
+        Takes `Rows` and returns arrays, one value for each row.
     outputs : dict
         For each array its dimensions and sizes after time, and its dtype.
-    ephemeris : tuple of str
-        Variables of the Dataset that the kernel reads.
-    halo_seconds : float
-        How much time before and after its rows the kernel needs.
+    needs : Needs
+        What the kernel reads.
 
     Returns
     -------
@@ -146,20 +131,16 @@ def map_rows(
     """
     flux = dataset["flux"].transpose("time", "pitch_angle", "energy").data
     time = dataset["time"].values.astype("datetime64[ns]")
-    extras = {name: dataset[name].data for name in ephemeris if name in dataset}
+    extras = {name: dataset[name].data for name in needs.ephemeris if name in dataset}
     lazy = isinstance(flux, da.Array)
+    group = DatasetReader(dataset).group
     pieces: dict[str, list[Any]] = {name: [] for name in outputs}
     for start, stop in _spans(flux, len(time)):
-        low, high = halo_rows(time, start, stop, halo_seconds=halo_seconds)
-        arguments = (
-            time[low:high],
-            flux[low:high],
-            {name: values[low:high] for name, values in extras.items()},
-        )
-        if lazy:
-            result = dask.delayed(_call, pure=True)(kernel, *arguments, low, start, stop)
-        else:
-            result = _call(kernel, *arguments, low, start, stop)
+        low, high = halo_rows(time, start, stop, halo_seconds=needs.halo_seconds)
+        near = {name: values[low:high] for name, values in extras.items()}
+        arguments = (group, start, stop, low, time[low:high], flux[low:high], near)
+        call = dask.delayed(_call, pure=True) if lazy else _call
+        result = call(kernel, *arguments)
         for name, (_, sizes, dtype) in outputs.items():
             shape = (stop - start, *sizes)
             piece = da.from_delayed(result[name], shape, dtype) if lazy else result[name]
@@ -176,15 +157,17 @@ def map_rows(
 
 def _call(
     kernel: Kernel,
+    group: str,
+    start: int,
+    stop: int,
+    first: int,
     time: np.ndarray,
     flux: np.ndarray,
     ephemeris: dict[str, np.ndarray],
-    offset: int,
-    start: int,
-    stop: int,
 ) -> dict[str, np.ndarray]:
+    # Dask computes what is among the arguments, but not what lies within a Rows.
     records = Records(time, np.asarray(flux, np.float32), {k: np.asarray(v) for k, v in ephemeris.items()})
-    return kernel(records, offset, start, stop)
+    return kernel(Rows(group, start, stop, records, first))
 
 
 def _spans(flux: np.ndarray | da.Array, rows: int) -> list[tuple[int, int]]:

@@ -2,11 +2,12 @@
 
 `Preprocessor` binds the kernels of `padflow.features.kernels` to a configuration and an instrument's axes and works on
 blocks of `BLOCK_ROWS` records at fixed places of the archive, so that a row's bits depend neither on the
-size of parts nor on the number of workers. `preprocess` is the same for an xarray Dataset, lazy on Dask.
+size of parts nor on the number of workers. `padflow.features.dataset.preprocess` is the same for an xarray Dataset.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from padflow.features.kernels import (
     peak_flux,
     shape_channels,
 )
-from padflow.records import Reason, Records
+from padflow.records import Axes, Needs, Reason, Records, Rows
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,8 @@ class Preprocessor:
     Parameters
     ----------
     config : PreprocessConfig
-    pitch_angle : ndarray, shape (pitch_angle,)
-        Degrees, ascending.
-    energy : ndarray, shape (energy,)
-        MeV.
-    counts_per_flux : ndarray, shape (energy,), optional
-        Counts that unit flux gives in one bin; needed for `min_counts`.
+    axes : Axes
+        Counts are needed for `min_counts` and for ``normalise: shape``.
 
     Raises
     ------
@@ -64,16 +61,9 @@ class Preprocessor:
         Where the axes do not allow what the configuration asks for.
     """
 
-    def __init__(
-        self,
-        config: PreprocessConfig,
-        pitch_angle: np.ndarray,
-        *,
-        energy: np.ndarray,
-        counts_per_flux: np.ndarray | None = None,
-    ):
+    def __init__(self, config: PreprocessConfig, axes: Axes):
         self.config = config
-        pitch_angle, energy = np.asarray(pitch_angle, "f8"), np.asarray(energy, "f8")
+        pitch_angle, energy = np.asarray(axes.pitch_angle, "f8"), np.asarray(axes.energy, "f8")
         low, high = config.energy_range or (-np.inf, np.inf)
         chosen = np.flatnonzero((energy >= low) & (energy <= high))
         if not len(chosen):
@@ -91,7 +81,7 @@ class Preprocessor:
         self._counts_per_flux = self._counts_per_folded_flux = None
         per_channel = None
         if config.min_counts or config.normalise == "shape":
-            per_channel = self._checked_counts(counts_per_flux)
+            per_channel = self._checked_counts(axes.counts_per_flux)
         if config.min_counts:
             self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
         joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
@@ -104,10 +94,10 @@ class Preprocessor:
         self.features = len(self.pitch_angle) * len(self.energy)
         self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
 
-    def _checked_counts(self, counts_per_flux: np.ndarray | None) -> np.ndarray:
+    def _checked_counts(self, counts_per_flux: np.ndarray) -> np.ndarray:
         """Return the counts that unit flux gives in a bin of each chosen channel."""
-        chosen = None if counts_per_flux is None else np.asarray(counts_per_flux, "f8")[self._channels]
-        if chosen is None or not np.isfinite(chosen).all():
+        chosen = np.asarray(counts_per_flux, "f8")[self._channels]
+        if not np.isfinite(chosen).all():
             key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
             if self.config.normalise == "shape":
                 key, instead = "normalise = shape", "normalise=max"
@@ -118,17 +108,29 @@ class Preprocessor:
         return chosen.astype(np.float32)
 
     @property
-    def ephemeris(self) -> tuple[str, ...]:
-        """Names of the ephemeris variables that a call reads."""
-        return (self.config.l_variable,) if self.config.l_range else ()
+    def needs(self) -> Needs:
+        """What a call reads: half a window before and after, and the L that records are selected by."""
+        ephemeris = (self.config.l_variable,) if self.config.l_range else ()
+        return Needs(self.config.average_seconds / 2, ephemeris)
 
-    @property
-    def halo_seconds(self) -> float:
-        """How far before and after a block its rows depend on other records."""
-        return self.config.average_seconds / 2
+    def blocks(self, rows: Rows) -> Iterator[tuple[slice, Rows, Features]]:
+        """Make features block by block.
 
-    def __call__(self, records: Records, core: slice) -> Features:
-        """Make features of the records of `core`; those around them only serve the averages."""
+        Yields
+        ------
+        slice
+            Where the block lies, counted from the first of `rows`.
+        Rows
+            The block.
+        Features
+            Its features.
+        """
+        for where, block in rows.blocks(self.needs.halo_seconds):
+            yield where, block, self(block)
+
+    def __call__(self, rows: Rows) -> Features:
+        """Make features of one block of rows; the records around them only serve the averages."""
+        records, core = rows.records, rows.core
         flux = np.ascontiguousarray(records.flux[:, :, self._channels])  # else each pass over it takes longer than this
         windows = self._windows(records.time, core)
         reason = self._reason_before(records.take(core), flux[core])
@@ -203,8 +205,3 @@ def _set_reason(reason: np.ndarray, failed: np.ndarray, code: Reason) -> None:
     """Give a reason to the records that fail and have none yet: the first reason stands."""
     if failed.any():
         reason[failed & (reason == 0)] = code
-
-
-def preprocessor_for(config: PreprocessConfig, axes: dict[str, np.ndarray]) -> Preprocessor:
-    """Return the preprocessor for an archive's axes."""
-    return Preprocessor(config, axes["pitch_angle"], energy=axes["energy"], counts_per_flux=axes["counts_per_flux"])

@@ -11,53 +11,50 @@ from padflow.autoencoder.split import Split, fit_rows
 from padflow.blas import one_blas_thread
 from padflow.components.moments import CodeStatistics, Moments
 from padflow.components.noise import neighbour_pairs
-from padflow.components.projection import soften
-from padflow.features.blocks import Reader, features_by_block, read_with_halo
+from padflow.components.projection import Projection
+from padflow.config.sections import PreprocessConfig
 from padflow.features.preprocessor import Preprocessor
-from padflow.records import BLOCK_ROWS, Reason, Records, uniform_hash
+from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
 
 
 def code_statistics(
-    reader: Reader,
-    preprocessor: Preprocessor,
-    network: Network,
-    *,
-    split: Split | None,
-    group: str,
-    start: int,
-    stop: int,
-    pairs_share: float = 0.0,
+    rows: Rows, preprocessor: Preprocessor, network: Network, *, split: Split | None, pairs_share: float = 0.0
 ) -> CodeStatistics:
-    """Return the statistics of the codes of rows [start, stop) of an archive.
+    """Return the statistics of the codes of the rows that components are fitted to.
 
     Parameters
     ----------
+    split : Split, optional
+        Where only the rows of test are fitted to.
     pairs_share : float
         Share of the records that are paired with a later one; drawn by row number, so that any parts give the
         same pairs. Both lie in one block.
     """
-    records, offset = read_with_halo(reader, preprocessor, start=start, stop=stop)
-    time = records.time[start - offset : stop - offset]
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
     differences = [np.empty((0, network.code_size), np.float32)]
     with one_blas_thread():
-        for where, features in features_by_block(preprocessor, records, offset=offset, start=start, stop=stop):
-            chosen = fit_rows(features.reason, split, group=group, start=start + where.start, time=time[where])
-            if chosen.any():
-                codes = network.encode(_chosen(features.rows, chosen))
-                moments = moments.merge(Moments.of(codes))
-                if pairs_share:
-                    earlier, later = neighbour_pairs(
-                        time[where],
-                        chosen,
-                        lag_seconds=preprocessor.config.average_seconds,
-                        max_gap_seconds=preprocessor.config.max_gap_seconds,
-                    )
-                    numbers = (earlier + start + where.start).astype(np.uint64)
-                    drawn = uniform_hash(0, f"{group} pairs", numbers) < pairs_share
-                    place = np.cumsum(chosen) - 1
-                    differences.append(codes[place[later[drawn]]] - codes[place[earlier[drawn]]])
+        for _, block, features in preprocessor.blocks(rows):
+            chosen = fit_rows(features.reason, split, block)
+            if not chosen.any():
+                continue
+            codes = network.encode(_chosen(features.rows, chosen))
+            moments = moments.merge(Moments.of(codes))
+            if pairs_share:
+                earlier, later = _drawn_pairs(block, chosen, preprocessor.config, share=pairs_share)
+                differences.append(codes[later] - codes[earlier])
     return CodeStatistics(moments, np.concatenate(differences))
+
+
+def _drawn_pairs(
+    block: Rows, chosen: np.ndarray, config: PreprocessConfig, *, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places, among the chosen rows of a block, of the earlier and the later of some neighbouring pairs."""
+    earlier, later = neighbour_pairs(
+        block.time, chosen, lag_seconds=config.average_seconds, max_gap_seconds=config.max_gap_seconds
+    )
+    drawn = uniform_hash(0, f"{block.group} pairs", block.numbers[earlier]) < share
+    place = np.cumsum(chosen) - 1
+    return place[earlier[drawn]], place[later[drawn]]
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,15 @@ class Encoder:
     ----------
     preprocessor : Preprocessor
     network : Network
-    mean : ndarray of float64, shape (code,)
-    components : ndarray of float64, shape (component, code)
-        Of `padflow.components.pca.IncrementalPCA` or `padflow.components.noise.noise_adjusted_axes`.
-    softening : float
-        See `padflow.components.projection.soften`; 0 leaves scores as they are.
+    projection : Projection
     """
 
     preprocessor: Preprocessor
     network: Network
-    mean: np.ndarray
-    components: np.ndarray
-    softening: float = 0.0
+    projection: Projection
 
-    def score(self, records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Score rows [start, stop) of an archive, given records from row `offset` on with their halo.
+    def score(self, rows: Rows) -> dict[str, np.ndarray]:
+        """Score rows of an archive, given with the halo that the preprocessor needs.
 
         Returns
         -------
@@ -90,22 +81,18 @@ class Encoder:
             ``score`` (rows, component) float32, ``reason`` (rows,) int8 and ``reconstruction_error`` (rows,)
             float32; NaN where the reason is not 0.
         """
-        rows = stop - start
-        score = np.full((rows, len(self.components)), np.nan, np.float32)
-        error = np.full(rows, np.nan, np.float32)
-        reason = np.empty(rows, np.int8)
-        blocks = features_by_block(self.preprocessor, records, offset=offset, start=start, stop=stop)
+        score = np.full((len(rows), self.projection.components), np.nan, np.float32)
+        error = np.full(len(rows), np.nan, np.float32)
+        reason = np.empty(len(rows), np.int8)
         with one_blas_thread():
-            for where, features in blocks:
+            for where, _, features in self.preprocessor.blocks(rows):
                 reason[where] = features.reason
                 chosen = features.reason == Reason.SELECTED
                 if chosen.any():
                     x = _whole_block(features.rows, chosen)
                     code = self.network.encode(x)
-                    deviation = code.astype(np.float64)  # first: NumPy subtracts two types several times slower
-                    deviation -= self.mean
                     taken = np.flatnonzero(chosen)
-                    score[where][taken] = soften((deviation @ self.components.T)[taken], self.softening)
+                    score[where][taken] = self.projection.score(code)[taken]
                     error[where][taken] = self.network.reconstruction_error(x, code)[taken]
         return {"score": score, "reason": reason, "reconstruction_error": error}
 

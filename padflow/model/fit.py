@@ -38,17 +38,17 @@ from padflow.components.moments import CodeStatistics
 from padflow.compute.workers import DaskWorkers, SerialWorkers, Workers, losses_explained, warn_of_plain
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError, brief
-from padflow.features.blocks import read_with_halo
 from padflow.features.checks import check_dataset
-from padflow.features.dataset import DatasetReader, preprocessor_of
+from padflow.features.dataset import DatasetReader
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.model.model import Model
 from padflow.progress.events import OnEvent, Progress
 from padflow.progress.shown import shown
-from padflow.records import BLOCK_ROWS
+from padflow.records import BLOCK_ROWS, Axes
 from padflow.shapes.means import mean_ratio, sum_shapes
 from padflow.shapes.names import class_names, shapes_of_classes
+from padflow.store.reading import needed_rows
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -101,10 +101,9 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on
             f"fit needs a whole configuration, as padflow.load_config returns it, but got {brief(config)}."
         )
     check_dataset(dataset)
-    reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
+    reader, preprocessor = DatasetReader(dataset), Preprocessor(config.preprocess, Axes.of_dataset(dataset))
     check_components(config, preprocessor.features)
-    group = _group_of(dataset)
-    split = deal_split(config, {group: reader})
+    split = deal_split(config, {reader.group: reader})
     with closing(shown(on_event)) as progress:
         with progress.stage("train", total=config.train.epochs, unit="epochs") as stage:
 
@@ -112,17 +111,12 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on
                 progress.advance(1, text=f"loss {loss:.2e}, validation {val_loss:.2e}")
 
             trained, training = train_network(
-                {group: reader}, preprocessor, split=split, config=config, show_epoch=show
+                {reader.group: reader}, preprocessor, split=split, config=config, show_epoch=show
             )
             stage.summary = f"{len(training['history']['loss'])} epochs of {training['rows']:,} rows"
         return fit_encoded(
             dataset, config, network=trained.network, training=training, client=client, progress=progress
         )
-
-
-def _group_of(dataset: xr.Dataset) -> str:
-    # Rows are dealt by the name of their spacecraft, here as in a run.
-    return str(dataset.attrs.get("spacecraft", ""))
 
 
 def fit_encoded(
@@ -148,51 +142,37 @@ def fit_encoded(
     """
     progress = progress or Progress()
     workers = _workers_of(client)
-    reader, preprocessor = DatasetReader(dataset), preprocessor_of(dataset, config.preprocess)
-    group = _group_of(dataset)
-    chosen = deal_split(config, {group: reader}) if config.pca.rows == "test" else None
+    reader, preprocessor = DatasetReader(dataset), Preprocessor(config.preprocess, Axes.of_dataset(dataset))
+    chosen = deal_split(config, {reader.group: reader}) if config.pca.rows == "test" else None
     shared = reader if client is None else _sent(reader, client)
     spans = [(shared, start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
     share = pairs_share(config, reader.rows)
-    statistics = partial(_span_statistics, group, preprocessor, network, chosen, share)
+    statistics = partial(_span_statistics, preprocessor, network, chosen, share)
     with progress.stage("pca", total=len(spans), unit="parts"):
         parts = workers.map(statistics, spans, on_done=progress.step)
-        components = fit_components_to(CodeStatistics.joined(parts), config.pca, network=network)
-    encoder = Encoder(preprocessor, network, components.mean, components.axes, components.softening)
+        joined = CodeStatistics.joined(parts)
+        projection, components = fit_components_to(joined, config.pca, network=network)
+    encoder = Encoder(preprocessor, network, projection)
     with progress.stage("score", total=len(spans), unit="parts") as stage:
-        scores = np.concatenate(
-            workers.map(partial(_span_scores, group, encoder, chosen), spans, on_done=progress.step)
-        )
+        scores = np.concatenate(workers.map(partial(_span_scores, encoder, chosen), spans, on_done=progress.step))
         stage.summary = f"{len(scores):,} records to fit to"
     if len(scores) < FEWEST_SCORES:
         raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
     classes, info = _fit_classes(scores, config, workers, progress)
-    axes = {name: dataset[name].values for name in ("pitch_angle", "energy")}
-    unknown = np.full(len(axes["energy"]), np.nan)
-    axes["counts_per_flux"] = dataset["counts_per_flux"].values if "counts_per_flux" in dataset else unknown
-    sums = partial(_span_shapes, encoder, classes, axes["counts_per_flux"])
+    axes = Axes.of_dataset(dataset)
+    sums = partial(_span_shapes, encoder, classes, axes.counts_per_flux)
     with progress.stage("mean shapes", total=len(spans), unit="parts"):
         shapes = shapes_of_classes(
-            axes["pitch_angle"], mean_ratio(_added(workers.map(sums, spans, on_done=progress.step)))
+            axes.pitch_angle, mean_ratio(_added(workers.map(sums, spans, on_done=progress.step)))
         )
     info |= {
         "padflow": __version__,
         "training": training,
-        "pca": components.info,
+        "pca": components,
         "method": config.method,
         "settings": config.fit_settings(),
     }
-    return Model(
-        config.preprocess,
-        axes,
-        network,
-        components.mean,
-        components.axes,
-        classes,
-        info,
-        softening=components.softening,
-        names=class_names(shapes),
-    )
+    return Model(config.preprocess, axes, network, projection, classes, info, class_names(shapes))
 
 
 def _workers_of(client: Client | None) -> Workers:
@@ -253,7 +233,6 @@ def _classes_of(
 
 
 def _span_statistics(
-    group: str,
     preprocessor: Preprocessor,
     network: Any,
     split: Split | None,
@@ -261,27 +240,24 @@ def _span_statistics(
     span: tuple[DatasetReader, int, int],
 ) -> CodeStatistics:
     reader, start, stop = span
-    return code_statistics(
-        reader, preprocessor, network, split=split, group=group, start=start, stop=stop, pairs_share=share
-    )
+    rows = needed_rows(reader, start, stop, needs=preprocessor.needs)
+    return code_statistics(rows, preprocessor, network, split=split, pairs_share=share)
 
 
-def _span_scores(group: str, encoder: Encoder, split: Split | None, span: tuple[DatasetReader, int, int]) -> np.ndarray:
+def _span_scores(encoder: Encoder, split: Split | None, span: tuple[DatasetReader, int, int]) -> np.ndarray:
     reader, start, stop = span
-    records, offset = read_with_halo(reader, encoder.preprocessor, start=start, stop=stop)
-    scored = encoder.score(records, offset, start, stop)
-    time = reader.times(start, stop)
-    return scored["score"][fit_rows(scored["reason"], split, group=group, start=start, time=time)]
+    rows = needed_rows(reader, start, stop, needs=encoder.preprocessor.needs)
+    scored = encoder.score(rows)
+    return scored["score"][fit_rows(scored["reason"], split, rows)]
 
 
 def _span_shapes(
     encoder: Encoder, classes: Classes, counts_per_flux: np.ndarray, span: tuple[DatasetReader, int, int]
 ) -> dict[str, np.ndarray]:
     reader, start, stop = span
-    records, offset = read_with_halo(reader, encoder.preprocessor, start=start, stop=stop)
-    cluster = classes.assign(encoder.score(records, offset, start, stop)["score"])["cluster"]
-    flux = records.flux[start - offset : stop - offset]
-    return sum_shapes(flux, cluster, len(classes.centres), counts_per_flux=counts_per_flux)
+    rows = needed_rows(reader, start, stop, needs=encoder.preprocessor.needs)
+    cluster = classes.assign(encoder.score(rows)["score"])["cluster"]
+    return sum_shapes(rows.flux, cluster, len(classes.centres), counts_per_flux=counts_per_flux)
 
 
 def _added(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from padflow.autoencoder.network import Network
-from padflow.clustering.classes import Classes
-from padflow.components.projection import pack_projection, unpack_projection
+from padflow.clustering.classes import Classes, classes_from_arrays
+from padflow.components.projection import Projection
 from padflow.config.local_paths import local_path
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError, PadflowError
@@ -20,7 +19,7 @@ from padflow.features.checks import check_dataset
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.description import AGAIN, FORMAT, read_description
 from padflow.model.encoder import Encoder
-from padflow.records import Records
+from padflow.records import Axes, Rows
 from padflow.store.durable import sha256_of, write_bytes, write_json
 from padflow.store.npz import pack_arrays, read_bounded
 from padflow.store.npz_specs import OF_MODEL, checked_arrays
@@ -39,29 +38,25 @@ class Model:
     Parameters
     ----------
     preprocess : PreprocessConfig
-    axes : mapping of str to ndarray
-        ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux`` of the archive it was fitted to.
+    axes : Axes
+        Those of the archive it was fitted to.
     network : Network
-    mean, components : ndarray of float64
-        Of the principal components: (code,) and (component, code).
+    projection : Projection
+        From codes to scores.
     classes : Classes
     info : dict
         What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
-    softening : float
-        See `padflow.components.projection.soften`; 0 where scores are principal components.
     names : tuple of str
         Of the classes, by their number, such as ``"butterfly_3"``: after what they look like in the archive that they
         were fitted to. A model keeps them, whatever they look like in another. ``"class_3"`` by default.
     """
 
     preprocess: PreprocessConfig
-    axes: Mapping[str, np.ndarray]
+    axes: Axes
     network: Network
-    mean: np.ndarray
-    components: np.ndarray
+    projection: Projection
     classes: Classes
     info: dict[str, Any] = field(default_factory=dict)
-    softening: float = 0.0
     names: tuple[str, ...] = ()
 
     def __post_init__(self):
@@ -70,35 +65,27 @@ class Model:
         if len(self.names) != len(self.classes.centres):
             raise PadflowError(f"The model has {len(self.classes.centres)} classes, but names {len(self.names)}.")
 
-    def encoder(self, axes: Mapping[str, np.ndarray] | None = None) -> Encoder:
+    def encoder(self, axes: Axes | None = None) -> Encoder:
         """Return the way from records to scores.
 
         Parameters
         ----------
-        axes : mapping, optional
-            Those of the archive it is for; they must be the model's.
+        axes : Axes, optional
+            Those of the archive it is for; they must match the model's.
 
         Raises
         ------
         PadflowError
             Where the axes differ: features would mean something else.
         """
-        if axes is not None:
-            for name in ("pitch_angle", "energy"):
-                ours, theirs = np.asarray(self.axes[name]), np.asarray(axes[name])
-                if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=2e-3):
-                    raise PadflowError(
-                        f"The model was fitted to the {name} axis {_listed(ours)}, but the archive has "
-                        f"{_listed(theirs)}. Fit a model to this archive with `padflow run`."
-                    )
-        source = axes or self.axes
-        preprocessor = Preprocessor(
-            self.preprocess,
-            source["pitch_angle"],
-            energy=source["energy"],
-            counts_per_flux=source["counts_per_flux"],
-        )
-        return Encoder(preprocessor, self.network, self.mean, self.components, self.softening)
+        axes = axes or self.axes
+        for name in self.axes.differing(axes):
+            raise PadflowError(
+                f"The model was fitted to the {name} axis {_listed(getattr(self.axes, name))}, but the archive has "
+                f"{_listed(getattr(axes, name))}. Fit a model to this archive with `padflow run`."
+            )
+        preprocessor = Preprocessor(self.preprocess, axes)
+        return Encoder(preprocessor, self.network, self.projection)
 
     def label(self, dataset: xr.Dataset) -> xr.Dataset:
         """Label every record of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
@@ -122,16 +109,10 @@ class Model:
         from padflow.features.dataset import map_rows
 
         check_dataset(dataset)
-        counts = dataset.get("counts_per_flux")
-        axes = {
-            "pitch_angle": dataset["pitch_angle"].values,
-            "energy": dataset["energy"].values,
-            "counts_per_flux": None if counts is None else counts.values,
-        }
-        encoder = self.encoder(axes)
+        encoder = self.encoder(Axes.of_dataset(dataset))
 
-        def kernel(records: Records, offset: int, start: int, stop: int) -> dict[str, np.ndarray]:
-            scored = encoder.score(records, offset, start, stop)
+        def kernel(rows: Rows) -> dict[str, np.ndarray]:
+            scored = encoder.score(rows)
             return scored | self.classes.assign(scored["score"])
 
         plain: tuple[tuple, tuple] = ((), ())
@@ -141,13 +122,12 @@ class Model:
             outputs={
                 "cluster": (*plain, "i2"),
                 "reason": (*plain, "i1"),
-                "score": (("component",), (len(self.components),), "f4"),
+                "score": (("component",), (self.projection.components,), "f4"),
                 "distance": (*plain, "f4"),
                 "margin": (*plain, "f4"),
                 "reconstruction_error": (*plain, "f4"),
             },
-            ephemeris=encoder.preprocessor.ephemeris,
-            halo_seconds=encoder.preprocessor.halo_seconds,
+            needs=encoder.preprocessor.needs,
         )
         labels["cluster"].attrs |= class_flags(self.names)
         return labels
@@ -156,12 +136,12 @@ class Model:
         """Return a digest of all that decides labels."""
         return sha256_of(self._arrays() + self.preprocess.model_dump_json().encode())[:32]
 
+    def encoder_arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of all that makes scores of records: axes, network and projection."""
+        return self.axes.to_arrays() | self.network.to_arrays() | self.projection.to_arrays()
+
     def _arrays(self) -> bytes:
-        unknown = np.full(np.shape(self.axes["energy"]), np.nan)
-        known = {name: unknown if values is None else values for name, values in self.axes.items()}
-        axes = {f"axis_{name}": np.asarray(values, "f8") for name, values in known.items()}
-        pca = pack_projection(self.mean, self.components, self.softening)
-        return pack_arrays(axes | self.network.to_arrays() | pca | self.classes.to_arrays())
+        return pack_arrays(self.encoder_arrays() | self.classes.to_arrays())
 
     def save(self, directory: str | Path) -> None:
         """Write ``arrays.npz`` and ``model.json``; the latter, with the other's checksum, comes last."""
@@ -191,17 +171,14 @@ class Model:
         preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
         arrays = _read_arrays(directory, sha256=description.pop("arrays_sha256"))
         description.pop("format")
-        mean, components, softening = unpack_projection(arrays)
         model = Model(
             preprocess,
-            {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+            Axes.from_arrays(arrays),
             Network.from_arrays(arrays),
-            mean,
-            components,
-            Classes.from_arrays(arrays),
+            Projection.from_arrays(arrays),
+            classes_from_arrays(arrays),
             description,
-            softening=softening,
-            names=names,
+            names,
         )
         model._check_features(directory)
         return model

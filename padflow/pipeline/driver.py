@@ -15,7 +15,7 @@ from dask.system import CPU_COUNT
 from dask.utils import format_bytes
 
 from padflow import __version__
-from padflow.components.projection import pack_projection
+from padflow.archive.catalog import axes_of
 from padflow.compute.cluster import connect
 from padflow.compute.local import machine_memory_bytes
 from padflow.config.cluster import ClusterConfig
@@ -297,19 +297,15 @@ def label_all(run: Run, model: Model) -> Outcome:
 
 
 def _refuse_other_axes(run: Run, model: Model) -> None:
-    axes = {name: np.array(values) for name, values in run.catalog.archive_axes().items()}
-    axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
-    model.encoder(axes)
+    model.encoder(axes_of(run.catalog, run.instrument))
 
 
 def _adopt(run: Run, model: Model) -> None:
     """Put a model's arrays where the passes look for fitted ones."""
     key = model.digest()
     write_json(run.directory / FIT / ADOPTED, {"model": key})
-    stored = {f"axis_{name}": values for name, values in model.axes.items()}
-    pca = pack_projection(model.mean, model.components, model.softening)
     folder = fit_folder(run.directory)
-    write_bytes(folder / ENCODER, pack_arrays(stored | model.network.to_arrays() | pca))
+    write_bytes(folder / ENCODER, pack_arrays(model.encoder_arrays()))
     write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
     clusters = ("method", "mean_shift", "iterations", "fit_inertia", "borders", "sample")

@@ -56,7 +56,7 @@ def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tup
     differing = [f"{key} = {brief(now)}, not {brief(said)}" for key, said, now in _differing(config, sections)]
     kmeans, pca = sections.get("kmeans", config.kmeans), sections.get("pca", config.pca)
     sections["kmeans"] = kmeans.model_copy(update={"silhouette_samples": config.kmeans.silhouette_samples})
-    sections["pca"] = pca.model_copy(update={"components": len(model.components), "rows": "all"})
+    sections["pca"] = pca.model_copy(update={"components": model.projection.components, "rows": "all"})
     warning = f"The model decides, and not {path}: {listed(differing)}." if differing else ""
     return config.model_copy(update=sections), warning
 

@@ -15,20 +15,19 @@ import numpy as np
 
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, fit_rows
-from padflow.clustering.classes import Classes
+from padflow.clustering.classes import classes_from_arrays
 from padflow.components.moments import CodeStatistics, Moments
-from padflow.components.projection import unpack_projection
+from padflow.components.projection import Projection
 from padflow.config.sections import Config, PreprocessConfig
-from padflow.features.blocks import read_with_halo
-from padflow.features.preprocessor import preprocessor_for
+from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.pipeline.directory import FIT, fit_arrays, fit_split, read_left
 from padflow.pipeline.receipts import PartTask
-from padflow.records import Reason
+from padflow.records import Reason, Rows
 from padflow.store.durable import sha256_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK, OF_MOMENTS
-from padflow.store.reading import ArchiveReader, ResultsReader
+from padflow.store.reading import ArchiveReader, ResultsReader, needed_rows
 from padflow.store.specs import ARCHIVE, RESULTS, results_specs
 from padflow.store.writing import write_part
 
@@ -94,8 +93,8 @@ class Pass:
         """Return the scores of a part that clusters are fitted to, (rows, component) float32."""
         results = self.results(task.group)
         reason = results.read("reason", task.start, task.stop)
-        time = self.reader(task.group).times(task.start, task.stop)
-        chosen = fit_rows(reason, self.split, group=task.group, start=task.start, time=time)
+        rows = Rows.of_times(task.group, task.start, self.reader(task.group).times(task.start, task.stop))
+        chosen = fit_rows(reason, self.split, rows)
         return results.read("score", task.start, task.stop)[chosen]
 
     def _write(self, task: PartTask, names: tuple[str, ...], values: dict[str, np.ndarray]) -> dict[str, list]:
@@ -126,16 +125,10 @@ class MomentsPart(Pass):
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return ``{"files": ..., "fit": rows}``."""
         reader = self.reader(task.group)
-        statistics = code_statistics(
-            reader,
-            preprocessor_for(self.preprocess, reader.axes),
-            Network.from_arrays(self.fitted(NETWORK)),
-            split=self.split,
-            group=task.group,
-            start=task.start,
-            stop=task.stop,
-            pairs_share=self.pairs_share,
-        )
+        preprocessor = Preprocessor(self.preprocess, reader.axes)
+        rows = needed_rows(reader, task.start, task.stop, needs=preprocessor.needs)
+        network = Network.from_arrays(self.fitted(NETWORK))
+        statistics = code_statistics(rows, preprocessor, network, split=self.split, pairs_share=self.pairs_share)
         moments = statistics.moments
         arrays = {"n": np.array(moments.n), "mean": moments.mean, "scatter": moments.scatter}
         content = pack_arrays(arrays | {"differences": statistics.differences})
@@ -164,15 +157,14 @@ class ScorePart(Pass):
         reader = self.reader(task.group)
         arrays = self.fitted(ENCODER)
         encoder = Encoder(
-            preprocessor_for(self.preprocess, reader.axes),
+            Preprocessor(self.preprocess, reader.axes),
             Network.from_arrays(arrays),
-            *unpack_projection(arrays),
+            Projection.from_arrays(arrays),
         )
-        records, offset = read_with_halo(reader, encoder.preprocessor, start=task.start, stop=task.stop)
-        values = encoder.score(records, offset, task.start, task.stop)
-        time = records.time[task.start - offset : task.stop - offset]
-        values["time"] = time.astype(np.int64)
-        fitted = fit_rows(values["reason"], self.split, group=task.group, start=task.start, time=time)
+        rows = needed_rows(reader, task.start, task.stop, needs=encoder.preprocessor.needs)
+        values = encoder.score(rows)
+        values["time"] = rows.time.astype(np.int64)
+        fitted = fit_rows(values["reason"], self.split, rows)
         codes, counts = np.unique(values["reason"], return_counts=True)
         return {
             "files": self._write(task, ("time", "score", "reason", "reconstruction_error"), values),
@@ -188,7 +180,7 @@ class ScoreStandIn(Pass):
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return what `ScorePart` does."""
         rows = task.stop - task.start
-        components = len(self.fitted(ENCODER)["pca_components"])
+        components = Projection.from_arrays(self.fitted(ENCODER)).components
         values = {
             "time": self.reader(task.group).times(task.start, task.stop).astype(np.int64),
             "score": np.full((rows, components), np.nan, "f4"),
@@ -205,7 +197,7 @@ class LabelPart(Pass):
 
     def __call__(self, task: PartTask) -> dict[str, Any]:
         """Return ``{"files": ..., "sizes": [...], "sums": [[...]]}``: labelled rows and their summed scores."""
-        classes = Classes.from_arrays(self.fitted(CLASSES))
+        classes = classes_from_arrays(self.fitted(CLASSES))
         score = self.results(task.group).read("score", task.start, task.stop)
         values = classes.assign(score)
         known = values["cluster"] >= 0

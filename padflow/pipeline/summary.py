@@ -13,12 +13,13 @@ from padflow.clustering.metrics import ClusterStatistics, calinski_harabasz, dav
 from padflow.pipeline.directory import FIT, read_left
 from padflow.pipeline.passes import Pass
 from padflow.pipeline.receipts import PartTask
-from padflow.records import Reason, uniform_hash
+from padflow.records import Axes, Needs, Reason, Rows, uniform_hash
 from padflow.shapes.means import MIN_RECORDS, mean_ratio, shape_ratio, standard_error, sum_shapes
 from padflow.shapes.names import main_shape, shapes_of_classes
 from padflow.store.durable import sha256_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import OF_SUMMARY
+from padflow.store.reading import needed_rows
 
 QUANTILES = (0.25, 0.5, 0.75)
 
@@ -82,9 +83,9 @@ class SummaryPart(Pass):
         cluster = results.read("cluster", task.start, task.stop)
         score = results.read("score", task.start, task.stop)
         reason = results.read("reason", task.start, task.stop)
-        records = reader.read(task.start, task.stop, ephemeris=(self.l_variable, "MLT"))
+        rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=(self.l_variable, "MLT")))
         k = len(self.centroids)
-        arrays = self._shapes(task, records.flux, cluster, reader.axes["counts_per_flux"])
+        arrays = self._shapes(rows, cluster, reader.axes.counts_per_flux)
         statistics = ClusterStatistics.of(score, cluster, k, centroids=np.array(self.centroids))
         arrays |= {
             "n": statistics.n,
@@ -93,36 +94,31 @@ class SummaryPart(Pass):
             "distance": statistics.distance,
             "unlabelled": np.bincount(reason[cluster < 0], minlength=len(Reason) - 1),
         }
-        arrays |= self._occurrence(records.time, records.ephemeris, cluster, k)
-        rows = np.arange(task.start, task.stop, dtype=np.uint64)
-        kept = (uniform_hash(self.seed, f"{task.group} scores", rows) < self.share_scores) & (cluster >= 0)
+        arrays |= self._occurrence(rows, cluster, k)
+        kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (cluster >= 0)
         arrays |= {"sample_score": score[kept], "sample_cluster": cluster[kept]}
         content = pack_arrays(arrays)
         name = summary_file(task)
         write_bytes(Path(self.run_dir) / name, content)
         return {"files": {name: [len(content), sha256_of(content)]}}
 
-    def _shapes(
-        self, task: PartTask, flux: np.ndarray, cluster: np.ndarray, counts_per_flux: np.ndarray
-    ) -> dict[str, np.ndarray]:
+    def _shapes(self, rows: Rows, cluster: np.ndarray, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
         """Sum what mean shapes are made of, and draw the records that quartiles are made of."""
-        rows = np.arange(task.start, task.stop, dtype=np.uint64)
         share = np.append(self.share_shapes, 0.0)[cluster]
-        sampled = uniform_hash(self.seed, f"{task.group} shapes", rows) < share
-        sums = sum_shapes(flux, cluster, len(self.centroids), counts_per_flux=counts_per_flux)
-        sample = shape_ratio(flux[sampled], counts_per_flux)
+        sampled = uniform_hash(self.seed, f"{rows.group} shapes", rows.numbers) < share
+        sums = sum_shapes(rows.flux, cluster, len(self.centroids), counts_per_flux=counts_per_flux)
+        sample = shape_ratio(rows.flux[sampled], counts_per_flux)
         return sums | {"shape_sample": sample, "shape_cluster": cluster[sampled]}
 
-    def _occurrence(
-        self, time: np.ndarray, ephemeris: dict[str, np.ndarray], cluster: np.ndarray, k: int
-    ) -> dict[str, np.ndarray]:
+    def _occurrence(self, rows: Rows, cluster: np.ndarray, k: int) -> dict[str, np.ndarray]:
+        ephemeris = rows.records.ephemeris  # there is no halo
         l_value = ephemeris.get(self.l_variable)
         if l_value is None:
             return {}
         edges = np.array(self.edges_ns)
         known = (cluster >= 0) & np.isfinite(l_value)
         classes = np.arange(k + 1) - 0.5
-        ns = time.astype(np.int64)
+        ns = rows.time.astype(np.int64)
         # Times as fractions of bins: nanoseconds since 1970 have more digits than float64 holds.
         place = (ns - edges[0]) / (edges[1] - edges[0])
         bins = [classes, L_EDGES, np.arange(len(edges))]
@@ -147,7 +143,7 @@ def summarise(
     run_dir: Path,
     tasks: list[PartTask],
     *,
-    axes: dict[str, np.ndarray],
+    axes: Axes,
     edges_ns: tuple[int, ...],
     silhouette_samples: int,
     seed: int,
@@ -202,7 +198,7 @@ def _dataset(
     by_group: dict[str, dict[str, np.ndarray]],
     drawn: dict[str, np.ndarray],
     *,
-    axes: dict[str, np.ndarray],
+    axes: Axes,
     edges_ns: tuple[int, ...],
 ) -> xr.Dataset:
     k = len(totals["ratio_n"])
@@ -236,8 +232,8 @@ def _dataset(
         },
         coords={
             "cluster": np.arange(k),
-            "pitch_angle": ("pitch_angle", axes["pitch_angle"], {"units": "degree"}),
-            "energy": ("energy", axes["energy"], {"units": "MeV"}),
+            "pitch_angle": ("pitch_angle", axes.pitch_angle, {"units": "degree"}),
+            "energy": ("energy", axes.energy, {"units": "MeV"}),
             "quantile": list(QUANTILES),
             "spacecraft": list(by_group),
             "reason": [int(r) for r in reasons],

@@ -28,7 +28,7 @@ from padflow.autoencoder.training import ShowEpoch, deal_split, train_network
 from padflow.compute.workers import peak_memory_bytes
 from padflow.config.reading import load_config
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
-from padflow.features.preprocessor import preprocessor_for
+from padflow.features.preprocessor import Preprocessor
 from padflow.pipeline.directory import FIT, SPLIT
 from padflow.pipeline.receipts import digest
 from padflow.startup import no_garbage
@@ -109,10 +109,10 @@ def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> in
     readers = {group: ArchiveReader(directory / ARCHIVE, group) for group in groups}
     axes = next(iter(readers.values())).axes
     split = deal_split(config, readers)
-    preprocessor = preprocessor_for(config.preprocess, axes)
+    preprocessor = Preprocessor(config.preprocess, axes)
     trained, info = train_network(readers, preprocessor, split=split, config=config, show_epoch=show_epoch)
     _save_keras(trained, directory / "model")
-    content = pack_arrays({f"axis_{name}": values for name, values in axes.items()} | trained.network.to_arrays())
+    content = pack_arrays(axes.to_arrays() | trained.network.to_arrays())
     write_bytes(directory / FIT / NETWORK, content)
     write_json(directory / FIT / SPLIT, asdict(split))
     write_json(directory / FIT / "train.json", {"key": digest(content.hex()), "info": info})

@@ -19,6 +19,7 @@ from padflow.pipeline.held import held_records
 from padflow.pipeline.passes import labels_reason_agree
 from padflow.pipeline.receipts import broken_files, parts_set_aside, receipt_path, receipts
 from padflow.pipeline.tasks import UNKNOWN, label_tasks, score_tasks
+from padflow.records import Axes
 from padflow.store.durable import read_json
 from padflow.store.reading import DAMAGES, ArchiveReader, ResultsReader
 from padflow.store.specs import ARCHIVE, RESULTS
@@ -118,9 +119,9 @@ def verify(directory: Path) -> Verdict:
     return Verdict(records, labelled, parts, problems, broken)
 
 
-def _axes_problems(group: str, found: dict[str, np.ndarray], expected: dict[str, list[float]]) -> Iterator[str]:
+def _axes_problems(group: str, found: Axes, expected: dict[str, list[float]]) -> Iterator[str]:
     for name, values in expected.items():
-        if not np.array_equal(found[name], values):
+        if not np.array_equal(getattr(found, name), values):
             yield f"{group}: the archive's {name} axis is not that of the files"
 
 

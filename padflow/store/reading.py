@@ -6,17 +6,56 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import zarr
 
 from padflow.errors import CannotRead, PadflowError
-from padflow.records import Records
+from padflow.records import Axes, Needs, Records, Rows, halo_rows
 from padflow.store.shards import read_rows
 from padflow.store.states import Snapshot
 
 DAMAGES = (RuntimeError, ValueError, TypeError, KeyError)
 """What zarr and its codecs raise for files that are not whole."""
+
+
+HALO_GUESS = 16
+"""Rows before and after a part that are looked at first for its halo."""
+
+
+class Reader(Protocol):
+    """Gives rows of the archive of one spacecraft: `ArchiveReader`, or a Dataset in memory."""
+
+    @property
+    def group(self) -> str:
+        """The spacecraft."""
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+
+    def times(self, start: int, stop: int) -> np.ndarray:
+        """Return the times of rows [start, stop)."""
+
+    def read(self, start: int, stop: int, *, ephemeris: tuple[str, ...]) -> Records:
+        """Return rows [start, stop)."""
+
+
+def needed_rows(reader: Reader, start: int, stop: int, *, needs: Needs) -> Rows:
+    """Read rows [start, stop) with their halo and ephemeris, and no more."""
+    low, high = start, stop
+    if needs.halo_seconds and start < stop:
+        guess = HALO_GUESS
+        while True:
+            first, end = max(0, start - guess), min(reader.rows, stop + guess)
+            time = reader.times(first, end)
+            inner, outer = halo_rows(time, start - first, stop - first, halo_seconds=needs.halo_seconds)
+            low, high = first + inner, first + outer
+            if (low > first or first == 0) and (high < end or end == reader.rows):
+                break
+            guess *= 4
+    return Rows(reader.group, start, stop, reader.read(low, high, ephemeris=needs.ephemeris), low)
 
 
 @contextmanager
@@ -103,9 +142,9 @@ class ArchiveReader(GroupReader):
         return self._length(self._cached("time"))
 
     @cached_property
-    def axes(self) -> dict[str, np.ndarray]:
-        """Arrays ``pitch_angle`` (deg), ``energy`` (MeV) and ``counts_per_flux``."""
-        return {name: self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")}
+    def axes(self) -> Axes:
+        """What the bins of the distributions stand for."""
+        return Axes(*(self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")))
 
     def times(self, start: int, stop: int) -> np.ndarray:
         """Return the times of rows [start, stop) as datetime64[ns]."""

@@ -10,10 +10,11 @@ from padflow.autoencoder.split import Split, Subset, days_of
 from padflow.config.sections import PreprocessConfig, TrainConfig
 from padflow.errors import PadflowError
 from padflow.features.preprocessor import Preprocessor
-from padflow.records import Reason, Records
+from padflow.records import Axes, Reason, Records, Rows
+from padflow.store.reading import needed_rows
 
 ROWS = 6 * RUN_ROWS + 500
-PITCH_ANGLE, ENERGY = np.array([45.0, 135.0]), np.array([2.0, 4.0])
+AXES = Axes(np.array([45.0, 135.0]), np.array([2.0, 4.0]), np.full(2, np.nan))
 
 
 def numbered(rows: int, group_value: float) -> Records:
@@ -27,7 +28,7 @@ def numbered(rows: int, group_value: float) -> Records:
 
 @pytest.fixture(scope="module")
 def readers(factories):
-    return {"a": factories.MemoryReader(numbered(ROWS, 1)), "b": factories.MemoryReader(numbered(9000, 2))}
+    return {"a": factories.MemoryReader(numbered(ROWS, 1), "a"), "b": factories.MemoryReader(numbered(9000, 2), "b")}
 
 
 @pytest.fixture
@@ -37,9 +38,7 @@ def draw(readers):
 
     def _draw(*, seed=0, threads=2, by="row", l_range=(3, 5), over=readers, **config) -> RowSampler:
         train = TrainConfig(split=by, **config)
-        maker = Preprocessor(
-            PreprocessConfig(normalise="none", fold=False, l_range=l_range), PITCH_ANGLE, energy=ENERGY
-        )
+        maker = Preprocessor(PreprocessConfig(normalise="none", fold=False, l_range=l_range), AXES)
         split = Split.deal(train, 4, days=days_of(over))
         made.append(RowSampler(over, maker, split=split, config=train, seed=seed, threads=threads))
         return made[-1]
@@ -58,7 +57,7 @@ def expected_of(readers, part: Subset, **config) -> set[tuple[int, int]]:
     split = Split.deal(train, 4, days=days_of(readers))
     found = set()
     for value, (name, reader) in enumerate(readers.items(), 1):
-        parts = split.parts_of(name, 0, time=reader.times(0, reader.rows))
+        parts = split.subsets_of(Rows.of_times(name, 0, reader.times(0, reader.rows)))
         found |= {(value, row) for row in np.flatnonzero(parts == part) if row % 10 != 3}
     return found
 
@@ -142,9 +141,9 @@ def test_few_selected_records_of_a_long_archive_are_all_found(draw, factories, e
     of = numbered(ROWS, 1)
     chosen = np.arange(ROWS) % every == 1
     of.ephemeris["L_star"][:] = np.where(chosen, 4, 9)
-    over = {"a": factories.MemoryReader(of)}
+    over = {"a": factories.MemoryReader(of, "a")}
     sampler = draw(over=over, max_rows=600, max_validation_rows=300, train_share=0.4, validation_share=0.5)
-    parts = Split("row", 4, 0.4, 0.5).parts_of("a", 0, time=of.time)
+    parts = Split("row", 4, 0.4, 0.5).subsets_of(Rows.of_times("a", 0, of.time))
     for part, rows in ((Subset.TRAIN, sampler.train), (Subset.VALIDATION, sampler.validation)):
         assert sorted(drawn_of(rows)) == [(1, row) for row in np.flatnonzero(chosen & (parts == part))]
     assert sampler.rows_of_epoch(0) is sampler.rows_of_epoch(1)
@@ -162,19 +161,19 @@ def test_an_error_of_a_reader_reaches_the_caller(draw, factories):
             raise OSError("disk")
 
     with pytest.raises(OSError, match="disk"):
-        draw(over={"a": Broken(numbered(9000, 1))})
+        draw(over={"a": Broken(numbered(9000, 1), "a")})
 
 
 def test_halo_rows_are_read_but_never_drawn(draw, readers):
     train = TrainConfig(split="row")
     config = PreprocessConfig(normalise="none", fold=False, average_seconds=120, l_range=(3, 5))
-    maker = Preprocessor(config, PITCH_ANGLE, energy=ENERGY)
+    maker = Preprocessor(config, AXES)
     split = Split.deal(train, 4, days=np.empty(0))
     sampler = RowSampler(readers, maker, split=split, config=train, seed=0)
     expected = []
     for name, reader in sorted(readers.items()):
-        found = maker(reader.read(0, reader.rows, ephemeris=("L_star",)), slice(None))
-        parts = split.parts_of(name, 0, time=reader.times(0, reader.rows))
+        found = maker(needed_rows(reader, 0, reader.rows, needs=maker.needs))
+        parts = split.subsets_of(Rows.of_times(name, 0, reader.times(0, reader.rows)))
         expected += found.rows[(parts == Subset.TRAIN) & (found.reason == Reason.SELECTED)].tolist()
     assert sorted(sampler.train.tolist()) == sorted(expected)
     sampler.close()

@@ -12,7 +12,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from padflow.clustering import mixture
 from padflow.clustering.assignment import assign
-from padflow.clustering.mixture import DEGREES, Mixture, assign_mixture, fit_mixture
+from padflow.clustering.mixture import DEGREES, Likeliest, fit_mixture
 
 
 def populations(seed: int, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def populations(seed: int, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return place[truth] + rng.normal(size=(rows, 3)) * spread[truth], truth
 
 
-def log_probability(scores: np.ndarray, fitted: Mixture) -> np.ndarray:
+def log_probability(scores: np.ndarray, fitted: Likeliest) -> np.ndarray:
     """Return ln(share times density) of each record in each class, but for what is the same in all."""
     found = []
     for centre, whitening, penalty in zip(fitted.centres, fitted.whitening, fitted.penalty, strict=True):
@@ -41,7 +41,7 @@ def test_a_record_takes_the_class_of_the_highest_density(dtype):
     scores, _ = populations(0)
     fitted = fit_mixture(scores, np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]]))
     scores = (scores * 1.5).astype(dtype)
-    cluster, distance, margin = assign_mixture(scores, fitted)
+    cluster, distance, margin = fitted.assign(scores).values()
     assert (cluster.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     expected = log_probability(scores.astype("f8"), fitted)
     np.testing.assert_array_equal(cluster, expected.argmax(axis=1))
@@ -71,7 +71,7 @@ def test_one_round_with_normal_tails_is_quadratic_discriminant_analysis(monkeypa
         share = np.exp(np.log(np.diag(factor)).sum() - fitted.penalty[number] / 2)
         np.testing.assert_allclose(share, reference.priors_[number], rtol=1e-9)
     # Its covariances may be divided by one less, so that records next to a border may differ.
-    assert (assign_mixture(scores, fitted)[0] == reference.predict(scores)).mean() > 0.995
+    assert (fitted.assign(scores)["cluster"] == reference.predict(scores)).mean() > 0.995
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -79,7 +79,7 @@ def test_borders_come_near_those_of_who_knows_the_populations(seed):
     scores, truth = populations(seed, 20_000)
     start = np.array([scores[truth == c].mean(axis=0) for c in range(3)])
     halfway = (assign(scores, start)[0] == truth).mean()
-    likeliest = (assign_mixture(scores, fit_mixture(scores, start))[0] == truth).mean()
+    likeliest = (fit_mixture(scores, start).assign(scores)["cluster"] == truth).mean()
     place = np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]])
     spread = np.array([[3.0, 3.0, 3.0], [0.5, 4.0, 1.0], [0.7, 0.7, 0.7]])
     density = norm(place, spread).logpdf(scores[:, None]).sum(axis=2) + np.log([0.6, 0.3, 0.1])
@@ -103,9 +103,9 @@ def test_a_class_without_records_is_left_out_and_a_component_needs_no_spread():
     fitted = fit_mixture(scores, np.array([[100.0, 100, 7], [0, 0, 7], [8, 0, 7]]))
     assert len(fitted.centres) == 2
     np.testing.assert_allclose(fitted.centres[:, 0], [0, 8], atol=0.7)
-    for values in (fitted.whitening, fitted.penalty, *assign_mixture(scores, fitted)):
+    for values in (fitted.whitening, fitted.penalty, *fitted.assign(scores).values()):
         assert np.isfinite(values).all()
-    assert set(assign_mixture(scores, fitted)[0]) == {0, 1}
+    assert set(fitted.assign(scores)["cluster"]) == {0, 1}
 
 
 def test_a_class_that_loses_its_records_to_another_is_left_out():
@@ -122,21 +122,21 @@ def test_any_sample(seed, k, components, rows):
     rng = np.random.default_rng(seed)
     scores, centres = rng.normal(size=(rows, components)), rng.normal(size=(k, components))
     fitted = fit_mixture(scores, centres)
-    cluster, distance, margin = assign_mixture(scores, fitted)
+    cluster, distance, margin = fitted.assign(scores).values()
     k = len(fitted.centres)
     assert set(cluster) == set(range(k))
     assert (distance >= 0).all()
     assert ((margin >= 0) & (margin <= 1)).all()
     order = rng.permutation(k)
-    np.testing.assert_array_equal(order[assign_mixture(scores, fitted.in_order(order))[0]], cluster)
+    np.testing.assert_array_equal(order[fitted.in_order(order).assign(scores)["cluster"]], cluster)
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
     monkeypatch.setattr(mixture, "BLOCK_ROWS", 97)
     scores, _ = populations(5, 1000)
     fitted = fit_mixture(scores, scores[:4])
-    whole = assign_mixture(scores, fitted)
+    whole = fitted.assign(scores).values()
     for index in (np.arange(0, 1), np.arange(3, 500), np.arange(999, -1, -3)):
-        for one, all_of_them in zip(assign_mixture(scores[index], fitted), whole, strict=True):
+        for one, all_of_them in zip(fitted.assign(scores[index]).values(), whole, strict=True):
             np.testing.assert_array_equal(one, all_of_them[index])
-    assert [len(part) for part in assign_mixture(np.empty((0, 3)), fitted)] == [0, 0, 0]
+    assert [len(part) for part in fitted.assign(np.empty((0, 3))).values()] == [0, 0, 0]

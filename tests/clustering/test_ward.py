@@ -9,7 +9,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from padflow.clustering import ward
-from padflow.clustering.ward import assign_ward, fit_ward
+from padflow.clustering.ward import NearestSample, fit_ward
 from padflow.errors import ConfigError, PadflowError
 
 
@@ -35,7 +35,7 @@ def test_assignment_by_brute_force(monkeypatch):
     fit, scores = fit_ward(records(300), 4), records(500, seed=1)
     scores[7, 1] = np.nan
     finite = np.arange(500) != 7
-    cluster, distance, margin = assign_ward(scores, fit)
+    cluster, distance, margin = fit.assign(scores).values()
     assert (cluster.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     assert cluster[7] == -1
     assert np.isnan([distance[7], margin[7]]).all()
@@ -49,14 +49,14 @@ def test_assignment_by_brute_force(monkeypatch):
     np.testing.assert_allclose(distance[finite], centre_distance, rtol=1e-6)
     assert ((margin[finite] >= 0) & (margin[finite] <= 1)).all()
 
-    part = assign_ward(scores[100:103], fit)
+    part = fit.assign(scores[100:103]).values()
     for one, whole in zip(part, (cluster, distance, margin), strict=True):
         np.testing.assert_array_equal(one, whole[100:103])
 
 
 def test_samples_keep_their_cluster_with_full_margin():
     fit = fit_ward(records(200), 3)
-    cluster, _, margin = assign_ward(fit.sample, fit)
+    cluster, _, margin = fit.assign(fit.sample).values()
     np.testing.assert_array_equal(cluster, fit.label)
     np.testing.assert_array_equal(margin, np.ones(200))
 
@@ -66,3 +66,10 @@ def test_wrong_use():
         fit_ward(records(10), 1)
     with pytest.raises(PadflowError, match="cannot make 11"):
         fit_ward(records(10), 11)
+
+
+def test_classes_are_restored_from_their_arrays_among_others():
+    fit, scores = fit_ward(records(200), 3), records(50, seed=2)
+    found = NearestSample.from_arrays(fit.to_arrays() | {"modes": np.zeros((1, 3))})
+    for again, once in zip(found.assign(scores).values(), fit.assign(scores).values(), strict=True):
+        np.testing.assert_array_equal(again, once)

@@ -1,8 +1,34 @@
-"""Scores made softer: their order, their direction and what they are near zero."""
+"""From codes to scores, and how scores are softened."""
+
+from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from padflow.components.projection import soften, soften_length, unsoften
+from padflow.components.projection import Projection, soften, soften_length, unsoften
+
+
+@pytest.mark.parametrize("softening", [0.0, 3.0])
+def test_scores_are_deviations_along_the_axes_softened(softening):
+    random = np.random.default_rng(1)
+    mean, axes = random.normal(size=5), random.normal(size=(2, 5))
+    codes = random.normal(scale=20, size=(7, 5)).astype("f4")
+    projection = Projection(mean, axes, softening)
+    found = projection.score(codes)
+    for code, scores in zip(codes, found, strict=True):
+        for axis, score in zip(axes, scores, strict=True):
+            plain = sum((float(c) - m) * a for c, m, a in zip(code, mean, axis, strict=True))
+            expected = softening * np.arcsinh(plain / softening) if softening else plain
+            assert score == pytest.approx(expected, rel=1e-12)
+    assert (found.dtype, projection.components) == (np.float64, 2)
+
+
+def test_it_is_restored_from_its_arrays_among_others():
+    projection = Projection(np.arange(3.0), np.eye(2, 3), 12.0)
+    found = Projection.from_arrays(projection.to_arrays() | {"centres": np.zeros((2, 2))})
+    np.testing.assert_array_equal(found.mean, projection.mean)
+    np.testing.assert_array_equal(found.axes, projection.axes)
+    assert found.softening == projection.softening
 
 
 def test_softened_scores_keep_their_order_and_are_equal_near_zero():

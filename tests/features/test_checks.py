@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 import padflow
-from padflow.clustering.classes import Classes
-from padflow.clustering.ward import fit_ward
+from padflow.clustering.classes import NearestCentre
+from padflow.components.projection import Projection
 from padflow.config.reading import load_config
 from padflow.config.sections import Config, PreprocessConfig
 from padflow.errors import ConfigError, PadflowError
@@ -30,14 +30,9 @@ def dataset(factories) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def model(factories) -> Model:
     """One of random weights."""
-    axes = {
-        "pitch_angle": factories.PITCH_ANGLE,
-        "energy": factories.ENERGY,
-        "counts_per_flux": factories.COUNTS_PER_FLUX,
-    }
     rng = np.random.default_rng(0)
-    ward = fit_ward(rng.normal(0, 1, (50, 3)), 3)
-    return Model(CONFIG, axes, factories.network(108), np.zeros(20), rng.normal(0, 1, (3, 20)), Classes(ward.centres))
+    projection = Projection(np.zeros(20), rng.normal(0, 1, (3, 20)))
+    return Model(CONFIG, factories.AXES, factories.network(108), projection, NearestCentre(rng.normal(0, 1, (3, 3))))
 
 
 @pytest.fixture(params=["preprocess", "label", "fit"])

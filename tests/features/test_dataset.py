@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from padflow.config.sections import PreprocessConfig
-from padflow.features.blocks import read_with_halo
 from padflow.features.dataset import map_rows, preprocess
 from padflow.features.preprocessor import Preprocessor
-from padflow.records import BLOCK_ROWS, Reason
+from padflow.records import BLOCK_ROWS, Needs, Reason
+from padflow.store.reading import needed_rows
 
 ROWS = 3 * BLOCK_ROWS + 456
 CONFIG = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=120, min_counts=50)
@@ -29,14 +29,11 @@ def in_memory(factories, records):
 
 
 def test_in_memory_equals_the_blocks_one_by_one(factories, records, in_memory):
-    maker = Preprocessor(
-        CONFIG, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=factories.COUNTS_PER_FLUX
-    )
+    maker = Preprocessor(CONFIG, factories.AXES)
     reader = factories.MemoryReader(records)
     for start in range(0, ROWS, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, ROWS)
-        found, offset = read_with_halo(reader, maker, start=start, stop=stop)
-        block = maker(found, slice(start - offset, stop - offset))
+        block = maker(needed_rows(reader, start, stop, needs=maker.needs))
         assert in_memory["features"].values[start:stop].tobytes() == block.rows.tobytes()
         np.testing.assert_array_equal(in_memory["reason"].values[start:stop], block.reason)
     assert 0.2 < np.mean(in_memory["reason"] == Reason.SELECTED) < 0.9
@@ -109,7 +106,8 @@ def test_an_empty_archive(factories, chunks):
 def test_a_kernel_gets_its_rows_and_their_halo(factories, records):
     calls = []
 
-    def kernel(found, offset, start, stop):
+    def kernel(rows):
+        offset, start, stop, found = rows.first, rows.start, rows.stop, rows.records
         calls.append((offset, start, stop, offset + len(found)))
         near = np.flatnonzero(
             (records.time >= records.time[start] - np.timedelta64(300, "s"))
@@ -123,8 +121,7 @@ def test_a_kernel_gets_its_rows_and_their_halo(factories, records):
         factories.dataset(records, chunks=1500),
         kernel,
         outputs={"row": ((), (), "i8")},
-        ephemeris=("MLT", "B_Calc"),
-        halo_seconds=300,
+        needs=Needs(300, ("MLT", "B_Calc")),
     )
     assert isinstance(out, xr.Dataset)
     assert out["row"].values.tolist() == list(range(ROWS))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from padflow.features.blocks import halo_rows
 from padflow.features.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux, shape_channels
+from padflow.records import halo_rows
 
 T0 = np.datetime64("2013-03-17T00:00:00", "ns")
 present = st.one_of(st.just(0.0), st.floats(2.0**-20, 1e6, width=32))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError
 from padflow.features.kernels import find_windows, fold_flux
 from padflow.features.preprocessor import Preprocessor
-from padflow.records import Reason, Records
+from padflow.records import BLOCK_ROWS, Axes, Reason, Records, Rows, halo_rows
+from padflow.store.reading import needed_rows
 
 T0 = np.datetime64("2013-03-17T00:00:00", "ns")
 present = st.one_of(st.just(0.0), st.floats(2.0**-20, 1e6, width=32))
@@ -33,10 +36,11 @@ def seconds(*offsets: float) -> np.ndarray:
 PITCH_ANGLE = np.array([30.0, 90.0, 150.0])
 ENERGY = np.array([2.0, 4.0])
 COUNTS = np.array([0.5, 0.25])
+UNKNOWN = np.full(2, np.nan)
 
 
 def preprocessor(**values) -> Preprocessor:
-    return Preprocessor(PreprocessConfig(**values), PITCH_ANGLE, energy=ENERGY, counts_per_flux=COUNTS)
+    return Preprocessor(PreprocessConfig(**values), Axes(PITCH_ANGLE, ENERGY, COUNTS))
 
 
 def made(flux, time=None, *, l_star=None, lshell=None) -> Records:
@@ -47,8 +51,12 @@ def made(flux, time=None, *, l_star=None, lshell=None) -> Records:
     return Records(seconds(*range(n)) if time is None else time, flux, ephemeris)
 
 
+def whole(of: Records) -> Rows:
+    return Rows("rbspa", 0, len(of), of, 0)
+
+
 def reasons(of: Records, **values) -> list[Reason]:
-    return [Reason(code) for code in preprocessor(**values)(of, slice(None)).reason]
+    return [Reason(code) for code in preprocessor(**values)(whole(of)).reason]
 
 
 def test_time_range_is_half_open():
@@ -127,16 +135,16 @@ def test_min_counts_use_the_chosen_energies_only():
     assert reasons(of, min_counts=2.25) == [Reason.SELECTED]
 
 
-@pytest.mark.parametrize("counts", [None, np.array([0.5, np.nan]), np.array([0.5, np.inf])])
+@pytest.mark.parametrize("counts", [UNKNOWN, np.array([0.5, np.nan]), np.array([0.5, np.inf])])
 def test_min_counts_without_a_geometric_factor(counts):
     with pytest.raises(ConfigError, match="min_counts = 3 needs counts"):
-        Preprocessor(PreprocessConfig(min_counts=3), PITCH_ANGLE, energy=ENERGY, counts_per_flux=counts)
-    Preprocessor(PreprocessConfig(), PITCH_ANGLE, energy=ENERGY, counts_per_flux=counts)
+        Preprocessor(PreprocessConfig(min_counts=3), Axes(PITCH_ANGLE, ENERGY, counts))
+    Preprocessor(PreprocessConfig(), Axes(PITCH_ANGLE, ENERGY, counts))
 
 
 def test_min_counts_needs_the_factor_of_the_chosen_energies_only():
     config = PreprocessConfig(min_counts=3, energy_range=(1, 3))
-    Preprocessor(config, PITCH_ANGLE, energy=ENERGY, counts_per_flux=np.array([0.5, np.nan]))
+    Preprocessor(config, Axes(PITCH_ANGLE, ENERGY, np.array([0.5, np.nan])))
 
 
 def test_the_first_of_several_reasons_stands():
@@ -177,7 +185,7 @@ def test_records_without_a_count_are_left_out_unless_kept():
 def test_records_that_are_not_selected_still_serve_the_average_of_others():
     flux = np.stack([np.full((3, 2), 1.0), np.full((3, 2), 3.0)])
     flux[0, 0, 0] = 5
-    out = preprocessor(l_range=(3, 6), average_seconds=2, fold=False)(made(flux, l_star=[9, 4]), slice(None))
+    out = preprocessor(l_range=(3, 6), average_seconds=2, fold=False)(whole(made(flux, l_star=[9, 4])))
     assert out.reason.tolist() == [Reason.OUTSIDE_L, Reason.SELECTED]
     np.testing.assert_allclose(out.rows[1], np.array([4, 2, 2, 2, 2, 2]) / 4)
 
@@ -192,9 +200,9 @@ def test_the_whole_chain_step_by_step(factories, loops, fold, average_seconds, n
     config = PreprocessConfig(
         fold=fold, average_seconds=average_seconds, normalise=normalise, energy_range=energy_range, max_gap_seconds=40
     )
-    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY)
+    maker = Preprocessor(config, factories.UNCOUNTED)
     core = slice(7, 31)
-    found = maker(of, core)
+    found = maker(Rows("rbspa", 107, 131, of, 100))
     low, high = energy_range or (0, 99)
     chosen = [i for i, e in enumerate(factories.ENERGY) if low <= e <= high]
     flux = of.flux[:, :, chosen].astype("f8")
@@ -225,8 +233,8 @@ def test_energy_range_includes_both_ends_and_must_hold_a_channel():
 def test_folding_needs_symmetric_pitch_angles():
     lopsided = np.array([20.0, 90.0, 150.0])
     with pytest.raises(ConfigError, match=r"symmetric about 90.*20, 90, 150.*fold=false"):
-        Preprocessor(PreprocessConfig(), lopsided, energy=ENERGY)
-    assert Preprocessor(PreprocessConfig(fold=False), lopsided, energy=ENERGY).features == 6
+        Preprocessor(PreprocessConfig(), Axes(lopsided, ENERGY, COUNTS))
+    assert Preprocessor(PreprocessConfig(fold=False), Axes(lopsided, ENERGY, COUNTS)).features == 6
 
 
 def test_paper_mode_is_what_the_authors_released(factories, request):
@@ -236,7 +244,7 @@ def test_paper_mode_is_what_the_authors_released(factories, request):
     of.flux[3] = np.nan
     of.flux[4] = 0
     of.flux[5, 2, 3] = np.inf
-    found = Preprocessor(config.preprocess, factories.PITCH_ANGLE, energy=factories.ENERGY)(of, slice(None))
+    found = Preprocessor(config.preprocess, factories.UNCOUNTED)(whole(of))
     expected = np.empty((200, 204), np.float32)
     for i, record in enumerate(of.flux):
         row = [value if np.isfinite(value) else np.float32(0) for value in record.ravel(order="C")]
@@ -263,20 +271,18 @@ def test_no_warning_reaches_the_user(factories):
     of = factories.records(300, missing_share=0.4)
     of.flux[::7] = np.nan
     config = PreprocessConfig(average_seconds=60, min_flux=1, min_counts=1, l_range=(3, 6))
-    maker = Preprocessor(
-        config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=factories.COUNTS_PER_FLUX
-    )
+    maker = Preprocessor(config, factories.AXES)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isfinite(maker(of, slice(None)).rows).all()
+        assert np.isfinite(maker(whole(of)).rows).all()
 
 
 def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories, loops):
     records = factories.records(300, seed=4)
     config = PreprocessConfig(normalise="shape", prior_counts=20, average_seconds=60, max_gap_seconds=40)
     per_flux = np.linspace(0.5, 2, len(factories.ENERGY))
-    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=per_flux)
-    found = maker(records, slice(None)).rows
+    maker = Preprocessor(config, replace(factories.AXES, counts_per_flux=per_flux))
+    found = maker(whole(records)).rows
     windows = find_windows(records.time, slice(None), window_seconds=60, max_gap_seconds=40)
     folded = fold_flux(records.flux)
     flux = windows.mean(folded.reshape(len(folded), -1)).reshape(folded.shape)
@@ -290,4 +296,45 @@ def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories, l
 
 def test_shapes_need_counts():
     with pytest.raises(ConfigError, match="normalise = shape needs counts"):
-        Preprocessor(PreprocessConfig(normalise="shape"), PITCH_ANGLE, energy=ENERGY)
+        Preprocessor(PreprocessConfig(normalise="shape"), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
+
+
+# --- blocks at fixed places of an archive -------------------------------------------------------------------
+
+
+def rows_in_parts(reader, maker, edges) -> tuple[bytes, bytes]:
+    rows, reason = [], []
+    for start, stop in pairwise(edges):
+        for where, block, features in maker.blocks(needed_rows(reader, start, stop, needs=maker.needs)):
+            assert len(features.rows) == len(block) == where.stop - where.start
+            rows.append(features.rows)
+            reason.append(features.reason)
+    return np.concatenate(rows).tobytes(), np.concatenate(reason).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("average_seconds", "cadence"),
+    [(0, 11), (120, 11), (97.3, 2.5), (3600 * 5, 11)],  # the last reaches over many blocks
+    ids=["off", "two minutes", "irregular", "halo of blocks"],
+)
+def test_features_have_the_same_bits_in_parts_of_any_size(factories, average_seconds, cadence):
+    total = 5 * BLOCK_ROWS + 321
+    many = average_seconds > 1000
+    of = factories.records(total, cadence_seconds=cadence, gap_share=0 if many else 0.01)
+    of = Records(of.time, of.flux[:, ::4, ::5].copy(), of.ephemeris)
+    config = PreprocessConfig(
+        average_seconds=average_seconds, l_range=(2.5, 6.5), min_counts=20, min_flux=3, min_valid_channels=10
+    )
+    axes = Axes(factories.PITCH_ANGLE[::4], factories.ENERGY[::5], factories.COUNTS_PER_FLUX[::5])
+    maker = Preprocessor(config, axes)
+    if many:
+        reach = halo_rows(of.time, 3 * BLOCK_ROWS, 4 * BLOCK_ROWS, halo_seconds=maker.needs.halo_seconds)
+        assert reach[0] < 2.5 * BLOCK_ROWS
+    reader = factories.MemoryReader(of)
+    whole = rows_in_parts(reader, maker, [0, total])
+    assert len(set(whole[1])) >= 4  # several reasons: the comparison is of something
+    for size in (1, 2, 3):
+        assert rows_in_parts(reader, maker, [*range(0, total, size * BLOCK_ROWS), total]) == whole
+    starts = rows_in_parts(reader, maker, [2 * BLOCK_ROWS, 3 * BLOCK_ROWS])
+    per_row = maker.features * 4
+    assert starts[0] == whole[0][2 * BLOCK_ROWS * per_row : 3 * BLOCK_ROWS * per_row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from time import sleep
 from typing import ClassVar
@@ -17,11 +18,12 @@ from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, Subset, fit_rows
 from padflow.components.moments import CodeStatistics
 from padflow.components.pca import IncrementalPCA
+from padflow.components.projection import Projection
 from padflow.config.sections import PreprocessConfig, TrainConfig
-from padflow.features.blocks import read_with_halo
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
-from padflow.records import BLOCK_ROWS, Reason, uniform_hash
+from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
+from padflow.store.reading import needed_rows
 
 ROWS = 4 * BLOCK_ROWS + 333
 
@@ -39,9 +41,7 @@ def reader(factories, records):
 @pytest.fixture(scope="module")
 def preprocessor(factories):
     config = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50)
-    return Preprocessor(
-        config, factories.PITCH_ANGLE, energy=factories.ENERGY, counts_per_flux=factories.COUNTS_PER_FLUX
-    )
+    return Preprocessor(config, factories.AXES)
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +50,23 @@ def network(factories, preprocessor):
 
 
 @pytest.fixture(scope="module")
-def reference(records, preprocessor, network):
+def reference(factories, records, preprocessor, network):
     """Features of all records in one call, and their codes in float64."""
-    features = preprocessor(records, slice(None))
+    features = preprocessor(factories.rows(records))
     x = features.rows.astype("f8")
     codes = np.maximum(x @ network.w_encode.astype("f8") + network.b_encode, 0)
     decoded = 1 / (1 + np.exp(-(codes @ network.w_decode.astype("f8") + network.b_decode)))
     return features.reason, codes, ((decoded - x) ** 2).mean(axis=1)
 
 
+def read(reader, preprocessor, start, stop) -> Rows:
+    return needed_rows(reader, start, stop, needs=preprocessor.needs)
+
+
 def moments_in_parts(reader, preprocessor, network, edges, *, split=None):
     pca = IncrementalPCA(3)
     for start, stop in pairwise(edges):
-        found = code_statistics(reader, preprocessor, network, split=split, group="rbspa", start=start, stop=stop)
+        found = code_statistics(read(reader, preprocessor, start, stop), preprocessor, network, split=split)
         assert found.differences.shape == (0, network.code_size)
         pca.merge(found.moments)
     return pca
@@ -77,9 +81,9 @@ def test_scores_equal_those_of_a_full_pca_in_float64(reader, preprocessor, netwo
     pca = moments_in_parts(reader, preprocessor, network, edges)
     assert pca.moments_.n == chosen.sum()
     np.testing.assert_allclose(pca.explained_variance_, full.explained_variance_, rtol=1e-5)
-    encoder = Encoder(preprocessor, network, pca.mean_, pca.components_)
+    encoder = Encoder(preprocessor, network, Projection(pca.mean_, pca.components_))
     for start, stop in pairwise(edges):
-        found = encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
+        found = encoder.score(read(reader, preprocessor, start, stop))
         part = chosen[start:stop]
         expected = full.transform(codes[start:stop][part])
         np.testing.assert_allclose(found["score"][part], expected, atol=1e-5)
@@ -97,7 +101,7 @@ def test_scores_equal_those_of_a_full_pca_in_float64(reader, preprocessor, netwo
 def test_moments_of_the_test_split_are_of_those_rows_alone(records, reader, preprocessor, network, reference):
     reason, codes, _ = reference
     split = Split.deal(TrainConfig(split="row", train_share=0.2, validation_share=0.2), 4, days=np.empty(0))
-    part = split.parts_of("rbspa", 0, time=records.time) == Subset.TEST
+    part = split.subsets_of(read(reader, preprocessor, 0, ROWS)) == Subset.TEST
     chosen = (reason == Reason.SELECTED) & part
     pca = moments_in_parts(reader, preprocessor, network, [0, 2 * BLOCK_ROWS, ROWS], split=split)
     assert pca.moments_.n == chosen.sum() < (reason == Reason.SELECTED).sum()
@@ -106,28 +110,28 @@ def test_moments_of_the_test_split_are_of_those_rows_alone(records, reader, prep
     np.testing.assert_allclose(covariance, np.cov(codes[chosen].T), atol=1e-6)
 
 
-def test_fit_rows_takes_the_selected_ones_of_test(records):
+def test_fit_rows_takes_the_selected_ones_of_test(factories, records):
     reason = np.where(np.arange(ROWS) % 3 == 0, Reason.LOW_COUNTS, Reason.SELECTED).astype("i1")
     split = Split("row", 1, 0.3, 0.3)
-    everything = fit_rows(reason, None, group="rbspa", start=0, time=records.time)
+    everything = fit_rows(reason, None, factories.rows(records))
     assert everything.tolist() == (np.arange(ROWS) % 3 != 0).tolist()
-    some = fit_rows(reason, split, group="rbspa", start=0, time=records.time)
-    test = split.parts_of("rbspa", 0, time=records.time) == Subset.TEST
+    some = fit_rows(reason, split, factories.rows(records))
+    test = split.subsets_of(factories.rows(records)) == Subset.TEST
     np.testing.assert_array_equal(some, everything & test)
     np.testing.assert_array_equal(
-        fit_rows(reason[100:], split, group="rbspa", start=100, time=records.time[100:]), some[100:]
+        fit_rows(reason[100:], split, Rows.of_times("rbspa", 100, records.time[100:])), some[100:]
     )
 
 
 def test_a_part_with_nothing_selected_has_no_moments_and_no_scores(factories, records, reader, network):
     config = PreprocessConfig(l_range=(90, 91))
-    maker = Preprocessor(config, factories.PITCH_ANGLE, energy=factories.ENERGY)
-    found = code_statistics(reader, maker, network, split=None, group="rbspa", start=0, stop=1500, pairs_share=1)
+    maker = Preprocessor(config, factories.UNCOUNTED)
+    found = code_statistics(read(reader, maker, 0, 1500), maker, network, split=None, pairs_share=1)
     moments = found.moments
     assert len(found.differences) == 0
     assert (moments.n, moments.mean.shape) == (0, (20,))
-    encoder = Encoder(maker, network, np.zeros(20), np.eye(3, 20))
-    found = encoder.score(records, 0, 0, 1500)
+    encoder = Encoder(maker, network, Projection(np.zeros(20), np.eye(3, 20)))
+    found = encoder.score(read(reader, maker, 0, 1500))
     assert np.isnan(found["score"]).all()
     assert set(found["reason"]) <= {Reason.L_MISSING, Reason.OUTSIDE_L}
 
@@ -135,11 +139,11 @@ def test_a_part_with_nothing_selected_has_no_moments_and_no_scores(factories, re
 def test_pairs_are_neighbours_of_one_block_whatever_the_parts(records, reader, preprocessor, network, reference):
     reason, codes, _ = reference
     split_at = [[0, ROWS], [0, BLOCK_ROWS, 3 * BLOCK_ROWS, ROWS]]
-    share, options = 0.3, {"split": None, "group": "rbspa"}
+    share = 0.3
     found = [
         CodeStatistics.joined(
             [
-                code_statistics(reader, preprocessor, network, **options, start=a, stop=b, pairs_share=share)
+                code_statistics(read(reader, preprocessor, a, b), preprocessor, network, split=None, pairs_share=share)
                 for a, b in pairwise(edges)
             ]
         ).differences
@@ -161,13 +165,11 @@ def test_pairs_are_neighbours_of_one_block_whatever_the_parts(records, reader, p
 
 def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(reader, preprocessor, network):
     pca = moments_in_parts(reader, preprocessor, network, [0, ROWS])
-    encoder = Encoder(preprocessor, network, pca.mean_, pca.components_)
+    encoder = Encoder(preprocessor, network, Projection(pca.mean_, pca.components_))
 
     def scored(size):
         edges = [*range(0, ROWS, size), ROWS]
-        parts = [
-            encoder.score(*read_with_halo(reader, preprocessor, start=a, stop=b), a, b) for a, b in pairwise(edges)
-        ]
+        parts = [encoder.score(read(reader, preprocessor, a, b)) for a, b in pairwise(edges)]
         return {name: np.concatenate([part[name] for part in parts]).tobytes() for name in parts[0]}
 
     whole = scored(ROWS)
@@ -180,11 +182,11 @@ def test_scores_and_moments_have_the_same_bits_for_any_parts_and_blas_threads(re
 
 def test_scores_have_the_same_bits_wherever_the_archive_ends(reader, preprocessor, network):
     """BLAS adds in another order where there are fewer rows, or for the last few of them."""
-    encoder = Encoder(preprocessor, network, np.zeros(20), np.eye(3, 20))
-    records, offset = read_with_halo(reader, preprocessor, start=0, stop=ROWS)
-    whole = encoder.score(records, offset, 0, ROWS)
+    encoder = Encoder(preprocessor, network, Projection(np.zeros(20), np.eye(3, 20)))
+    rows = read(reader, preprocessor, 0, ROWS)
+    whole = encoder.score(rows)
     for stop in [*range(BLOCK_ROWS + 1, BLOCK_ROWS + 40), 2 * BLOCK_ROWS - 1, ROWS - 1]:
-        ended = encoder.score(records, offset, 0, stop)
+        ended = encoder.score(replace(rows, stop=stop))
         for name, values in whole.items():
             assert ended[name].tobytes() == values[:stop].tobytes(), (name, stop)
 
@@ -224,14 +226,14 @@ def two_blas_threads() -> Iterator[None]:
 def test_threads_of_one_process_keep_to_one_blas_thread(reader, preprocessor, network, two_blas_threads, what):
     """Dask's threads score chunks side by side: none may lift the limit of another, or leave it behind."""
     watched = Watched(**network.to_arrays())
-    encoder = Encoder(preprocessor, watched, np.zeros(20), np.eye(3, 20))
+    encoder = Encoder(preprocessor, watched, Projection(np.zeros(20), np.eye(3, 20)))
 
     def work(start):
         stop = start + 64
         if what == "score":
-            encoder.score(*read_with_halo(reader, preprocessor, start=start, stop=stop), start, stop)
+            encoder.score(read(reader, preprocessor, start, stop))
         else:
-            code_statistics(reader, preprocessor, watched, split=None, group="rbspa", start=start, stop=stop)
+            code_statistics(read(reader, preprocessor, start, stop), preprocessor, watched, split=None)
 
     Watched.seen.clear()
     assert blas_threads() == {2}

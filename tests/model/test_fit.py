@@ -26,7 +26,7 @@ def model(opened) -> Model:
 def client() -> Iterator[Client]:
     """A cluster that has no worker before there is work, and then workers of two threads."""
     with (
-        LocalCluster(n_workers=0, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, threads_per_worker=2, host="127.0.0.1", dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         cluster.adapt(minimum=0, maximum=2)

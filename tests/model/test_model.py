@@ -6,23 +6,25 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from padflow.clustering.classes import Classes
-from padflow.clustering.mixture import assign_mixture, fit_mixture
-from padflow.clustering.ward import fit_ward
+from padflow.clustering.classes import NearestCentre
+from padflow.clustering.mixture import Likeliest, fit_mixture
+from padflow.clustering.ward import NearestSample, fit_ward
 from padflow.components.pca import IncrementalPCA
+from padflow.components.projection import Projection
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import PadflowError
-from padflow.features.blocks import read_with_halo
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.model import ARRAYS, DESCRIPTION, Model
 from padflow.records import BLOCK_ROWS, Reason
 from padflow.store.durable import sha256_of
 from padflow.store.npz import pack_arrays, unpack_arrays
+from padflow.store.reading import needed_rows
 
 ROWS = 3 * BLOCK_ROWS + 456
 CONFIG = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50)
@@ -36,22 +38,18 @@ def records(factories):
 
 @pytest.fixture(scope="module")
 def axes(factories):
-    return {
-        "pitch_angle": factories.PITCH_ANGLE,
-        "energy": factories.ENERGY,
-        "counts_per_flux": factories.COUNTS_PER_FLUX,
-    }
+    return factories.AXES
 
 
 @pytest.fixture(scope="module")
 def fitted(factories, records, axes):
     """Everything of a model but its classes, and the scores they are to be made from."""
-    maker = Preprocessor(CONFIG, factories.PITCH_ANGLE, energy=axes["energy"], counts_per_flux=axes["counts_per_flux"])
-    features = maker(records, slice(None))
+    maker = Preprocessor(CONFIG, axes)
+    features = maker(factories.rows(records))
     network = factories.network(maker.features)
     codes = network.encode(features.rows[features.reason == Reason.SELECTED])
     pca = IncrementalPCA(3).fit(codes)
-    return (CONFIG, axes, network, pca.mean_, pca.components_), pca.transform(codes)
+    return (CONFIG, axes, network, Projection(pca.mean_, pca.components_)), pca.transform(codes)
 
 
 @pytest.fixture(scope="module", params=["kmeans", "mixture", "ward"])
@@ -59,13 +57,11 @@ def model(request, fitted):
     parts, scores = fitted
     rng = np.random.default_rng(0)
     if request.param == "kmeans":
-        classes = Classes(scores[rng.choice(len(scores), 5, replace=False)])
+        classes = NearestCentre(scores[rng.choice(len(scores), 5, replace=False)])
     elif request.param == "mixture":
-        mixture = fit_mixture(scores, scores[rng.choice(len(scores), 5, replace=False)])
-        classes = Classes(mixture.centres, mixture=mixture)
+        classes = fit_mixture(scores, scores[rng.choice(len(scores), 5, replace=False)])
     else:
-        ward = fit_ward(scores[rng.choice(len(scores), 200, replace=False)], 4)
-        classes = Classes(ward.centres, ward)
+        classes = fit_ward(scores[rng.choice(len(scores), 200, replace=False)], 4)
     return Model(*parts, classes, {"shapes": ["pancake", None], "training": {"loss": 0.25}})
 
 
@@ -80,23 +76,21 @@ def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labe
     assert 0.3 < known.mean() < 0.9
     score = labels["score"].values[known].astype("f8")
     cluster = labels["cluster"].values[known]
-    centres, ward = model.classes.centres, model.classes.ward
+    centres = model.classes.centres
     assert len(set(cluster)) == len(centres)
     for name in ("score", "distance", "margin", "reconstruction_error"):
         assert np.isnan(labels[name].values[~known]).all(), name
         assert np.isfinite(labels[name].values[known]).all(), name
     assert set(labels["cluster"].values[~known]) == {-1}
-    if model.classes.mixture is not None:
-        for name, expected in zip(
-            ("cluster", "distance", "margin"), assign_mixture(score, model.classes.mixture), strict=True
-        ):
+    if isinstance(model.classes, Likeliest):
+        for name, expected in model.classes.assign(score).items():
             np.testing.assert_array_equal(labels[name].values[known], expected, err_msg=name)
         return
-    if ward is None:
-        apart = cdist(score, centres)
-    else:
-        to_sample = cdist(score, ward.sample.astype("f8"))
-        apart = np.stack([to_sample[:, ward.label == c].min(axis=1) for c in range(len(centres))], axis=1)
+    apart = cdist(score, centres)
+    if isinstance(model.classes, NearestSample):
+        sample, label = model.classes.sample, model.classes.label
+        to_sample = cdist(score, sample.astype("f8"))
+        apart = np.stack([to_sample[:, label == c].min(axis=1) for c in range(len(centres))], axis=1)
     np.testing.assert_array_equal(cluster, apart.argmin(axis=1))
     own = np.linalg.norm(score - centres[cluster], axis=1)
     np.testing.assert_allclose(labels["distance"].values[known], own, rtol=1e-5)
@@ -122,7 +116,7 @@ def test_parts_change_no_bit(factories, model, records, axes, labels, blocks):
     size = blocks * BLOCK_ROWS
     for start in range(0, ROWS, size):
         stop = min(start + size, ROWS)
-        values = encoder.score(*read_with_halo(reader, encoder.preprocessor, start=start, stop=stop), start, stop)
+        values = encoder.score(needed_rows(reader, start, stop, needs=encoder.preprocessor.needs))
         values |= model.classes.assign(values["score"])
         for name in NAMES:
             assert values[name].tobytes() == labels[name].values[start:stop].tobytes(), name
@@ -134,7 +128,7 @@ def test_save_and_load_give_the_same_model(factories, model, records, labels, tm
     assert again.digest() == model.digest()
     assert again.preprocess == model.preprocess
     assert again.info == model.info
-    assert (again.classes.ward is None) == (model.classes.ward is None)
+    assert type(again.classes) is type(model.classes)
     found = again.label(factories.dataset(records))
     for name in NAMES:
         assert found[name].values.tobytes() == labels[name].values.tobytes(), name
@@ -144,22 +138,21 @@ def test_save_and_load_give_the_same_model(factories, model, records, labels, tm
 
 
 def test_a_model_needs_no_counts(factories, fitted, records):
-    (_, axes, network, *pca), scores = fitted
-    config = PreprocessConfig()
-    plain = Model(config, axes | {"counts_per_flux": None}, network, *pca, Classes(scores[:3]))
+    (_, _, network, projection), scores = fitted
+    plain = Model(PreprocessConfig(), factories.UNCOUNTED, network, projection, NearestCentre(scores[:3]))
     of = factories.dataset(records).drop_vars("counts_per_flux").isel(time=slice(100))
     assert (plain.label(of)["cluster"] >= 0).sum() > 80
 
 
 def test_digest_sees_what_decides_labels_and_not_the_rest(fitted):
     parts, scores = fitted
-    base = Model(*parts, Classes(scores[:3]))
-    assert Model(*parts, Classes(scores[:3]), {"note": 1}).digest() == base.digest()
+    base = Model(*parts, NearestCentre(scores[:3]))
+    assert Model(*parts, NearestCentre(scores[:3]), {"note": 1}).digest() == base.digest()
     other = PreprocessConfig(**CONFIG.model_dump() | {"fold": False})
     digests = {
         base.digest(),
-        Model(*parts, Classes(scores[1:4])).digest(),
-        Model(other, *parts[1:], Classes(scores[:3])).digest(),
+        Model(*parts, NearestCentre(scores[1:4])).digest(),
+        Model(other, *parts[1:], NearestCentre(scores[:3])).digest(),
     }
     assert len(digests) == 3
 
@@ -175,11 +168,11 @@ def test_digest_sees_what_decides_labels_and_not_the_rest(fitted):
 )
 def test_other_axes_are_refused(model, axes, name, change):
     with pytest.raises(PadflowError, match=f"fitted to the {name} axis .*padflow run"):
-        model.encoder(axes | {name: change(axes[name])})
+        model.encoder(replace(axes, **{name: change(getattr(axes, name))}))
 
 
 def test_axes_that_differ_by_rounding_are_the_same(model, axes):
-    model.encoder(axes | {"energy": axes["energy"].astype("f4"), "pitch_angle": np.round(axes["pitch_angle"], 2)})
+    model.encoder(replace(axes, energy=axes.energy.astype("f4"), pitch_angle=np.round(axes.pitch_angle, 2)))
 
 
 def test_label_refuses_a_dataset_of_another_instrument(factories, model, records):
@@ -194,7 +187,7 @@ def test_label_refuses_a_dataset_of_another_instrument(factories, model, records
 @pytest.fixture
 def saved(fitted, tmp_path):
     parts, scores = fitted
-    Model(*parts, Classes(scores[:3]), {"title": "test"}).save(tmp_path / "model")
+    Model(*parts, NearestCentre(scores[:3]), {"title": "test"}).save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -364,11 +357,3 @@ def test_the_bytes_do_not_hold_the_time_they_were_written():
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert pack_arrays({"a": np.arange(3), "b": np.eye(2)}) == content
-
-
-def test_a_class_of_scores_that_are_partly_missing_is_none():
-    found = Classes(np.array([[0.0, 0], [1, 1]])).assign(np.array([[0.1, 0], [np.nan, 0], [1, np.inf], [1, 1]], "f4"))
-    assert found["cluster"].tolist() == [0, -1, -1, 1]
-    assert np.isnan(found["distance"][[1, 2]]).all()
-    empty = Classes(np.zeros((2, 2))).assign(np.full((3, 2), np.nan, "f4"))
-    assert empty["cluster"].tolist() == [-1] * 3

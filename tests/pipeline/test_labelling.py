@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from padflow.clustering.classes import Classes
+from padflow.clustering.classes import NearestCentre
+from padflow.components.projection import Projection
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
 from padflow.errors import ConfigError
@@ -27,8 +28,13 @@ FITTED = Config.model_validate(
 
 
 def model_of(factories, info: dict) -> Model:
-    axes = {"pitch_angle": factories.PITCH_ANGLE, "energy": factories.ENERGY, "counts_per_flux": None}
-    parts = (FITTED.preprocess, axes, factories.network(108), np.zeros(20), np.ones((3, 20)), Classes(np.eye(3)))
+    parts = (
+        FITTED.preprocess,
+        factories.UNCOUNTED,
+        factories.network(108),
+        Projection(np.zeros(20), np.ones((3, 20))),
+        NearestCentre(np.eye(3)),
+    )
     return Model(*parts, info)
 
 

@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 
-from padflow.records import BLOCK_ROWS
-from padflow.store.reading import ArchiveReader
+from padflow.records import BLOCK_ROWS, Needs, halo_rows
+from padflow.store.reading import ArchiveReader, needed_rows
 
 PART = 2 * BLOCK_ROWS
 
@@ -38,7 +38,7 @@ def test_a_reader_travels_light(archive, factories, records):
     assert len(sent) < 500
     again = pickle.loads(sent)
     assert again.read(5, 8).flux.tobytes() == records.flux[5:8].tobytes()
-    np.testing.assert_array_equal(again.axes["counts_per_flux"], factories.COUNTS_PER_FLUX)
+    np.testing.assert_array_equal(again.axes.counts_per_flux, factories.COUNTS_PER_FLUX)
 
 
 def test_a_power_cut_between_metadata_and_parts_leaves_fill_values(tmp_path, prepare):
@@ -46,3 +46,16 @@ def test_a_power_cut_between_metadata_and_parts_leaves_fill_values(tmp_path, pre
     prepare(store, rows=PART)
     assert np.isnan(ArchiveReader(store, "rbspa").read(0, PART).flux).all()
     assert np.isnat(ArchiveReader(store, "rbspa").times(0, PART)).all()
+
+
+def test_what_is_needed_is_read_and_no_more(factories):
+    of = factories.records(4 * BLOCK_ROWS, gap_share=0.01)
+    for halo_seconds in (0, 15, 60, 1800, 5 * 10**5):
+        reader = factories.MemoryReader(of, "rbspb")
+        for start, stop in [(0, 1024), (1024, 2048), (3072, 4096), (700, 700)]:
+            rows = needed_rows(reader, start, stop, needs=Needs(halo_seconds, ("L_star",)))
+            first, end = halo_rows(of.time, start, stop, halo_seconds=halo_seconds)
+            assert (rows.first, rows.first + len(rows.records)) == (first, end) == reader.reads[-1]
+            assert (rows.group, rows.start, rows.stop) == ("rbspb", start, stop)
+            assert rows.flux.tobytes() == of.flux[start:stop].tobytes()
+            assert list(rows.records.ephemeris) == ["L_star"]

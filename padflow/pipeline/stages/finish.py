@@ -12,8 +12,8 @@ import numpy as np
 
 from padflow import __version__
 from padflow.autoencoder.network import Network
-from padflow.clustering.classes import Classes
-from padflow.components.projection import unpack_projection
+from padflow.clustering.classes import classes_from_arrays
+from padflow.components.projection import Projection
 from padflow.errors import PadflowError
 from padflow.model.model import Model, class_flags
 from padflow.pipeline.directory import FIT, fit_arrays, fitted
@@ -21,7 +21,7 @@ from padflow.pipeline.receipts import PartTask, content_of, digest, drop_receipt
 from padflow.pipeline.run import Run, run_pass
 from padflow.pipeline.stages.fit import ALL_DIED
 from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
-from padflow.records import Reason
+from padflow.records import Axes, Reason
 from padflow.report.figures.contents import FIGURES
 from padflow.shapes.names import class_names, shape_of_name
 from padflow.store.durable import write_bytes, write_json
@@ -115,17 +115,14 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
         "fitted_to": fixed["fitted_to"],
         "settings": fixed["settings"],
     }
-    mean, components, softening = unpack_projection(arrays)
     model = Model(
         run.config.preprocess,
-        {name: arrays[f"axis_{name}"] for name in ("pitch_angle", "energy", "counts_per_flux")},
+        Axes.from_arrays(arrays),
         Network.from_arrays(arrays),
-        mean,
-        components,
-        Classes.from_arrays(fit_arrays(run.directory, CLASSES)),
+        Projection.from_arrays(arrays),
+        classes_from_arrays(fit_arrays(run.directory, CLASSES)),
         info,
-        softening=softening,
-        names=names,
+        names,
     )
     model.save(run.directory / "model")
     for group in run.groups:

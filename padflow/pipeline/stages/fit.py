@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from padflow.archive.catalog import axes_of
 from padflow.autoencoder.network import Network
 from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
@@ -31,10 +32,9 @@ from padflow.clustering.fit import (
 )
 from padflow.components.fit import check_components, describe_components, fit_components_to, pairs_share
 from padflow.components.moments import CodeStatistics
-from padflow.components.projection import pack_projection
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.features.preprocessor import preprocessor_for
+from padflow.features.preprocessor import Preprocessor
 from padflow.model.fit import kmeans_place
 from padflow.pipeline.directory import FIT, fit_arrays, fitted
 from padflow.pipeline.passes import MomentsPart, Pass, moments_file, read_statistics
@@ -52,9 +52,8 @@ ALL_DIED = (
 
 def check_fit(run: Run) -> None:
     """Refuse settings that a fit to the catalogued archive could not meet, before anything is computed."""
-    axes = {name: np.array(values) for name, values in run.catalog.archive_axes().items()}
-    axes["counts_per_flux"] = run.instrument.counts_per_flux(axes["energy"])
-    check_components(run.config, preprocessor_for(run.config.preprocess, axes).features)
+    axes = axes_of(run.catalog, run.instrument)
+    check_components(run.config, Preprocessor(run.config.preprocess, axes).features)
 
 
 def fit_autoencoder(run: Run) -> None:
@@ -100,14 +99,13 @@ def fit_components(run: Run) -> None:
             raise PadflowError(ALL_DIED)
         statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in whole])
         arrays = fit_arrays(run.directory, NETWORK)
-        components = fit_components_to(statistics, run.config.pca, network=Network.from_arrays(arrays))
+        projection, info = fit_components_to(statistics, run.config.pca, network=Network.from_arrays(arrays))
         if aside:
-            components.info["parts_left_out"] = aside
-        projection = pack_projection(components.mean, components.axes, components.softening)
-        content = pack_arrays(arrays | projection)
+            info["parts_left_out"] = aside
+        content = pack_arrays(arrays | projection.to_arrays())
         write_bytes(run.directory / FIT / ENCODER, content)
-        write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": components.info})
-        stage.summary = describe_components(components.info)
+        write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": info})
+        stage.summary = describe_components(info)
     drop_receipts(run.directory, "moments")
     for task in tasks:
         (run.directory / moments_file(task)).unlink(missing_ok=True)

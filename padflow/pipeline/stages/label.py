@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from padflow import __version__
+from padflow.components.projection import Projection
 from padflow.instruments.origin import group_attributes
 from padflow.pipeline.directory import fit_arrays, fitted
 from padflow.pipeline.passes import LabelPart, LabelStandIn, ScorePart, ScoreStandIn
@@ -16,7 +17,7 @@ from padflow.store.writing import drop_groups, prepare_group
 
 def score(run: Run) -> list[PartTask]:
     """Score every record; return the tasks, whose keys name what they depend on."""
-    components = len(fit_arrays(run.directory, ENCODER)["pca_components"])
+    components = Projection.from_arrays(fit_arrays(run.directory, ENCODER)).components
     tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
     drop_groups(run.directory / RESULTS, keep={group.group for group in run.groups})
     begin_parts(run, RESULTS, "score", tasks)

@@ -194,7 +194,7 @@ class FinishedRun:
                 source=str(config.archive.source),
                 instrument=self.instrument,
                 store=str(scratch / ARCHIVE),
-                shape=(len(axes["pitch_angle"]), len(axes["energy"])),
+                shape=(len(axes.pitch_angle), len(axes.energy)),
                 rows_per_part=config.archive.rows_per_part,
             )
         # Results are written over by the same bytes.

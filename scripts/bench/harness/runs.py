@@ -108,7 +108,7 @@ def _model_facts(directory: Path) -> dict[str, Any]:
 def _flux_values(directory: Path) -> int:
     """Return pitch angles times energies of a record."""
     axes = ArchiveReader(directory / "archive.zarr", "rbspa").axes
-    return len(axes["pitch_angle"]) * len(axes["energy"])
+    return len(axes.pitch_angle) * len(axes.energy)
 
 
 def finished_run(plan: RunPlan, work: Path) -> Path:
