@@ -21,8 +21,5 @@ if ! command -v slurmctld >/dev/null || [ "$(id -u)" != 0 ]; then
 fi
 setup_environment test
 
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/lint-imports --no-logo
-.venv/bin/codespell
+scripts/lint.sh
 .venv/bin/python -m pytest "$@"
