@@ -88,8 +88,8 @@ class FaultPlan(BaseModel):
     faults: tuple[Fault, ...] = ()
 
 
-def visit(stage: str, part: str = "", *, moment: Moment = "begin", files: Iterable[Path] = ()) -> None:
-    """Say that a process has come to a place in the work; with a plan, count it and let its faults happen.
+def fault_point(stage: str, part: str = "", *, moment: Moment = "begin", files: Iterable[Path] = ()) -> None:
+    """Mark a place in the work where a plan may let faults happen; with a plan, count that a process came here.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Imports that take seconds."""
+"""How a process starts and ends: imports that take seconds, Ctrl-C and SIGTERM, semaphores."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from typing import NoReturn
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
-    """Look for no garbage while modules are imported: they make many objects, none of it, and a quarter of the time."""
+def gc_paused() -> Iterator[None]:
+    """Pause the search for garbage while modules are imported.
+
+    Imports make many objects, none of which is garbage; the search would take a quarter of their time.
+    """
     gc.disable()
     try:
         yield

@@ -20,7 +20,7 @@ import zarr
 
 from padflow import Model, open_archive, open_results
 from padflow.clustering.mixture import DEGREES
-from padflow.pipeline import receipts
+from padflow.pipeline import parts
 from padflow.pipeline.verify import verify
 from padflow.records import Reason
 from padflow.simulation.archive import simulate_archive
@@ -127,7 +127,7 @@ def test_running_again_does_nothing(finished_run, padflow: Callable, serial, mon
         raise AssertionError("something was done again")
 
     before = snapshot(finished_run.directory)
-    monkeypatch.setattr(receipts._Perform, "__call__", refuse)
+    monkeypatch.setattr(parts._Perform, "__call__", refuse)
     monkeypatch.setattr("padflow.pipeline.driver.Trainer", refuse)
     monkeypatch.setattr("padflow.report.html.write_report", refuse)
     monkeypatch.setattr("padflow.archive.scan.inspect", refuse)

@@ -22,8 +22,8 @@ import pytest
 import zarr
 
 from padflow.errors import CannotWrite, NoSpace
-from padflow.pipeline.lock import LOCK
-from padflow.pipeline.receipts import broken_files, receipts
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.receipts import PART_KINDS, Ingested, Labelled, Scored, broken_files, receipts
 from padflow.report.figures.contents import FIGURES
 from padflow.store.durable import PARTIAL, write_bytes
 
@@ -97,11 +97,11 @@ def assert_same(directory: Path, expected: Path, *stores: str) -> None:
 
 def assert_nothing_half_written(directory: Path) -> None:
     """Each receipt's files are whole; nothing is left under a temporary name; the lock is free."""
-    for stage in ("ingest", "score", "label"):
-        for _, _, receipt in receipts(directory, stage):
-            assert not list(broken_files(directory, receipt))
+    for kind in PART_KINDS:
+        for _, _, receipt in receipts(RunDirectory(directory), kind):
+            assert not list(broken_files(RunDirectory(directory), receipt))
     assert not list(directory.rglob(f"*{PARTIAL}"))
-    assert not (directory / LOCK).exists()
+    assert not (directory / ".lock").exists()
 
 
 def copied(run: Path, disk: SmallDisk) -> Path:
@@ -137,7 +137,7 @@ def test_full_during_ingest(padflow, serial, unforeseen, small_disk, finished_ru
     assert re.search(r" has [\d.]+ .?.?B free\. Make room there", ended.err)
     assert "All of the run takes about" in ended.err
     assert_nothing_half_written(directory)
-    done = len(list(receipts(directory, "ingest")))
+    done = len(list(receipts(RunDirectory(directory), Ingested)))
     assert done < 6
     small_disk.leave_free(PLENTY)
     ended = padflow(*arguments)
@@ -157,7 +157,7 @@ def test_full_to_the_last_byte(padflow, serial, small_disk, finished_run) -> Non
     ended = padflow(*arguments)
     assert ended.status == 1
     assert "No space left on device" in ended.err
-    assert not (directory / LOCK).exists()
+    assert not (directory / ".lock").exists()
     (small_disk.folder / "others").unlink()
     small_disk.leave_free(PLENTY)
     assert padflow(*arguments).status == 0
@@ -175,7 +175,8 @@ def test_full_during_scores(padflow, serial, unforeseen, no_report, small_disk, 
     assert f"{directory / 'results.zarr'}" in ended.err
     assert "(No space left on device): it takes" in ended.err
     assert_nothing_half_written(directory)
-    assert 0 < len(list(receipts(directory, "score"))) < 6 or not list(receipts(directory, "label"))
+    run = RunDirectory(directory)
+    assert 0 < len(list(receipts(run, Scored))) < 6 or not list(receipts(run, Labelled))
     small_disk.leave_free(PLENTY)
     assert padflow(*arguments).status == 0
     assert_same(directory, finished_run.directory)
@@ -229,9 +230,9 @@ def test_disk_that_becomes_read_only_during_ingest(
         ended = padflow(*arguments)
     assert ended.status == 1
     assert "cannot be written to (Read-only file system)" in ended.err
-    assert len(list(receipts(directory, "ingest"))) == 2
+    assert len(list(receipts(RunDirectory(directory), Ingested))) == 2
     small_disk.remount("rw")
-    (directory / LOCK).unlink()  # which nobody could remove; that of a dead process is taken over, this one lives
+    (directory / ".lock").unlink()  # which nobody could remove; that of a dead process is taken over, this one lives
     assert padflow(*arguments).status == 0
     assert_nothing_half_written(directory)
     assert_same(directory, finished_run.directory, "archive.zarr")
@@ -268,7 +269,7 @@ def test_limit_on_the_size_of_files_during_ingest_by_workers(
     assert ended.returncode == 1
     assert "could not be written (File too large): it takes" in ended.stderr
     assert_nothing_half_written(directory)
-    assert not list(receipts(directory, "ingest"))
+    assert not list(receipts(RunDirectory(directory), Ingested))
     request.getfixturevalue("serial")
     assert padflow(*arguments).status == 0
     assert_same(directory, finished_run.directory, "archive.zarr")

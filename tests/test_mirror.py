@@ -21,7 +21,6 @@ HELD_ELSEWHERE = {
     "compute/servers.py": "compute/test_security.py",
     "compute/settings.py": "test_surroundings.py",  # with settings of the user's own
     "model/description.py": "model/test_model.py",  # a model is described where it is saved
-    "pipeline/directory.py": "pipeline/test_verify.py",
     "pipeline/driver.py": "test_end_to_end.py",
     "pipeline/preloaded.py": "pipeline/test_trainer.py",
     "pipeline/run.py": "test_end_to_end.py",
@@ -30,10 +29,11 @@ HELD_ELSEWHERE = {
     "pipeline/stages/fit.py": "model/test_fit.py",
     "pipeline/stages/label.py": "pipeline/test_set_aside.py",
     "pipeline/status.py": "pipeline/test_verify.py",
-    "pipeline/tasks.py": "pipeline/test_receipts.py",
+    "pipeline/tasks.py": "archive/test_ingest.py",  # what a change of the archive has done again
     "report/figures/model.py": "report/figures/test_contents.py",  # all figures of runs of every size
     "simulation/troubles.py": "simulation/test_archive.py",  # each trouble against the truth of its archive
     "simulation/writing.py": "simulation/test_archive.py",
+    "store/run_files.py": "pipeline/test_directory.py",
     "store/paths.py": "test_untrusted_folders.py",  # paths that lead out of their folder
     "store/specs.py": "store/test_writing.py",  # arrays are written as they are declared
 }
@@ -43,6 +43,7 @@ WHOLE_BEHAVIOURS = {
     "cdf/test_forms.py": "forms of files, through all of cdf/",
     "cdf/test_mutated_cdfs.py": "damaged files, through all of cdf/ and archive/",
     "pipeline/test_set_aside.py": "workers that die, through all stages",
+    "pipeline/test_stages.py": "the stages that pipeline/stages/__init__.py declares",
     "report/test_browser.py": "the page of the report in a browser",
 }
 """Test files in a folder that are of no single module."""

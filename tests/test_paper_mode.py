@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 import padflow
 from padflow.autoencoder.split import Subset
 from padflow.config.reading import load_config
-from padflow.pipeline.directory import fit_split
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.driver import open_run, run_all
 from padflow.records import Rows
 from padflow.simulation.archive import simulate_archive
@@ -45,7 +45,7 @@ def test_restatement_gives_the_same_number_of_clusters_and_labels(paper_run):
     ours = padflow.preprocess(archive, config.preprocess)["features"].values
     np.testing.assert_allclose(ours, rows, rtol=1e-6, atol=0)
 
-    split = fit_split(directory)
+    split = RunDirectory(directory).split()
     test = split.subsets_of(Rows.of_times("rbspa", 0, archive["time"].values)) == Subset.TEST
     assert 0.58 < test.mean() < 0.62
     codes = model.network.encode(ours[test])

@@ -25,8 +25,9 @@ from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
 from padflow.errors import PadflowError
 from padflow.pipeline import status, verify
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.driver import Outcome, open_run, run_all
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.receipts import Ingested, receipts
 from padflow.progress.events import Event, OnEvent, PartDone, StageBegan
 from padflow.simulation.archive import simulate_archive
 from padflow.store.durable import read_json
@@ -288,7 +289,7 @@ def test_all_workers_lost_and_none_coming_back(archive: Path, local: Path, tmp_p
     assert time.monotonic() - began < 90
     assert jobs() == []
     slurm_says("scontrol", "update", "PartitionName=main", "State=UP")
-    done = {index for _, index, _ in receipts(directory, "ingest")}
+    done = {index for _, index, _ in receipts(RunDirectory(directory), Ingested)}
     assert done
     told: list[Event] = []
     run_here(archive, directory, *SLURM, until="ingest", on_event=told.append)

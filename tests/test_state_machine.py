@@ -82,7 +82,7 @@ class Files:
     """What each version of each day holds, and its file."""
 
     def __init__(self, folder: Path):
-        factory = module_of(HERE / "archive" / "cdf_factory.py")
+        factory = module_of(HERE / "cdf_factory.py")
         self.paths: dict[tuple[int, str], Path] = {}
         self.flux: dict[tuple[int, str], np.ndarray] = {}
         self.times: dict[tuple[int, str], np.ndarray] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,14 @@ Status = Literal["used", "superseded", "set_aside"]
 
 
 FORMAT = 3
+
+
+class Trouble(NamedTuple):
+    """A file that cannot be used, and why: a word for tables, a sentence for readers."""
+
+    path: str
+    reason: str
+    message: str
 
 
 RecordsByDay = dict[str, dict[str, int]]
@@ -136,9 +144,9 @@ class Catalog:
         used = (entry for entry in self.used() if spacecraft in (None, entry.spacecraft))
         return [self.origins.get(entry.origin, {}) for entry in used]
 
-    def with_bad(self, bad: Iterable[tuple[str, str, str]]) -> Catalog:
-        """Return a catalogue in which some files, given as (path, reason, message), are set aside."""
-        found = {path: (reason, message) for path, reason, message in bad}
+    def with_bad(self, bad: Iterable[Trouble]) -> Catalog:
+        """Return a catalogue in which some more files are set aside."""
+        found = {file.path: (file.reason, file.message) for file in bad}
         files = tuple(e.set_aside(*found[e.path]) if e.path in found else e for e in self.files)
         return replace(self, files=files)
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from padflow import faults
-from padflow.archive.catalog import Catalog, axes_of
+from padflow.archive.catalog import Catalog, Trouble, axes_of
 from padflow.archive.plan import Day, GroupPlan, PartSpan, Source
 from padflow.archive.scan import own_rows, reason_of
 from padflow.cdf.reader import read_records
@@ -20,8 +19,32 @@ from padflow.errors import BadFile, PadflowError
 from padflow.instruments.instrument import Instrument
 from padflow.instruments.origin import group_attributes
 from padflow.records import Records
+from padflow.store.durable import FileFacts
 from padflow.store.specs import archive_specs
 from padflow.store.writing import prepare_group, write_part
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """A part of the archive that is whole on disk.
+
+    Parameters
+    ----------
+    files : dict of str to (int, str)
+        Size and SHA-256 of each file, by its name below the run directory.
+    cleaned : dict of str to int
+        How often each kind of cleaning was needed.
+    """
+
+    files: dict[str, FileFacts]
+    cleaned: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """In the place of a part: files that turned out bad only now. Nothing was written."""
+
+    files: tuple[Trouble, ...]
 
 
 @dataclass(frozen=True)
@@ -46,23 +69,21 @@ class IngestPart:
     shape: tuple[int, int]
     rows_per_part: int
 
-    def __call__(self, span: PartSpan) -> dict[str, Any]:
-        """Read and write the part; return ``{"files": ..., "cleaned": ...}`` or ``{"bad": ...}``.
-
-        Files that turn out bad only now are returned as (path, reason, message), and nothing is written.
-        """
-        pieces, bad = [], []
+    def __call__(self, span: PartSpan) -> WrittenPart | Unreadable:
+        """Read and write the part, or say which of its files turned out bad only now."""
+        pieces: list[Records] = []
+        bad: list[Trouble] = []
         cleaned: Counter[str] = Counter()
         for day, first, end in span.pieces:
             try:
                 records, notes = self._read_day(day, span.group, first, end)
             except _BadSource as error:
-                bad.append(error.as_tuple())
+                bad.append(error.trouble)
                 continue
             pieces.append(records)
             cleaned.update(notes)
         if bad:
-            return {"bad": bad}
+            return Unreadable(tuple(bad))
         records = Records.concatenate(pieces)
         if not (np.diff(records.time.astype(np.int64)) > 0).all():
             raise PadflowError(f"Part {span.index} of {span.group} is not in time order; this is an error in padflow.")
@@ -76,7 +97,7 @@ class IngestPart:
             rows_per_part=self.rows_per_part,
         )
         store = Path(self.store).name
-        return {"files": {f"{store}/{name}": facts for name, facts in files.items()}, "cleaned": dict(cleaned)}
+        return WrittenPart({f"{store}/{name}": facts for name, facts in files.items()}, dict(cleaned))
 
     def try_file(self, file: tuple[str, str]) -> None:
         """Read the file of a path and spacecraft for nothing but to see whether the worker lives through it."""
@@ -86,7 +107,7 @@ class IngestPart:
     def _read(
         self, path: str, spacecraft: str, wanted: Callable[[np.ndarray], slice] = lambda _: slice(None)
     ) -> tuple[Records, dict[str, int]]:
-        faults.visit("read", path)
+        faults.fault_point("read", path)
         return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft, wanted=wanted)
 
     def _read_day(self, day: Day, spacecraft: str, first: int, end: int) -> tuple[Records, dict[str, int]]:
@@ -145,10 +166,7 @@ class _BadSource(Exception):
 
     def __init__(self, path: str, error: BadFile):
         super().__init__(path)
-        self._path, self._error = path, error
-
-    def as_tuple(self) -> tuple[str, str, str]:
-        return self._path, reason_of(self._error), self._error.message
+        self.trouble = Trouble(path, reason_of(error), error.message)
 
 
 def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:

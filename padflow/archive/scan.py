@@ -269,7 +269,7 @@ def _blank_entry(file: FoundFile, source: Path) -> FileEntry:
 def _inspect_file(task: tuple[str, FileEntry, Instrument]) -> Inspected:
     """Look at one file; runs on a worker."""
     source, entry, instrument = task
-    faults.visit("scan", entry.path)
+    faults.fault_point("scan", entry.path)
     day = date.fromisoformat(entry.day)
     try:
         facts = inspect(Path(source) / entry.path, instrument, spacecraft=entry.spacecraft, day=day)

@@ -29,7 +29,7 @@ from padflow.cdf.values import TEXT_TYPES, Variable, default_pad, never_written,
 from padflow.errors import BadFile
 from padflow.instruments.instrument import MEV_PER, AxisRole, EphemerisName, FluxAxes, Instrument
 from padflow.records import Records
-from padflow.store.durable import NO_SPACE, explained
+from padflow.store.durable import NO_SPACE, explain_os_error
 
 DAY_MARGIN = np.timedelta64(10, "m")
 
@@ -185,7 +185,7 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
         raise
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
         if isinstance(error, OSError) and error.errno in NO_SPACE:  # for the plain copy: no fault of the file
-            raise explained(error, Path(tempfile.gettempdir()) / path.name) from error
+            raise explain_os_error(error, Path(tempfile.gettempdir()) / path.name) from error
         if isinstance(error, OSError) and error.errno:
             raise BadFile("unreadable", f"{path} cannot be read: {error.strerror}") from error
         message = f"{path} cannot be read ({type(error).__name__}: {error}); download it again"

@@ -24,7 +24,8 @@ from padflow.config.sections import Config
 from padflow.config.text import documented_yaml
 from padflow.config.types import FIRST_YEAR, LAST_YEAR
 from padflow.errors import ConfigError, PadflowError, one_line, printable, printable_line
-from padflow.startup import INTERRUPTED, interrupted, let_libraries_speak, no_garbage
+from padflow.pipeline.stages import STAGE_NAMES
+from padflow.startup import INTERRUPTED, gc_paused, interrupted, let_libraries_speak
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 
@@ -220,7 +221,7 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> 
 def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
     config = load_config(path, overrides)
     _start_fork_server(config)
-    with no_garbage():
+    with gc_paused():
         from padflow.pipeline.driver import open_run
 
     note = f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
@@ -273,7 +274,7 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
 
     for line in simulated_lines(outcome.run):
         say(line)
-    say(f"{outcome.records:,} records in {outcome.run.directory / 'archive.zarr'}")
+    say(f"{outcome.records:,} records in {outcome.run.directory.archive}")
     _say_set_aside(outcome.run)
 
 
@@ -283,7 +284,7 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
     click.option(
         "--from",
         "restart_from",
-        type=click.Choice(["ingest", "train", "pca", "score", "cluster", "label", "report"]),
+        type=click.Choice(STAGE_NAMES),
         default=None,
         help="Do this stage and all after it anew.",
     ),
@@ -387,6 +388,7 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from padflow.pipeline import verify
+    from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.lock import locked
 
     verdict = verify.verify(directory)
@@ -400,7 +402,7 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
             f"{len(verdict.problems) or 'no'} problems"
         )
     if repair and verdict.broken:
-        with locked(directory):
+        with locked(RunDirectory.at(directory)):
             verify.repair(directory, verdict.broken)
     if verdict.problems:
         first = "" if repair else f"`padflow verify --repair {directory}`, then "
@@ -411,14 +413,15 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
 def report(directory: Path) -> None:
     """Draw the figures and the page of the run in DIR again."""
     from padflow.compute.workers import SerialWorkers
-    from padflow.pipeline.directory import run_config
+    from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.lock import locked
     from padflow.progress.shown import shown
     from padflow.report.figures.contents import FIGURES
     from padflow.report.html import write_report
 
-    run_config(directory)
-    with locked(directory), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
+    run = RunDirectory.at(directory)
+    run.config()  # of what is no run directory nothing is drawn
+    with locked(run), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
         page = write_report(directory, apply=partial(SerialWorkers().map, on_done=progress.step))
     say(page)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from padflow.archive.changes import DayRange, in_words
 from padflow.errors import printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
 from padflow.pipeline.held import changes_of
-from padflow.pipeline.receipts import parts_set_aside, receipts
+from padflow.pipeline.receipts import Labelled, parts_set_aside, receipts
 from padflow.progress.lines import describe
-from padflow.store.durable import read_json
 
 if TYPE_CHECKING:
+    from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.driver import Outcome
     from padflow.pipeline.run import Run
 
@@ -81,17 +80,17 @@ def outcome_text(outcome: Outcome) -> str:
     directory = outcome.run.directory
     sizes = _class_sizes(directory)
     lines = [*simulated_lines(outcome.run), "class  shape           records   share"]
-    for cluster in read_json(directory / "model" / "model.json")["clusters"]:
+    for cluster in directory.model_facts()["clusters"]:
         records = sizes[cluster["cluster"]]
         share = records / max(1, outcome.labelled)
         here = f"  looks {cluster['looks']} here" if cluster["looks"] != cluster["shape"] else ""
         lines.append(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
     left_out = outcome.records - outcome.labelled
     reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
-    total = sum(stage["seconds"] for stage in read_json(directory / "run.json")["stages"].values())
+    total = sum(stage["seconds"] for stage in directory.provenance()["stages"].values())
     lines += [
         f"{outcome.labelled:,} of {outcome.records:,} records labelled; {left_out:,} left out ({reasons or 'none'})",
-        f"report: {directory / 'report' / 'index.html'} (stages took {total:.0f} s)",
+        f"report: {directory.page} (stages took {total:.0f} s)",
     ]
     return "\n".join(lines)
 
@@ -102,8 +101,8 @@ def simulated_lines(run: Run) -> list[str]:
     return [f"{SIMULATED}: {words}"] if words else []
 
 
-def _class_sizes(directory: Path) -> list[int]:
-    parts = [receipt["sizes"] for _, _, receipt in receipts(directory, "label")]
+def _class_sizes(directory: RunDirectory) -> list[int]:
+    parts = [receipt.sizes for _, _, receipt in receipts(directory, Labelled)]
     return [sum(column) for column in zip(*parts, strict=True)]
 
 
@@ -111,5 +110,5 @@ def set_aside_lines(run: Run) -> Iterator[str]:
     """Yield a line for each file, and each part, that a run has set aside."""
     for entry in run.catalog.set_aside():
         yield printable_line(f"set aside ({entry.reason}): {entry.message}")
-    for stage, part, message in parts_set_aside(run.directory):
-        yield printable_line(f"set aside in {stage}: {part}: {message}; the next run tries it again")
+    for note in parts_set_aside(run.directory):
+        yield printable_line(f"set aside in {note.stage}: {note.part}: {note.message}; the next run tries it again")

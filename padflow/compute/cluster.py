@@ -22,6 +22,7 @@ from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers, address_of, w
 from padflow.config.cluster import ClusterConfig
 from padflow.errors import ConfigError, PadflowError
 from padflow.store.durable import read_json
+from padflow.store.run_files import PERFORMANCE, REPORT
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -154,7 +155,7 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
     """Leave Dask's report of what the workers did, also where the work fails."""
     from distributed import performance_report
 
-    path = directory / "report" / "performance.html"
+    path = directory / REPORT / PERFORMANCE
     path.parent.mkdir(exist_ok=True)
     report = performance_report(filename=str(path))
     # It takes the client that is current, at its beginning and end only: in between xarray must not find one.

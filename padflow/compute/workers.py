@@ -39,8 +39,8 @@ ALLOWED_FAILURES = 2
 
 
 @dataclass(frozen=True)
-class Died:
-    """In the place of a result: each worker that had the item, and nothing else to do, died of it.
+class WorkerDeath:
+    """In the place of a result: each worker that had the item, and no other item, died.
 
     Parameters
     ----------
@@ -55,9 +55,12 @@ class Workers(Protocol):
     """What the stages need of a cluster."""
 
     def each(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool = False
     ) -> Iterator[tuple[Any, Any]]:
-        """Yield (item, result) as they come; with `spare`, a result is `Died` where workers die of the item."""
+        """Yield (item, result) as they come.
+
+        With `tolerate_deaths` the result is a `WorkerDeath` where workers die of the item; without, that is an error.
+        """
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any], *, on_done: Callable[[], object] | None = None
@@ -75,7 +78,7 @@ class SerialWorkers:
     """Runs everything here and now."""
 
     def each(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool = False
     ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, result) in order."""
         for item in items:
@@ -139,34 +142,34 @@ class DaskWorkers:
         self.client, self._threads = client, threads
 
     def each(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool = False
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool = False
     ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled.
 
         Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
         more on its own, after all others, and only then taken for the cause.
         """
-        for _, item, result in self._each_numbered(function, items, spare=spare):
+        for _, item, result in self._each_numbered(function, items, tolerate_deaths=tolerate_deaths):
             yield item, result
 
     def _each_numbered(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, spare: bool
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool
     ) -> Iterator[tuple[int, Any, Any]]:
         """Yield (number, item, result) as they come."""
         with losses_explained():
             suspects: list[tuple[int, Any]] = []
-            done = yield from self._each_innocent(function, enumerate(items), suspects)
+            done = yield from self._each_unblamed(function, enumerate(items), suspects)
             for number, item in suspects:
                 guilty = [(number, item)]
                 if done or len(suspects) > 1:
                     guilty.clear()
-                    yield from self._each_innocent(function, [(number, item)], guilty)
-                if guilty and not spare:
+                    yield from self._each_unblamed(function, [(number, item)], guilty)
+                if guilty and not tolerate_deaths:
                     raise PadflowError(_deaths(item))
                 if guilty:
-                    yield number, item, Died(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
+                    yield number, item, WorkerDeath(f"{ALLOWED_FAILURES + 1} workers died of it, one after the other")
 
-    def _each_innocent(
+    def _each_unblamed(
         self, function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], suspects: list[tuple[int, Any]]
     ) -> Generator[tuple[int, Any, Any], None, int]:
         """Yield what is done, put the rest among the suspects, and return how many items were done."""
@@ -226,7 +229,7 @@ class DaskWorkers:
     ) -> list[Any]:
         """Return results in the order of items; `on_done` is called as each of them comes."""
         results = {}
-        for number, _, result in self._each_numbered(function, items, spare=False):
+        for number, _, result in self._each_numbered(function, items, tolerate_deaths=False):
             results[number] = result
             if on_done is not None:
                 on_done()

@@ -23,12 +23,13 @@ from padflow.records import Axes, Rows
 from padflow.store.durable import sha256_of, write_bytes, write_json
 from padflow.store.npz import pack_arrays, read_bounded
 from padflow.store.npz_specs import OF_MODEL, checked_arrays
+from padflow.store.run_files import MODEL_FACTS
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-ARRAYS, DESCRIPTION = "arrays.npz", "model.json"
+ARRAYS, DESCRIPTION = "arrays.npz", MODEL_FACTS
 
 
 @dataclass(frozen=True)

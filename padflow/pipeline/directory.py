@@ -1,67 +1,363 @@
-"""Names of what is in a run directory."""
+"""The files of a run: one path for each, and one reader for each that holds JSON, YAML or fitted arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
 from padflow.archive.catalog import Catalog
 from padflow.archive.plan import GroupPlan, plan_groups
 from padflow.autoencoder.split import Split
+from padflow.config.local_paths import local_path
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.store.durable import read_json
+from padflow.store import run_files
+from padflow.store.durable import read_json, write_json
 from padflow.store.npz_specs import OF_FIT, Spec, read_arrays
 
-if TYPE_CHECKING:
-    from padflow.pipeline.run import Run
+SPLIT = "split.json"
+"""In the ``fit`` folder: the split that training dealt."""
 
 
-def run_config(directory: Path) -> Config:
-    """Return the configuration a run directory was made with.
+ADOPTED = "adopted.json"
+"""In the ``fit`` folder of a directory of labels: which model they are by."""
 
-    Raises
-    ------
-    PadflowError
-        Where the folder is not a run directory.
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit says of itself in ``fit/train.json``, ``fit/pca.json`` or ``fit/cluster.json``.
+
+    Parameters
+    ----------
+    key : str
+        Digest of the arrays that it left. The keys of all parts that are made with these arrays hold it.
+    info : dict
+        What goes into the model's description.
     """
-    path = directory / "config.yaml"
-    if not path.is_file():
-        raise PadflowError(f"{directory} is not a run directory: it has no config.yaml. `padflow run` makes one.")
-    return load_config(path)
+
+    key: str
+    info: dict[str, Any]
 
 
-def _catalog(directory: Path) -> Catalog:
-    catalog = Catalog.load(directory / CATALOG)
-    if catalog is None:
-        raise PadflowError(f"{directory} has no catalogue yet; `padflow run` or `padflow ingest` makes it.")
-    return catalog
+@dataclass(frozen=True)
+class Fixed:
+    """What the first summary after a fit saw, in ``fit/fixed.json``: later summaries leave it as it is.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the classes.
+    fitted_to : dict
+        Records, first and last day of each spacecraft.
+    settings : dict
+        The sections of the configuration that decide a fit.
+    """
+
+    names: tuple[str, ...]
+    fitted_to: dict[str, Any]
+    settings: dict[str, Any]
 
 
-def _groups(config: Config, catalog: Catalog) -> list[GroupPlan]:
+@dataclass(frozen=True)
+class Shown:
+    """What the last summary and the last report were made from, in ``fit/summary.json``.
+
+    Parameters
+    ----------
+    key : str
+        Digest of all that decides the summary; empty where there is none.
+    shown : str
+        Digest of all that decides the report; empty where it is not drawn.
+    """
+
+    key: str = ""
+    shown: str = ""
+
+
+class StageFacts(TypedDict):
+    """What ``run.json`` says of a stage that did something."""
+
+    seconds: float
+    records: int
+    peak_memory_bytes: int
+
+
+class Provenance(TypedDict, total=False):
+    """What ``run.json`` holds; nothing where there is none."""
+
+    padflow: str
+    created: str
+    command: str
+    config_hash: str
+    versions: dict[str, str]
+    host: dict[str, Any]
+    flags: dict[str, Any]
+    stages: dict[str, StageFacts]
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run directory.
+
+    Parameters
+    ----------
+    path : Path
+        The directory itself.
+    """
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: str | Path) -> Self:
+        """Return the run directory that a user names.
+
+        Raises
+        ------
+        ConfigError
+            For a URL.
+        """
+        return cls(local_path(path, "run_dir"))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def archive(self) -> Path:
+        """The store of the records."""
+        return self.path / run_files.ARCHIVE
+
+    @property
+    def results(self) -> Path:
+        """The store of scores and labels."""
+        return self.path / run_files.RESULTS
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration that the run was made with."""
+        return self.path / run_files.CONFIG
+
+    @property
+    def catalog_file(self) -> Path:
+        """Each CDF file with its fate."""
+        return self.path / run_files.CATALOG
+
+    @property
+    def provenance_file(self) -> Path:
+        """Versions, machine, and what the stages took."""
+        return self.path / run_files.PROVENANCE
+
+    @property
+    def summary_file(self) -> Path:
+        """What the report draws."""
+        return self.path / run_files.SUMMARY
+
+    @property
+    def progress_file(self) -> Path:
+        """How far a run at work is."""
+        return self.path / run_files.PROGRESS
+
+    @property
+    def lock_file(self) -> Path:
+        """Who is at work."""
+        return self.path / run_files.LOCK
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model."""
+        return self.path / run_files.MODEL
+
+    @property
+    def model_facts_file(self) -> Path:
+        """The file that describes the model."""
+        return self.model / run_files.MODEL_FACTS
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report."""
+        return self.path / run_files.REPORT
+
+    @property
+    def page(self) -> Path:
+        """The page of the report."""
+        return self.report / run_files.PAGE
+
+    @property
+    def fit_folder(self) -> Path:
+        """The folder of what the fits leave."""
+        return self.path / run_files.FIT
+
+    @property
+    def receipts_folder(self) -> Path:
+        """The folder of receipts: one folder a stage in it, and in that one a spacecraft."""
+        return self.path / run_files.RECEIPTS
+
+    @property
+    def split_file(self) -> Path:
+        """The split that training dealt."""
+        return self.fit_folder / SPLIT
+
+    @property
+    def adopted_file(self) -> Path:
+        """Which model the labels are by, where `padflow label` made them."""
+        return self.fit_folder / ADOPTED
+
+    @property
+    def fixed_file(self) -> Path:
+        """Names of the classes, and what they were fitted to."""
+        return self.fit_file("fixed")
+
+    @property
+    def shown_file(self) -> Path:
+        """What summary and report were made from."""
+        return self.fit_file("summary")
+
+    def fit_file(self, name: str) -> Path:
+        """Return the file that says that a fit (``train``, ``pca``, ``cluster``) is done."""
+        return self.fit_folder / f"{name}.json"
+
+    def config(self) -> Config:
+        """Read the configuration the run was made with.
+
+        Raises
+        ------
+        PadflowError
+            Where the folder is not a run directory.
+        """
+        if not self.config_file.is_file():
+            raise PadflowError(f"{self} is not a run directory: it has no {run_files.CONFIG}. `padflow run` makes one.")
+        return load_config(self.config_file)
+
+    def catalog(self) -> Catalog:
+        """Read the catalogue.
+
+        Raises
+        ------
+        PadflowError
+            Where there is none.
+        """
+        catalog = self.known_catalog()
+        if catalog is None:
+            raise PadflowError(f"{self} has no catalogue yet; `padflow run` or `padflow ingest` makes it.")
+        return catalog
+
+    def known_catalog(self) -> Catalog | None:
+        """Read the catalogue; None where there is none."""
+        return Catalog.load(self.catalog_file)
+
+    def provenance(self) -> Provenance:
+        """Read ``run.json``; nothing where there is none."""
+        values: Provenance | None = read_json(self.provenance_file)
+        return values or {}
+
+    def note(self, changes: Provenance) -> None:
+        """Put values into ``run.json``, in place of those of the same keys."""
+        write_json(self.provenance_file, self.provenance() | changes)
+
+    def progress(self) -> dict[str, Any] | None:
+        """Read how far a run at work is; None where it does not say."""
+        found: dict[str, Any] | None = read_json(self.progress_file)
+        return found
+
+    def model_facts(self) -> dict[str, Any]:
+        """Read what the model says of itself.
+
+        Raises
+        ------
+        PadflowError
+            Where there is no model.
+        """
+        return self._read_known(self.model_facts_file)
+
+    def fitted(self, name: str) -> Fit | None:
+        """Read what a fit says of itself; None where it has to be done."""
+        values = read_json(self.fit_file(name))
+        try:
+            return Fit(values["key"], values["info"])
+        except (KeyError, TypeError):
+            return None
+
+    def fit(self, name: str) -> Fit:
+        """Read what a fit that is done says of itself.
+
+        Raises
+        ------
+        PadflowError
+            Where it is not done.
+        """
+        found = self.fitted(name)
+        if found is None:
+            raise PadflowError(f"{self.fit_file(name)} is missing or cut short: `padflow run` makes it.")
+        return found
+
+    def write_fit(self, name: str, fit: Fit) -> None:
+        """Say that a fit is done; its arrays are there already."""
+        write_json(self.fit_file(name), asdict(fit))
+
+    def fixed(self) -> Fixed | None:
+        """Read what stays as the first summary after the fit saw it; None before that."""
+        values = read_json(self.fixed_file)
+        return None if not values else Fixed(tuple(values["names"]), values["fitted_to"], values["settings"])
+
+    def write_fixed(self, fixed: Fixed) -> None:
+        """Keep what stays as it is from now on."""
+        write_json(self.fixed_file, asdict(fixed))
+
+    def shown(self) -> Shown:
+        """Read what summary and report were made from."""
+        values = read_json(self.shown_file) or {}
+        return Shown(values.get("key", ""), values.get("shown", ""))
+
+    def write_shown(self, shown: Shown) -> None:
+        """Say what summary and report were made from."""
+        write_json(self.shown_file, {name: value for name, value in asdict(shown).items() if value})
+
+    def adopted(self) -> str | None:
+        """Read the digest of the model that the labels are by; None where it is not a directory of labels."""
+        values = read_json(self.adopted_file) or {}
+        return values.get("model")
+
+    def write_adopted(self, digest: str) -> None:
+        """Make it a directory of labels by the model of a digest."""
+        write_json(self.adopted_file, {"model": digest})
+
+    def split(self) -> Split:
+        """Read the split that training dealt.
+
+        Raises
+        ------
+        PadflowError
+            Where it is missing.
+        """
+        values = self._read_known(self.split_file)
+        return Split(
+            by=values["by"],
+            seed=values["seed"],
+            train_share=values["train_share"],
+            validation_share=values["validation_share"],
+            days=tuple(values["days"]),
+            parts=tuple(values["parts"]),
+        )
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Read the arrays of a file of the ``fit`` folder, such as `padflow.store.npz_specs.ENCODER`."""
+        return read_left(self.fit_folder / name, OF_FIT[name], stage="train")
+
+    def _read_known(self, path: Path) -> dict[str, Any]:
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise PadflowError(f"{path} is missing or cut short: `padflow run` makes it.")
+        return values
+
+
+def groups_of(config: Config, catalog: Catalog) -> list[GroupPlan]:
+    """Return the parts of every spacecraft, as a configuration cuts those of a catalogue."""
     archive = config.archive
     return plan_groups(catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
-
-
-def fitted(run: Run, name: str) -> dict[str, Any] | None:
-    """Return what a fit left behind, or None where it has to be done."""
-    return read_json(run.directory / FIT / f"{name}.json")
-
-
-def fit_folder(directory: Path) -> Path:
-    """Return the folder of fitted arrays, made where it is not there."""
-    folder = directory / FIT
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def fit_arrays(run_dir: str | Path, name: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a file of the run's ``fit`` folder."""
-    return read_left(Path(run_dir) / FIT / name, OF_FIT[name], stage="train")
 
 
 def read_left(path: Path, specs: Mapping[str, Spec], *, stage: str) -> dict[str, np.ndarray]:
@@ -70,7 +366,7 @@ def read_left(path: Path, specs: Mapping[str, Spec], *, stage: str) -> dict[str,
     Raises
     ------
     PadflowError
-        Names the file, what is wrong with it, and the stage to begin anew.
+        Names the file, what is wrong with it, and the stage to start again from.
     """
     try:
         return read_arrays(path, specs)
@@ -78,12 +374,3 @@ def read_left(path: Path, specs: Mapping[str, Spec], *, stage: str) -> dict[str,
         raise PadflowError(
             f"{path} cannot be read: {error} It was cut short or changed: use `padflow run --from {stage}`."
         ) from None
-
-
-def fit_split(run_dir: str | Path) -> Split:
-    """Return the split that training dealt."""
-    values = read_json(Path(run_dir) / FIT / SPLIT)
-    return Split(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-
-
-FIT, CATALOG, SPLIT = "fit", "catalog.json", "split.json"

@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from dask.system import CPU_COUNT
@@ -24,28 +23,23 @@ from padflow.config.sections import Config
 from padflow.errors import CannotRead, ConfigError, NoSpace
 from padflow.instruments.instrument import load_instrument
 from padflow.model.model import Model
-from padflow.pipeline.directory import FIT, fit_folder, fitted
+from padflow.pipeline.directory import Fit, Fixed, Provenance, RunDirectory
 from padflow.pipeline.events import ProgressFile
-from padflow.pipeline.guard import STAGES, clear_from, guard_settings, left_from
+from padflow.pipeline.guard import clear_from, guard_settings, left_from
 from padflow.pipeline.held import guard_records
 from padflow.pipeline.lock import locked
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.receipts import Labelled, receipts
 from padflow.pipeline.run import Run
-from padflow.pipeline.stages.archive import budget_of, bytes_left, ingest, look, save_catalog, scan
-from padflow.pipeline.stages.finish import finish, reasons_of
-from padflow.pipeline.stages.fit import fit_autoencoder, fit_classes, fit_components
-from padflow.pipeline.stages.label import label, score
+from padflow.pipeline.stages import STAGE_NAMES, STAGES, stages_to
+from padflow.pipeline.stages.archive import budget_of, bytes_left, look, save_catalog, scan
+from padflow.pipeline.stages.finish import reasons_of
 from padflow.pipeline.trainer import Trainer
 from padflow.progress.events import OnEvent
 from padflow.progress.shown import shown
-from padflow.store.durable import explained, lacks_of, read_json, remove_partial, write_bytes, write_json
+from padflow.store.durable import explain_os_error, lacks_of, remove_partial, write_bytes, write_json
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER
 from padflow.store.paths import refuse_links
-
-ADOPTED = "adopted.json"
-"""In the ``fit`` folder of a directory of labels: which model they are by."""
-
 
 PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit-learn", "cdflib")
 
@@ -106,13 +100,13 @@ def open_run(
             "depth."
         )
     instrument = load_instrument(config.archive.instrument)
-    directory = local_path(directory, "--workdir").resolve()
-    guard_settings(config, directory, restart_from=restart_from)
+    folder = RunDirectory(local_path(directory, "--workdir").resolve())
+    guard_settings(config, folder, restart_from=restart_from)
     return Run(
         config,
-        directory,
+        folder,
         instrument,
-        shown(on_event, ProgressFile(directory)),
+        shown(on_event, ProgressFile(folder)),
         restart_from=restart_from,
         command=note,
         allow_removal=allow_removal,
@@ -130,19 +124,18 @@ def _begin(run: Run) -> None:
     run.begun = True
     save_catalog(run)  # first, for it says what the archive holds, whatever is removed or written next
     if run.restart_from is not None:
-        left = [str(path.relative_to(run.directory)) for path in left_from(run.directory, run.restart_from)]
+        left = [str(path.relative_to(run.directory.path)) for path in left_from(run.directory, run.restart_from)]
         run.progress.say(f"--from {run.restart_from} removes from {run.directory}: {', '.join(left) or 'nothing'}")
         clear_from(run.directory, run.restart_from)
-    remove_partial(run.directory)
-    fit_folder(run.directory)
+    remove_partial(run.directory.path)
+    run.directory.fit_folder.mkdir(parents=True, exist_ok=True)
     _write_provenance(run, run.command)
 
 
 def _write_provenance(run: Run, command: str) -> None:
-    path = run.directory / "run.json"
-    before: dict[str, Any] = read_json(path) or {}
-    write_bytes(run.directory / "config.yaml", run.config.to_yaml().encode())
-    values = {
+    before = run.directory.provenance()
+    write_bytes(run.directory.config_file, run.config.to_yaml().encode())
+    values: Provenance = {
         "padflow": __version__,
         "created": before.get("created") or np.datetime_as_string(np.datetime64("now"), timezone="UTC"),
         "command": command or before.get("command", ""),
@@ -156,20 +149,20 @@ def _write_provenance(run: Run, command: str) -> None:
         "flags": before.get("flags", {}),
         "stages": before.get("stages", {}) | run.timings,
     }
-    write_json(path, values)
+    write_json(run.directory.provenance_file, values)
 
 
 @contextmanager
 def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
     try:
         with _folder_of(run), locked(run.directory), _progress_of(run):
-            refuse_links(run.directory)
+            refuse_links(run.directory.path)
             _say_what_lacks(run)
             # Again, for another run may have ended.
             guard_settings(run.config, run.directory, restart_from=run.restart_from)
-            anew = run.restart_from in STAGES[: STAGES.index("train") + 1]
-            ahead = Trainer() if trains and (anew or not fitted(run, "train")) else nullcontext()
-            with ahead as trainer, connect(run.config.cluster, run.directory) as workers:
+            anew = run.restart_from in [stage.name for stage in stages_to("train")]
+            ahead = Trainer() if trains and (anew or not run.directory.fitted("train")) else nullcontext()
+            with ahead as trainer, connect(run.config.cluster, run.directory.path) as workers:
                 run.workers, run.trainer = workers, trainer
                 try:
                     yield
@@ -178,7 +171,7 @@ def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, CannotRead):
             raise
-        known = explained(error, Path(error.filename or run.directory))
+        known = explain_os_error(error, Path(error.filename or run.directory.path))
         if isinstance(known, NoSpace) and run.budget:
             more = format_bytes(bytes_left(run))
             raise NoSpace(f"{known} All of the run takes about {more} more.") from error
@@ -188,7 +181,7 @@ def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
 
 
 def _say_what_lacks(run: Run) -> None:
-    if lacks := lacks_of(run.directory):
+    if lacks := lacks_of(run.directory.path):
         run.progress.say(
             f"The file system of {run.directory} cannot {', '.join(lacks)}: padflow does without. After a power cut, "
             "run the same command again."
@@ -198,8 +191,8 @@ def _say_what_lacks(run: Run) -> None:
 @contextmanager
 def _folder_of(run: Run) -> Iterator[None]:
     """Make the run directory, and remove it where the run never began."""
-    made = [folder for folder in (run.directory, *run.directory.parents) if not folder.exists()]
-    run.directory.mkdir(parents=True, exist_ok=True)
+    made = [folder for folder in (run.directory.path, *run.directory.path.parents) if not folder.exists()]
+    run.directory.path.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
@@ -219,7 +212,7 @@ def _progress_of(run: Run) -> Iterator[None]:
 
 
 def run_all(run: Run, *, until: str | None = None) -> Outcome:
-    """Do all stages that are not done, or those up to ``until="ingest"``.
+    """Do all stages that are not done, or those up to one.
 
     Raises
     ------
@@ -227,21 +220,17 @@ def run_all(run: Run, *, until: str | None = None) -> Outcome:
         Where the directory holds the labels of a fitted model.
     """
     _refuse_labels(run)
-    with _at_work(run, trains=until != "ingest"):
+    stages = stages_to(until or STAGE_NAMES[-1])
+    with _at_work(run, trains="train" in [stage.name for stage in stages]):
         _look(run)
         _begin(run)
-        ingest(run)
-        if until != "ingest":
-            fit_autoencoder(run)
-            fit_components(run)
-            scored = score(run)
-            fit_classes(run, scored)
-            finish(run, label(run, scored))
+        for stage in stages:
+            stage.do(run)
     return _outcome(run)
 
 
 def _refuse_labels(run: Run) -> None:
-    if read_json(run.directory / FIT / ADOPTED):
+    if run.directory.adopted():
         raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
 
 
@@ -281,8 +270,8 @@ def label_all(run: Run, model: Model) -> Outcome:
     ConfigError
         Where the directory is that of a run, or holds the labels of another model.
     """
-    adopted = (read_json(run.directory / FIT / ADOPTED) or {}).get("model")
-    if adopted is None and fitted(run, "train"):
+    adopted = run.directory.adopted()
+    if adopted is None and run.directory.fitted("train"):
         raise ConfigError(f"{run.directory} was made by `padflow run`; choose another --workdir for labels.")
     if adopted not in (None, model.digest()):
         raise ConfigError(f"{run.directory} holds the labels of another model; choose another --workdir.")
@@ -291,8 +280,9 @@ def label_all(run: Run, model: Model) -> Outcome:
         _refuse_other_axes(run, model)
         _begin(run)
         _adopt(run, model)
-        ingest(run)
-        finish(run, label(run, score(run)))
+        for stage in STAGES:
+            if stage.kind != "fit":
+                stage.do(run)
     return _outcome(run)
 
 
@@ -303,19 +293,17 @@ def _refuse_other_axes(run: Run, model: Model) -> None:
 def _adopt(run: Run, model: Model) -> None:
     """Put a model's arrays where the passes look for fitted ones."""
     key = model.digest()
-    write_json(run.directory / FIT / ADOPTED, {"model": key})
-    folder = fit_folder(run.directory)
-    write_bytes(folder / ENCODER, pack_arrays(model.encoder_arrays()))
-    write_bytes(folder / CLASSES, pack_arrays(model.classes.to_arrays()))
+    directory = run.directory
+    directory.write_adopted(key)
+    write_bytes(directory.fit_folder / ENCODER, pack_arrays(model.encoder_arrays()))
+    write_bytes(directory.fit_folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
     clusters = ("method", "mean_shift", "iterations", "fit_inertia", "borders", "sample")
-    write_json(folder / "train.json", {"key": key, "info": info.get("training", {})})
-    write_json(folder / "pca.json", {"key": key, "info": info.get("pca", {})})
-    found = {name: info[name] for name in clusters if name in info}
-    write_json(folder / "cluster.json", {"key": key, "info": found})
-    kept = {name: info.get(name, {}) for name in ("fitted_to", "settings")}
-    write_json(folder / "fixed.json", {"names": model.names} | kept)
-    model.save(run.directory / "model")
+    directory.write_fit("train", Fit(key, info.get("training", {})))
+    directory.write_fit("pca", Fit(key, info.get("pca", {})))
+    directory.write_fit("cluster", Fit(key, {name: info[name] for name in clusters if name in info}))
+    directory.write_fixed(Fixed(model.names, info.get("fitted_to", {}), info.get("settings", {})))
+    model.save(directory.model)
 
 
 def _outcome(run: Run) -> Outcome:
@@ -328,5 +316,5 @@ def _outcome(run: Run) -> Outcome:
 
 
 def _label_sizes(run: Run) -> Iterable[int]:
-    for _, _, receipt in receipts(run.directory, "label"):
-        yield from receipt["sizes"]
+    for _, _, receipt in receipts(run.directory, Labelled):
+        yield from receipt.sizes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
+from padflow.pipeline.directory import RunDirectory
 from padflow.progress.events import Event, PartDone, StageBegan, StageEnded, Tally, WorkEnded
 from padflow.store.durable import write_json
 
@@ -12,20 +12,17 @@ FILE_SECONDS = 2
 """Least time between two writes within a stage."""
 
 
-FILE = "progress.json"
-
-
 class ProgressFile:
     """A listener that keeps ``progress.json``, for `padflow status` from another shell, while a run is at work.
 
     Parameters
     ----------
-    directory : Path
+    directory : RunDirectory
         The run directory.
     """
 
-    def __init__(self, directory: Path):
-        self._path = directory / FILE
+    def __init__(self, directory: RunDirectory):
+        self._path = directory.progress_file
         self._tally, self._written = Tally(), 0.0
 
     def __call__(self, event: Event) -> None:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from padflow.archive.catalog import Catalog, RecordsByDay
+from padflow.archive.catalog import RecordsByDay
 from padflow.archive.changes import day_ranges, fewer, in_words, records_by_day, total
-from padflow.archive.plan import plan_groups
-from padflow.config.reading import load_config
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import ConfigError, PadflowError
-from padflow.pipeline.directory import CATALOG
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.directory import RunDirectory, groups_of
+from padflow.pipeline.receipts import Ingested, receipts
 from padflow.store.reading import DAMAGES, ArchiveReader
-from padflow.store.specs import ARCHIVE
 
 if TYPE_CHECKING:
     from padflow.pipeline.run import Run
 
 
-def held_records(directory: Path, config: Config) -> RecordsByDay:
+def held_records(directory: RunDirectory, config: Config) -> RecordsByDay:
     """Return the records that the archive of a run directory holds, by spacecraft and day.
 
     A day counts when all its parts are written, and also when it was in the archive before these parts were begun to
@@ -35,13 +31,11 @@ def held_records(directory: Path, config: Config) -> RecordsByDay:
     config : Config
         Used where the directory has none of its own.
     """
-    catalog = Catalog.load(directory / CATALOG)
+    catalog = directory.known_catalog()
     if catalog is None:
         return _counted(directory)
-    path = directory / "config.yaml"
-    archive = (load_config(path) if path.is_file() else config).archive
-    groups = plan_groups(catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
-    written = {(group, index): receipt.get("key") for group, index, receipt in receipts(directory, "ingest")}
+    groups = groups_of(directory.config() if directory.config_file.is_file() else config, catalog)
+    written = {(group, index): receipt.key for group, index, receipt in receipts(directory, Ingested)}
     held = {group: dict(days) for group, days in catalog.kept.items()}
     for plan in groups:
         unfinished = {
@@ -57,13 +51,13 @@ def held_records(directory: Path, config: Config) -> RecordsByDay:
     return held
 
 
-def _counted(directory: Path) -> RecordsByDay:
+def _counted(directory: RunDirectory) -> RecordsByDay:
     """Count the records in the arrays, where there is no catalogue."""
     times: dict[str, list[np.ndarray]] = {}
-    for group, _, receipt in receipts(directory, "ingest"):
+    for group, _, receipt in receipts(directory, Ingested):
         # A part that is damaged gives no records to lose.
         with suppress(OSError, PadflowError, *DAMAGES):
-            found = ArchiveReader(directory / ARCHIVE, group).times(receipt["start"], receipt["stop"])
+            found = ArchiveReader(directory.archive, group).times(receipt.start, receipt.stop)
             times.setdefault(group, []).append(found[~np.isnat(found)])
     held = {}
     for group, parts in times.items():
@@ -118,7 +112,7 @@ def _not_chosen(config: ArchiveConfig, group: str, day: str) -> str:
     return ""
 
 
-def not_chosen_in_words(directory: Path, config: Config) -> str:
+def not_chosen_in_words(directory: RunDirectory, config: Config) -> str:
     """Say how many records of the archive a configuration does not choose; nothing where it chooses all."""
     held = held_records(directory, config)
     chosen = {
@@ -148,7 +142,7 @@ def changes_of(run: Run) -> dict[str, Any]:
     """
     planned = records_by_day(run.groups)
     added, removed = fewer(planned, run.held), fewer(run.held, planned)
-    before = {(group, index): receipt.get("key") for group, index, receipt in receipts(run.directory, "ingest")}
+    before = {(group, index): receipt.key for group, index, receipt in receipts(run.directory, Ingested)}
     parts = dict.fromkeys(("unchanged", "rewritten", "new"), 0)
     rewritten_records = 0
     for group in run.groups:
@@ -161,12 +155,12 @@ def changes_of(run: Run) -> dict[str, Any]:
             rewritten_records += span.stop - span.start if state == "rewritten" else 0
     parts["removed"] = len(before.keys() - run.ingest_keys.keys())
     return {
-        "added": _told(added, planned),
-        "removed": _told(removed, run.held),
+        "added": _as_facts(added, planned),
+        "removed": _as_facts(removed, run.held),
         "parts": parts,
         "rewritten_records": rewritten_records,
     }
 
 
-def _told(records: RecordsByDay, among: RecordsByDay) -> dict[str, Any]:
+def _as_facts(records: RecordsByDay, among: RecordsByDay) -> dict[str, Any]:
     return {"records": total(records), "days": [asdict(one) for one in day_ranges(records, among)]}

@@ -22,11 +22,10 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from padflow.errors import PadflowError
+from padflow.pipeline.directory import RunDirectory
 from padflow.startup import hold
-from padflow.store.durable import explained, naming
-
-LOCK = ".lock"
-
+from padflow.store.durable import explain_os_error, naming
+from padflow.store.run_files import LOCK
 
 BEAT_SECONDS = 10
 
@@ -44,7 +43,7 @@ WAKE = signal.SIGURG
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: RunDirectory) -> Iterator[None]:
     """Hold the lock of a run directory; to be called by the main thread.
 
     Raises
@@ -57,7 +56,7 @@ def locked(directory: Path) -> Iterator[None]:
     hold()
     done, lost = threading.Event(), threading.Event()
     with _interrupted(lambda: lost.is_set() and not done.is_set()):
-        path = directory / LOCK
+        path = directory.lock_file
         mine = _take(path)
         beating = threading.Thread(target=_beat, args=(path, mine, done, lost), name="padflow-lock", daemon=True)
         beating.start()
@@ -121,9 +120,9 @@ def _take(path: Path) -> str:
     )
 
 
-def holder_of(directory: Path) -> dict[str, Any] | None:
+def holder_of(directory: RunDirectory) -> dict[str, Any] | None:
     """Return host and process (``pid``) at work in a run directory; None where nobody is."""
-    path = directory / LOCK
+    path = directory.lock_file
     text = _text(path)
     return None if not text or _is_stale(path, text) else _holder(text)
 
@@ -159,7 +158,7 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise explained(error, path) from error
+        raise explain_os_error(error, path) from error
 
 
 def _holder(text: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,18 +20,20 @@ from padflow.components.projection import Projection
 from padflow.config.sections import Config, PreprocessConfig
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
-from padflow.pipeline.directory import FIT, fit_arrays, fit_split, read_left
-from padflow.pipeline.receipts import PartTask
+from padflow.pipeline.directory import RunDirectory, read_left
+from padflow.pipeline.parts import PartTask
+from padflow.pipeline.receipts import Coded, Labelled, Part, Scored
 from padflow.records import Reason, Rows
-from padflow.store.durable import sha256_of, write_bytes
+from padflow.store.durable import FileFacts, facts_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK, OF_MOMENTS
 from padflow.store.reading import ArchiveReader, ResultsReader, needed_rows
-from padflow.store.specs import ARCHIVE, RESULTS, results_specs
+from padflow.store.run_files import FIT, RESULTS
+from padflow.store.specs import results_specs
 from padflow.store.writing import write_part
 
 # What workers keep from one part to the next, by the pass it is for.
-_kept_arrays = lru_cache(maxsize=4)(lambda run_dir, name, opened_ns: fit_arrays(run_dir, name))
+_kept_arrays = lru_cache(maxsize=4)(lambda directory, name, opened_ns: directory.arrays(name))
 
 
 _kept_reader = lru_cache(maxsize=8)(lambda kind, store, group, opened_ns: kind(store, group))
@@ -44,7 +45,7 @@ class Pass:
 
     Parameters
     ----------
-    run_dir : str
+    directory : RunDirectory
     preprocess : PreprocessConfig
     rows_per_part : int
     test_only : bool
@@ -54,17 +55,17 @@ class Pass:
         system, to look for changes shows for up to a minute what was there before, but to open does not.
     """
 
-    run_dir: str
+    directory: RunDirectory
     preprocess: PreprocessConfig
     rows_per_part: int
     test_only: bool
     opened_ns: int
 
     @classmethod
-    def of(cls, run_dir: Path, config: Config, **more: Any) -> Self:
+    def of(cls, directory: RunDirectory, config: Config, **more: Any) -> Self:
         """Return the pass of a run of this configuration, to be begun now."""
         return cls(
-            run_dir=str(run_dir),
+            directory=directory,
             preprocess=config.preprocess,
             rows_per_part=config.archive.rows_per_part,
             test_only=config.pca.rows == "test",
@@ -74,22 +75,22 @@ class Pass:
 
     def reader(self, group: str) -> ArchiveReader:
         """Return the reader of one spacecraft."""
-        return _kept_reader(ArchiveReader, Path(self.run_dir) / ARCHIVE, group, self.opened_ns)
+        return _kept_reader(ArchiveReader, self.directory.archive, group, self.opened_ns)
 
     def results(self, group: str) -> ResultsReader:
         """Return the reader of one spacecraft's results."""
-        return _kept_reader(ResultsReader, Path(self.run_dir) / RESULTS, group, self.opened_ns)
+        return _kept_reader(ResultsReader, self.directory.results, group, self.opened_ns)
 
     def fitted(self, name: str) -> dict[str, np.ndarray]:
         """Return the arrays of a file of the run's ``fit`` folder."""
-        return _kept_arrays(self.run_dir, name, self.opened_ns)
+        return _kept_arrays(self.directory, name, self.opened_ns)
 
     @property
     def split(self) -> Split | None:
         """The split, where it restricts what is fitted to."""
-        return fit_split(self.run_dir) if self.test_only else None
+        return self.directory.split() if self.test_only else None
 
-    def fit_scores(self, task: PartTask) -> np.ndarray:
+    def fit_scores(self, task: Part) -> np.ndarray:
         """Return the scores of a part that clusters are fitted to, (rows, component) float32."""
         results = self.results(task.group)
         reason = results.read("reason", task.start, task.stop)
@@ -97,10 +98,10 @@ class Pass:
         chosen = fit_rows(reason, self.split, rows)
         return results.read("score", task.start, task.stop)[chosen]
 
-    def _write(self, task: PartTask, names: tuple[str, ...], values: dict[str, np.ndarray]) -> dict[str, list]:
+    def _write(self, task: PartTask, names: tuple[str, ...], values: dict[str, np.ndarray]) -> dict[str, FileFacts]:
         specs = [spec for spec in results_specs(values.get("score", np.empty((0, 0))).shape[1]) if spec.name in names]
         files = write_part(
-            Path(self.run_dir) / RESULTS,
+            self.directory.results,
             task.group,
             task.index,
             specs=specs,
@@ -122,8 +123,8 @@ class MomentsPart(Pass):
 
     pairs_share: float
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return ``{"files": ..., "fit": rows}``."""
+    def __call__(self, task: PartTask) -> Coded:
+        """Return the receipt."""
         reader = self.reader(task.group)
         preprocessor = Preprocessor(self.preprocess, reader.axes)
         rows = needed_rows(reader, task.start, task.stop, needs=preprocessor.needs)
@@ -133,8 +134,8 @@ class MomentsPart(Pass):
         arrays = {"n": np.array(moments.n), "mean": moments.mean, "scatter": moments.scatter}
         content = pack_arrays(arrays | {"differences": statistics.differences})
         name = moments_file(task)
-        write_bytes(Path(self.run_dir) / name, content)
-        return {"files": {name: [len(content), sha256_of(content)]}, "fit": moments.n}
+        write_bytes(self.directory.path / name, content)
+        return Coded(task.key, task.start, task.stop, {name: facts_of(content)}, fit=moments.n)
 
 
 def moments_file(task: PartTask) -> str:
@@ -142,9 +143,9 @@ def moments_file(task: PartTask) -> str:
     return f"{FIT}/moments/{task.group}-{task.index:06d}.npz"
 
 
-def read_statistics(run_dir: Path, task: PartTask) -> CodeStatistics:
+def read_statistics(directory: RunDirectory, task: PartTask) -> CodeStatistics:
     """Return the statistics of a part's codes."""
-    arrays = read_left(run_dir / moments_file(task), OF_MOMENTS, stage="pca")
+    arrays = read_left(directory.path / moments_file(task), OF_MOMENTS, stage="pca")
     return CodeStatistics(Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"]), arrays["differences"])
 
 
@@ -152,8 +153,8 @@ def read_statistics(run_dir: Path, task: PartTask) -> CodeStatistics:
 class ScorePart(Pass):
     """Scores, reasons and reconstruction errors of one part."""
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return ``{"files": ..., "fit": rows, "reasons": {code: rows}}``."""
+    def __call__(self, task: PartTask) -> Scored:
+        """Return the receipt."""
         reader = self.reader(task.group)
         arrays = self.fitted(ENCODER)
         encoder = Encoder(
@@ -166,19 +167,22 @@ class ScorePart(Pass):
         values["time"] = rows.time.astype(np.int64)
         fitted = fit_rows(values["reason"], self.split, rows)
         codes, counts = np.unique(values["reason"], return_counts=True)
-        return {
-            "files": self._write(task, ("time", "score", "reason", "reconstruction_error"), values),
-            "fit": int(fitted.sum()),
-            "reasons": {str(code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)},
-        }
+        return Scored(
+            task.key,
+            task.start,
+            task.stop,
+            self._write(task, ("time", "score", "reason", "reconstruction_error"), values),
+            fit=int(fitted.sum()),
+            reasons=dict(zip(codes.tolist(), counts.tolist(), strict=True)),
+        )
 
 
 @dataclass(frozen=True)
-class ScoreStandIn(Pass):
+class ScorePlaceholder(Pass):
     """What is left of a part that workers die of: every record with `Reason.SET_ASIDE`."""
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return what `ScorePart` does."""
+    def __call__(self, task: PartTask) -> Scored:
+        """Return the receipt."""
         rows = task.stop - task.start
         components = Projection.from_arrays(self.fitted(ENCODER)).components
         values = {
@@ -188,15 +192,15 @@ class ScoreStandIn(Pass):
             "reconstruction_error": np.full(rows, np.nan, "f4"),
         }
         files = self._write(task, tuple(values), values)
-        return {"files": files, "fit": 0, "reasons": {str(int(Reason.SET_ASIDE)): rows}}
+        return Scored(task.key, task.start, task.stop, files, fit=0, reasons={int(Reason.SET_ASIDE): rows})
 
 
 @dataclass(frozen=True)
 class LabelPart(Pass):
     """Classes, distances and margins of one part."""
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return ``{"files": ..., "sizes": [...], "sums": [[...]]}``: labelled rows and their summed scores."""
+    def __call__(self, task: PartTask) -> Labelled:
+        """Return the receipt."""
         classes = classes_from_arrays(self.fitted(CLASSES))
         score = self.results(task.group).read("score", task.start, task.stop)
         values = classes.assign(score)
@@ -204,25 +208,28 @@ class LabelPart(Pass):
         k = len(classes.centres)
         cluster = values["cluster"][known]
         sums = [np.bincount(cluster, column, minlength=k) for column in score[known].astype("f8").T]
-        return {
-            "files": self._write(task, ("cluster", "distance", "margin"), values),
-            "sizes": np.bincount(cluster, minlength=k).tolist(),
-            "sums": np.transpose(sums).tolist(),
-        }
+        return Labelled(
+            task.key,
+            task.start,
+            task.stop,
+            self._write(task, ("cluster", "distance", "margin"), values),
+            sizes=np.bincount(cluster, minlength=k).tolist(),
+            sums=np.transpose(sums).tolist(),
+        )
 
 
 @dataclass(frozen=True)
-class LabelStandIn(Pass):
+class LabelPlaceholder(Pass):
     """What is left of a part that workers die of while it is labelled: no class for any record."""
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return what `LabelPart` does."""
+    def __call__(self, task: PartTask) -> Labelled:
+        """Return the receipt."""
         rows = task.stop - task.start
         k, components = self.fitted(CLASSES)["centres"].shape
         missing = np.full(rows, np.nan, "f4")
         values = {"cluster": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
         files = self._write(task, tuple(values), values)
-        return {"files": files, "sizes": [0] * k, "sums": [[0.0] * components] * k}
+        return Labelled(task.key, task.start, task.stop, files, sizes=[0] * k, sums=[[0.0] * components] * k)
 
 
 def labels_reason_agree(cluster: np.ndarray, reason: np.ndarray) -> np.ndarray:

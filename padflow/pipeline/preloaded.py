@@ -4,9 +4,9 @@ import gc
 import signal
 from importlib import import_module
 
-from padflow.startup import no_garbage
+from padflow.startup import gc_paused
 
-with no_garbage():
+with gc_paused():
     from padflow.report.figures.contents import FIGURES
 
     modules = [

@@ -1,33 +1,33 @@
 """What is done and whole: a receipt for every part of every stage, so that a rerun goes on from there.
 
-A receipt is written by the worker, after its part is whole on disk. It carries a key, a digest of everything
-that decides the part's bytes; a part is done again exactly when its key is no longer that of its receipt, or a
-file it names is not there with its size.
+A worker writes the receipt, after its part is whole on disk. The receipt carries a key, a digest of everything that
+decides the part's bytes. A part is done again exactly when its key is no longer that of its receipt, or a file that the
+receipt names is not there with its size. Here stands what receipts hold and where they lie; `padflow.pipeline.parts`
+does the parts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self, TypeVar
 
-from padflow import faults
-from padflow.compute.workers import Died, Workers, peak_memory_bytes
-from padflow.store.durable import read_bytes, read_json, sha256_of, write_json
+from pydantic import TypeAdapter
+
+from padflow.pipeline.directory import RunDirectory
+from padflow.store.durable import FileFacts, read_bytes, read_json, sha256_of, write_json
 from padflow.store.paths import is_inside
 
-RECEIPTS = "receipts"
-
-
 ASIDE = ".aside"
-"""Ending of the note, beside the receipt, that workers died of a part."""
+"""Ending of the note, beside the place of a receipt, that workers died of a part."""
 
 
-STAND_IN = "stands in for a part that was set aside"
-"""Key of the receipt of such a part; it is no digest, so that the part is tried again by the next run."""
+PLACEHOLDER = "stands in for a part that was set aside"
+"""Key of the receipt of what stands in the place of such a part. It is no digest, so that the next run tries again."""
 
 
 def digest(*values: Any) -> str:
@@ -36,113 +36,241 @@ def digest(*values: Any) -> str:
 
 
 @dataclass(frozen=True)
-class PartTask:
-    """One part to be done by one stage.
+class Part:
+    """Some successive records of one spacecraft, the unit of writing.
 
     Parameters
     ----------
     group : str
+        The spacecraft.
     index, start, stop : int
-        The part's number and rows.
-    key : str
-        Digest of all that decides its result.
-    payload : object
-        What the stage's function gets; by default the task itself.
+        The part's number, its first record, and the one after its last.
     """
 
     group: str
     index: int
     start: int
     stop: int
-    key: str
-    payload: Any = None
 
     @property
     def name(self) -> str:
         """Group and number, such as ``rbspa/3``."""
         return f"{self.group}/{self.index}"
 
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return self.stop - self.start
+
     def __str__(self) -> str:
         return f"part {self.index} of {self.group} (records {self.start} to {self.stop - 1})"
 
 
 @dataclass(frozen=True)
-class _Perform:
-    """Runs a stage's function on a worker and leaves the receipt."""
+class Receipt:
+    """What every receipt holds. In the file stand the fields, in their order, under their names.
 
-    run_dir: str
-    stage: str
-    function: Callable[[Any], dict[str, Any]]
+    Parameters
+    ----------
+    key : str
+        Digest of all that decides the part's bytes.
+    start, stop : int
+        The part's rows.
+    files : dict of str to (int, str)
+        Size in bytes and SHA-256 of each file of the part, by its name below the run directory.
+    """
+
+    stage: ClassVar[str]
+    """The stage that leaves receipts of this kind."""
+
+    key: str
+    start: int
+    stop: int
+    files: dict[str, FileFacts]
 
     @property
-    def __name__(self) -> str:  # what Dask's dashboard calls the tasks
-        return self.stage
+    def rows(self) -> int:
+        """Number of records of the part."""
+        return self.stop - self.start
 
-    def __call__(self, task: PartTask) -> tuple[dict[str, Any], int]:
-        run_dir, receipt = Path(self.run_dir), receipt_path(Path(self.run_dir), self.stage, task.group, task.index)
-        if task.key != STAND_IN and is_done(run_dir, self.stage, task):
-            # A worker did all this and died before it could say so.
-            return _told(read_json(receipt)), peak_memory_bytes()
-        place = self.stage if task.key != STAND_IN else f"{self.stage} stand-in"
-        faults.visit(place, task.name)
-        result = self.function(task.payload if task.payload is not None else task)
-        if "bad" not in result:
-            files = [run_dir / name for name in result.get("files", ())]
-            faults.visit(place, task.name, moment="written", files=files)
-            write_json(receipt, {"key": task.key, "start": task.start, "stop": task.stop} | result)
-            faults.visit(place, task.name, moment="done", files=files)
-        return _told(result), peak_memory_bytes()
+    @property
+    def content(self) -> str:
+        """Digest of the part's bytes, for the keys of what is made from it."""
+        return digest(self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what stands in the file."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """Return the receipt that a file holds.
+
+        Raises
+        ------
+        ValueError
+            Where it is not one of this kind.
+        """
+        return _of_json(cls, values)
 
 
-def _told(result: dict[str, Any]) -> dict[str, Any]:
-    """Return what the driver is told of a part: what its function returned, but for the files."""
-    return {name: value for name, value in result.items() if name not in ("files", "key", "start", "stop")}
+@dataclass(frozen=True)
+class Ingested(Receipt):
+    """A part of the archive.
+
+    Parameters
+    ----------
+    cleaned : dict of str to int
+        How often each kind of cleaning was needed.
+    """
+
+    stage = "ingest"
+
+    cleaned: dict[str, int]
 
 
-def receipt_path(run_dir: Path, stage: str, group: str, index: int) -> Path:
+@dataclass(frozen=True)
+class Summarised(Receipt):
+    """Sums over one part for the summary, in a file of the ``fit`` folder."""
+
+    stage = "summary"
+
+
+@dataclass(frozen=True)
+class Coded(Receipt):
+    """Moments of the codes of one part, in a file of the ``fit`` folder.
+
+    Parameters
+    ----------
+    fit : int
+        Records that they are of.
+    """
+
+    stage = "moments"
+
+    fit: int
+
+
+@dataclass(frozen=True)
+class Scored(Receipt):
+    """Scores of one part.
+
+    Parameters
+    ----------
+    fit : int
+        Records that classes are fitted to.
+    reasons : dict of int to int
+        Number of records by `padflow.records.Reason`.
+    """
+
+    stage = "score"
+
+    fit: int
+    reasons: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Labelled(Receipt):
+    """Labels of one part.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Records of each class.
+    sums : list of list of float
+        Sum of the scores of each class, by component.
+    """
+
+    stage = "label"
+
+    sizes: list[int]
+    sums: list[list[float]]
+
+
+PART_KINDS: tuple[type[Receipt], ...] = (Ingested, Scored, Labelled)
+"""Kinds of which a finished run has a receipt for each part. Those of the other kinds go when they are merged."""
+
+
+R = TypeVar("R", bound=Receipt)
+
+
+_ADAPTERS: dict[type[Receipt], TypeAdapter[Any]] = {}
+"""What checks the content of a file, by kind; made at the first use."""
+
+
+def _of_json(kind: type[R], values: Any) -> R:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    receipt: R = _ADAPTERS[kind].validate_python(values)
+    return receipt
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A part of which workers died.
+
+    Parameters
+    ----------
+    stage : str
+        What they were doing with it.
+    part : Part
+    message : str
+        What happened, in words.
+    """
+
+    stage: str
+    part: Part
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what stands in the note."""
+        return {"start": self.part.start, "stop": self.part.stop, "message": self.message}
+
+
+def receipt_path(directory: RunDirectory, stage: str, group: str, index: int) -> Path:
     """Return where a part's receipt lies."""
-    return run_dir / RECEIPTS / stage / group / f"{index:06d}.json"
+    return directory.receipts_folder / stage / group / f"{index:06d}.json"
 
 
-def receipts(run_dir: Path, stage: str, group: str | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield (group, index, receipt) of a stage in order."""
-    folder = run_dir / RECEIPTS / stage
+def note_path(directory: RunDirectory, stage: str, group: str, index: int) -> Path:
+    """Return where the note lies that workers died of a part."""
+    return receipt_path(directory, stage, group, index).with_suffix(ASIDE)
+
+
+def write_receipt(directory: RunDirectory, part: Part, receipt: Receipt) -> None:
+    """Say that a part is done; its files are there already."""
+    write_json(receipt_path(directory, receipt.stage, part.group, part.index), receipt.to_json())
+
+
+def receipts(directory: RunDirectory, kind: type[R], group: str | None = None) -> Iterator[tuple[str, int, R]]:
+    """Yield (group, index, receipt) of all receipts of a kind in order; what is not whole is passed over."""
+    folder = directory.receipts_folder / kind.stage
     for path in sorted(folder.glob(f"{group or '*'}/*.json")):
-        content = read_json(path)
-        if isinstance(content, dict):
-            yield path.parent.name, int(path.stem), content
+        receipt = _read(path, kind)
+        if receipt is not None:
+            yield path.parent.name, int(path.stem), receipt
 
 
-def content_of(receipt: dict[str, Any]) -> str:
-    """Return a digest of a part's bytes, for the keys of what is made from it."""
-    return digest(receipt["files"])
+def receipt_of(directory: RunDirectory, kind: type[R], part: Part) -> R | None:
+    """Return the receipt of a part; None where there is none, or one that is not whole."""
+    return _read(receipt_path(directory, kind.stage, part.group, part.index), kind)
 
 
-def parts_set_aside(run_dir: Path, stage: str = "*") -> Iterator[tuple[str, PartTask, str]]:
-    """Yield (stage, part, why) of the parts that workers died of, in order."""
-    for path in sorted((run_dir / RECEIPTS).glob(f"{stage}/*/*{ASIDE}")):
-        note = read_json(path)
-        if isinstance(note, dict):
-            part = PartTask(path.parent.name, int(path.stem), note["start"], note["stop"], STAND_IN)
-            yield path.parent.parent.name, part, note["message"]
+def _read(path: Path, kind: type[R]) -> R | None:
+    try:
+        return kind.from_json(read_json(path))
+    except ValueError:
+        return None
 
 
-def put_stand_in(
-    run_dir: Path, stage: str, task: PartTask, *, function: Callable[[Any], dict[str, Any]], workers: Workers
-) -> dict[str, Any]:
-    """Put the results of records that could not be dealt with in the place of a part; return the receipt's."""
-    perform = _Perform(str(run_dir), stage, function)
-    ((result, _),) = workers.map(perform, [replace(task, key=STAND_IN)])
-    return result
-
-
-def is_done(run_dir: Path, stage: str, task: PartTask) -> bool:
-    """Return whether a part stands as its key says, with all its files in place."""
-    receipt = read_json(receipt_path(run_dir, stage, task.group, task.index))
-    if not isinstance(receipt, dict) or receipt.get("key") != task.key:
-        return False
-    files = receipt.get("files", {})
-    return all(is_inside(name) and _size(run_dir / name) == size for name, (size, _) in files.items())
+def is_done(directory: RunDirectory, kind: type[Receipt], part: Part, key: str) -> bool:
+    """Return whether a part is done as its key says, with all its files in place."""
+    receipt = receipt_of(directory, kind, part)
+    return (
+        receipt is not None
+        and receipt.key == key
+        and all(is_inside(name) and _size(directory.path / name) == size for name, (size, _) in receipt.files.items())
+    )
 
 
 def _size(path: Path) -> int | None:
@@ -152,14 +280,14 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def broken_files(run_dir: Path, receipt: dict[str, Any]) -> Iterator[str]:
+def broken_files(directory: RunDirectory, receipt: Receipt) -> Iterator[str]:
     """Yield a sentence for each file of a receipt that is missing or does not have its checksum."""
-    for name, (size, checksum) in receipt.get("files", {}).items():
+    for name, (size, checksum) in receipt.files.items():
         if not is_inside(name):
             yield f"its receipt names {name}, which is outside the run directory"
             continue
         try:
-            content = read_bytes(run_dir / name)
+            content = read_bytes(directory.path / name)
         except FileNotFoundError:
             yield f"{name} is missing"
             continue
@@ -167,63 +295,18 @@ def broken_files(run_dir: Path, receipt: dict[str, Any]) -> Iterator[str]:
             yield f"{name} was altered: {len(content)} bytes, and not those that were written"
 
 
-def drop_receipts(run_dir: Path, stage: str, *, keep: Iterable[PartTask] = ()) -> None:
-    """Remove receipts of a stage but those of the tasks to keep (parts of a longer archive of before)."""
-    kept = {receipt_path(run_dir, stage, task.group, task.index) for task in keep}
-    for path in (run_dir / RECEIPTS / stage).glob("*/*.json"):
+def drop_receipts(directory: RunDirectory, stage: str, *, keep: Iterable[Part] = ()) -> None:
+    """Remove receipts of a stage but those of the parts to keep (parts of a longer archive of before)."""
+    kept = {receipt_path(directory, stage, part.group, part.index) for part in keep}
+    for path in (directory.receipts_folder / stage).glob("*/*.json"):
         if path not in kept:
             path.unlink(missing_ok=True)
 
 
-def run_parts(
-    run_dir: Path,
-    stage: str,
-    *,
-    tasks: list[PartTask],
-    function: Callable[[Any], dict[str, Any]],
-    workers: Workers,
-    stand_in: Callable[[Any], dict[str, Any]] | None = None,
-) -> Iterator[tuple[PartTask, dict[str, Any] | None, int]]:
-    """Do the parts of a stage that are not done yet.
-
-    A part that workers die of is noted (`parts_set_aside`), and tried again by the next run.
-
-    Parameters
-    ----------
-    stand_in : callable, optional
-        Makes the result of such a part; by default it stays without a result and a receipt.
-
-    Yields
-    ------
-    PartTask
-        Every task, those that stand first.
-    dict or None
-        What the function returned; None where the part stood already; with ``"died"`` where workers died of it.
-    int
-        Peak memory of the worker, bytes; 0 where the part stood.
-    """
-    drop_receipts(run_dir, stage, keep=tasks)
-    missing = []
-    for task in tasks:
-        if is_done(run_dir, stage, task):
-            yield task, None, 0
-        else:
-            missing.append(task)
-    noted = {part.name for _, part, _ in parts_set_aside(run_dir, stage)}
-    for name in noted - {task.name for task in missing}:  # mended, or no more
-        _note_path(run_dir, stage, name).unlink(missing_ok=True)
-    for task, outcome in workers.each(_Perform(str(run_dir), stage, function), missing, spare=True):
-        if not isinstance(outcome, Died):
-            if task.name in noted:
-                _note_path(run_dir, stage, task.name).unlink(missing_ok=True)
-            yield task, *outcome
-            continue
-        note = {"start": task.start, "stop": task.stop, "message": outcome.message}
-        write_json(_note_path(run_dir, stage, task.name), note)
-        result = put_stand_in(run_dir, stage, task, function=stand_in, workers=workers) if stand_in else {}
-        yield task, result | {"died": outcome.message}, 0
-
-
-def _note_path(run_dir: Path, stage: str, name: str) -> Path:
-    group, _, index = name.rpartition("/")
-    return receipt_path(run_dir, stage, group, int(index)).with_suffix(ASIDE)
+def parts_set_aside(directory: RunDirectory, stage: str = "*") -> Iterator[SetAside]:
+    """Yield the parts that workers died of, in order."""
+    for path in sorted(directory.receipts_folder.glob(f"{stage}/*/*{ASIDE}")):
+        note = read_json(path)
+        with suppress(KeyError, TypeError):  # of a note that is not whole
+            part = Part(path.parent.name, int(path.stem), note["start"], note["stop"])
+            yield SetAside(path.parent.parent.name, part, note["message"])

@@ -7,15 +7,13 @@ from typing import Any
 
 from padflow.archive.catalog import Catalog
 from padflow.instruments.origin import simulated_words
-from padflow.pipeline.directory import CATALOG, FIT, _catalog, _groups, run_config
-from padflow.pipeline.events import FILE
+from padflow.pipeline.directory import RunDirectory, groups_of
 from padflow.pipeline.lock import holder_of
-from padflow.pipeline.receipts import parts_set_aside, receipts
-from padflow.pipeline.verify import FITS, PART_STAGES
-from padflow.store.durable import read_json
+from padflow.pipeline.receipts import PART_KINDS, parts_set_aside, receipts
+from padflow.pipeline.stages import STAGES
 
 
-def status_of(directory: Path) -> dict[str, Any]:
+def status_of(run_dir: str | Path) -> dict[str, Any]:
     """Return how far a run is.
 
     Returns
@@ -25,29 +23,29 @@ def status_of(directory: Path) -> dict[str, Any]:
         words; empty where no file says so), ``files`` by status,
         ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
     """
+    directory = RunDirectory.at(run_dir)
     at_work = holder_of(directory)
     # While the first scan goes on there is neither configuration nor catalogue: a run that is refused leaves nothing.
-    begun = not at_work or (directory / "config.yaml").is_file()
-    config = run_config(directory) if begun else None
-    catalog = Catalog.load(directory / CATALOG) or (Catalog("", "", (), {}) if at_work else _catalog(directory))
-    groups = _groups(config, catalog) if config else []
+    begun = not at_work or directory.config_file.is_file()
+    config = directory.config() if begun else None
+    catalog = directory.known_catalog() or (Catalog("", "", (), {}) if at_work else directory.catalog())
+    groups = groups_of(config, catalog) if config else []
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
     files: dict[str, int] = {}
     for entry in catalog.files:
         files[entry.status] = files.get(entry.status, 0) + 1
-    report = directory / "report" / "index.html"
     return {
         "directory": str(directory),
         "at_work": at_work and {name: at_work.get(name) for name in ("host", "pid")},
-        "progress": read_json(directory / FILE) if at_work else None,
+        "progress": directory.progress() if at_work else None,
         "records": sum(group.rows for group in groups),
         "simulated": simulated_words(catalog.origin_of_files()),
         "files": files,
         "stages": {
-            stage: {"parts_done": sum(1 for _ in receipts(directory, stage)), "parts": parts} for stage in PART_STAGES
+            kind.stage: {"parts_done": sum(1 for _ in receipts(directory, kind)), "parts": parts} for kind in PART_KINDS
         },
-        "fits": {name: read_json(directory / FIT / f"{name}.json") is not None for name in FITS},
-        "report": str(report) if report.is_file() else None,
-        "parts_set_aside": [f"in {stage}: {part}: {why}" for stage, part, why in parts_set_aside(directory)],
-        "timings": (read_json(directory / "run.json") or {}).get("stages", {}),
+        "fits": {stage.name: directory.fitted(stage.name) is not None for stage in STAGES if stage.kind == "fit"},
+        "report": str(directory.page) if directory.page.is_file() else None,
+        "parts_set_aside": [f"in {note.stage}: {note.part}: {note.message}" for note in parts_set_aside(directory)],
+        "timings": directory.provenance().get("stages", {}),
     }

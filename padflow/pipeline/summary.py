@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from padflow.clustering.metrics import ClusterStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
-from padflow.pipeline.directory import FIT, read_left
+from padflow.pipeline.directory import RunDirectory, read_left
+from padflow.pipeline.parts import PartTask
 from padflow.pipeline.passes import Pass
-from padflow.pipeline.receipts import PartTask
+from padflow.pipeline.receipts import Summarised
 from padflow.records import Axes, Needs, Reason, Rows, uniform_hash
 from padflow.shapes.means import MIN_RECORDS, mean_ratio, shape_ratio, standard_error, sum_shapes
 from padflow.shapes.names import main_shape, shapes_of_classes
-from padflow.store.durable import sha256_of, write_bytes
+from padflow.store.durable import facts_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import OF_SUMMARY
 from padflow.store.reading import needed_rows
+from padflow.store.run_files import FIT
 
 QUANTILES = (0.25, 0.5, 0.75)
 
@@ -77,8 +78,8 @@ class SummaryPart(Pass):
     centroids: tuple[tuple[float, ...], ...]
     seed: int
 
-    def __call__(self, task: PartTask) -> dict[str, Any]:
-        """Return ``{"files": ...}``."""
+    def __call__(self, task: PartTask) -> Summarised:
+        """Return the receipt."""
         results, reader = self.results(task.group), self.reader(task.group)
         cluster = results.read("cluster", task.start, task.stop)
         score = results.read("score", task.start, task.stop)
@@ -99,8 +100,8 @@ class SummaryPart(Pass):
         arrays |= {"sample_score": score[kept], "sample_cluster": cluster[kept]}
         content = pack_arrays(arrays)
         name = summary_file(task)
-        write_bytes(Path(self.run_dir) / name, content)
-        return {"files": {name: [len(content), sha256_of(content)]}}
+        write_bytes(self.directory.path / name, content)
+        return Summarised(task.key, task.start, task.stop, {name: facts_of(content)})
 
     def _shapes(self, rows: Rows, cluster: np.ndarray, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
         """Sum what mean shapes are made of, and draw the records that quartiles are made of."""
@@ -140,7 +141,7 @@ def summary_file(task: PartTask) -> str:
 
 
 def summarise(
-    run_dir: Path,
+    directory: RunDirectory,
     tasks: list[PartTask],
     *,
     axes: Axes,
@@ -165,7 +166,7 @@ def summarise(
     samples: dict[str, list[np.ndarray]] = {}
     statistics: ClusterStatistics | None = None
     for task in tasks:
-        arrays = read_left(run_dir / summary_file(task), OF_SUMMARY, stage="report")
+        arrays = read_left(directory.path / summary_file(task), OF_SUMMARY, stage="report")
         part = ClusterStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
         statistics = part if statistics is None else statistics.merge(part)
         for name in ("n", "unlabelled"):

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable
 
 from padflow.archive.plan import GroupPlan
 from padflow.config.sections import Config
-from padflow.pipeline.receipts import PartTask, content_of, digest, receipts
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.parts import PartTask
+from padflow.pipeline.receipts import Ingested, Part, Scored, digest, receipts
 
 UNKNOWN = ""
 """Key of a part while what it reads is not there."""
 
 
-def part_tasks(directory: Path, groups: list[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
+def parts_of(groups: Iterable[GroupPlan]) -> list[Part]:
+    """Return the parts of all groups, in order."""
+    return [
+        Part(plan.group, index, start, min(plan.rows, start + plan.rows_per_part))
+        for plan in groups
+        for index, start in enumerate(range(0, plan.rows, plan.rows_per_part))
+    ]
+
+
+def part_tasks(directory: RunDirectory, groups: list[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
     """Return the parts of all groups with keys made of `context` and the bytes of the archive parts that they read.
 
     With `halo`, a part depends on its neighbours too: averages reach across its borders. Bytes and not the files
     they came from: where a file was only touched, or gave the same values again, all that is made from it stands.
     """
-    contents = {(group, index): content_of(receipt) for group, index, receipt in receipts(directory, "ingest")}
+    contents = {(group, index): receipt.content for group, index, receipt in receipts(directory, Ingested)}
+    parts = parts_of(groups)
+    counts = Counter(part.group for part in parts)
     tasks = []
-    for plan in groups:
-        count = -(-plan.rows // plan.rows_per_part)
-        for index in range(count):
-            near = range(max(0, index - 1), min(count, index + 2)) if halo else [index]
-            read = [contents.get((plan.group, i)) for i in near]
-            start = index * plan.rows_per_part
-            stop = min(plan.rows, start + plan.rows_per_part)
-            key = digest(list(context), start, stop, read) if None not in read else UNKNOWN
-            tasks.append(PartTask(plan.group, index, start, stop, key))
+    for part in parts:
+        near = range(max(0, part.index - 1), min(counts[part.group], part.index + 2)) if halo else [part.index]
+        read = [contents.get((part.group, index)) for index in near]
+        key = digest(list(context), part.start, part.stop, read) if None not in read else UNKNOWN
+        tasks.append(PartTask(**vars(part), key=key))
     return tasks
 
 
-def score_tasks(directory: Path, groups: list[GroupPlan], config: Config, *, components: str) -> list[PartTask]:
+def score_tasks(directory: RunDirectory, groups: list[GroupPlan], config: Config, *, components: str) -> list[PartTask]:
     """Return the parts with keys made of the components' key, the preprocessing and the archive.
 
     The rows that are fitted to decide a count in the receipt: hence the section ``pca``.
@@ -42,12 +51,12 @@ def score_tasks(directory: Path, groups: list[GroupPlan], config: Config, *, com
     return part_tasks(directory, groups, "score", components, config.digest("preprocess", "pca"), halo=halo)
 
 
-def label_tasks(directory: Path, scored: list[PartTask], *, classes: str) -> list[PartTask]:
+def label_tasks(directory: RunDirectory, groups: list[GroupPlan], *, classes: str) -> list[PartTask]:
     """Return the parts with keys made of the classes' key and the bytes of the scores."""
-    contents = {(group, index): content_of(receipt) for group, index, receipt in receipts(directory, "score")}
+    contents = {(group, index): receipt.content for group, index, receipt in receipts(directory, Scored)}
     tasks = []
-    for task in scored:
-        read = contents.get((task.group, task.index))
-        key = digest("label", classes, task.start, task.stop, read) if read else UNKNOWN
-        tasks.append(replace(task, key=key))
+    for part in parts_of(groups):
+        read = contents.get((part.group, part.index))
+        key = digest("label", classes, part.start, part.stop, read) if read else UNKNOWN
+        tasks.append(PartTask(**vars(part), key=key))
     return tasks

@@ -26,17 +26,15 @@ from padflow.autoencoder.keras import save_keras
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.autoencoder.training import ShowEpoch, deal_split, train_network
 from padflow.compute.workers import peak_memory_bytes
-from padflow.config.reading import load_config
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.features.preprocessor import Preprocessor
-from padflow.pipeline.directory import FIT, SPLIT
+from padflow.pipeline.directory import Fit, RunDirectory
 from padflow.pipeline.receipts import digest
-from padflow.startup import no_garbage
+from padflow.startup import gc_paused
 from padflow.store.durable import write_bytes, write_json
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import NETWORK
 from padflow.store.reading import ArchiveReader
-from padflow.store.specs import ARCHIVE
 
 KERAS_MODEL = "autoencoder.keras"
 
@@ -71,7 +69,7 @@ class Trainer:
         with suppress(BrokenPipeError), self._process:
             """Closes the pipes and waits."""
 
-    def train(self, directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:
+    def train(self, directory: RunDirectory, groups: list[str], show_epoch: ShowEpoch) -> int:
         """Do `fit_network` in that process, and return what it does; once.
 
         Raises
@@ -97,7 +95,7 @@ class Trainer:
         )
 
 
-def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> int:
+def fit_network(directory: RunDirectory, groups: list[str], show_epoch: ShowEpoch) -> int:
     """Train the autoencoder on rows drawn from the run's archive, and leave it in the run directory.
 
     Returns
@@ -105,17 +103,17 @@ def fit_network(directory: Path, groups: list[str], show_epoch: ShowEpoch) -> in
     int
         The largest memory that this process had, in bytes.
     """
-    config = load_config(directory / "config.yaml")
-    readers = {group: ArchiveReader(directory / ARCHIVE, group) for group in groups}
+    config = directory.config()
+    readers = {group: ArchiveReader(directory.archive, group) for group in groups}
     axes = next(iter(readers.values())).axes
     split = deal_split(config, readers)
     preprocessor = Preprocessor(config.preprocess, axes)
     trained, info = train_network(readers, preprocessor, split=split, config=config, show_epoch=show_epoch)
-    _save_keras(trained, directory / "model")
+    _save_keras(trained, directory.model)
     content = pack_arrays(axes.to_arrays() | trained.network.to_arrays())
-    write_bytes(directory / FIT / NETWORK, content)
-    write_json(directory / FIT / SPLIT, asdict(split))
-    write_json(directory / FIT / "train.json", {"key": digest(content.hex()), "info": info})
+    write_bytes(directory.fit_folder / NETWORK, content)
+    write_json(directory.split_file, asdict(split))
+    directory.write_fit("train", Fit(digest(content.hex()), info))
     return peak_memory_bytes()
 
 
@@ -132,10 +130,10 @@ def main() -> None:
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     sys.modules.update(dict.fromkeys(NOT_NEEDED))  # as if they were not installed
     try:
-        with no_garbage():
+        with gc_paused():
             load_tensorflow()  # which takes seconds, while the parent scans and ingests
         directory, groups = orders.get()
-        _say(peak_memory_bytes=fit_network(Path(directory), groups, lambda *epoch: _say(epoch=epoch)))
+        _say(peak_memory_bytes=fit_network(RunDirectory(Path(directory)), groups, lambda *epoch: _say(epoch=epoch)))
     except PadflowError as error:
         _say(error=type(error).__name__, text=str(error))
     gc.freeze()  # the parent waits for the end, before which Python would look through all of TensorFlow for garbage

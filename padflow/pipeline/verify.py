@@ -8,26 +8,29 @@ from pathlib import Path
 
 import numpy as np
 
-from padflow.archive.plan import GroupPlan
+from padflow.archive.plan import GroupPlan, PartSpan
 from padflow.archive.scan import instrument_digest
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
 from padflow.instruments.instrument import load_instrument
 from padflow.model.model import Model
-from padflow.pipeline.directory import CATALOG, FIT, _catalog, _groups, run_config
+from padflow.pipeline.directory import RunDirectory, groups_of
 from padflow.pipeline.held import held_records
+from padflow.pipeline.parts import PartTask
 from padflow.pipeline.passes import labels_reason_agree
-from padflow.pipeline.receipts import broken_files, parts_set_aside, receipt_path, receipts
+from padflow.pipeline.receipts import (
+    PART_KINDS,
+    Labelled,
+    Receipt,
+    Scored,
+    broken_files,
+    parts_set_aside,
+    receipt_path,
+    receipts,
+)
 from padflow.pipeline.tasks import UNKNOWN, label_tasks, score_tasks
 from padflow.records import Axes
-from padflow.store.durable import read_json
 from padflow.store.reading import DAMAGES, ArchiveReader, ResultsReader
-from padflow.store.specs import ARCHIVE, RESULTS
-
-PART_STAGES = ("ingest", "score", "label")
-
-
-FITS = ("train", "pca", "cluster")
 
 
 @dataclass(frozen=True)
@@ -51,35 +54,38 @@ class Verdict:
     broken: list[tuple[str, str, int]]
 
 
-def repair(directory: Path, broken: list[tuple[str, str, int]]) -> None:
+def repair(run_dir: str | Path, broken: list[tuple[str, str, int]]) -> None:
     """Forget that broken parts were done, so that the next run does them again, and no others.
 
     What the archive is to hold is kept in the catalogue: these parts tell it no more.
     """
-    catalog = replace(_catalog(directory), kept=held_records(directory, run_config(directory)))
-    catalog.save(directory / CATALOG)
+    directory = RunDirectory.at(run_dir)
+    catalog = replace(directory.catalog(), kept=held_records(directory, directory.config()))
+    catalog.save(directory.catalog_file)
     for stage, group, index in broken:
         receipt_path(directory, stage, group, index).unlink(missing_ok=True)
 
 
-def verify(directory: Path) -> Verdict:
+def verify(run_dir: str | Path) -> Verdict:
     """Recount a run against its catalogue, and check every part's files against their checksums.
 
     Records are counted in the arrays, not in receipts: once each, in time order, with a class or a reason.
     """
-    config = run_config(directory)
-    catalog = _catalog(directory)
+    directory = RunDirectory.at(run_dir)
+    config = directory.config()
+    catalog = directory.catalog()
     instrument = load_instrument(config.archive.instrument)
-    groups = _groups(config, catalog)
-    labelling = any(True for _ in receipts(directory, "label"))
+    groups = groups_of(config, catalog)
+    labelling = any(True for _ in receipts(directory, Labelled))
     problems: list[str] = []
     broken: list[tuple[str, str, int]] = []
     records = labelled = parts = 0
     for plan in groups:
         keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
         whole = set(keys)
-        for stage in PART_STAGES:
-            found = {index: receipt for _, index, receipt in receipts(directory, stage, plan.group)}
+        for kind in PART_KINDS:
+            stage = kind.stage
+            found = {index: receipt for _, index, receipt in receipts(directory, kind, plan.group)}
             for index, key in keys.items():
                 if index not in found and stage != "ingest" and not labelling:
                     continue  # it is not its turn yet
@@ -90,7 +96,7 @@ def verify(directory: Path) -> Verdict:
                     broken.append((stage, plan.group, index))
         parts += len(keys)
         try:
-            reader = ArchiveReader(directory / ARCHIVE, plan.group)
+            reader = ArchiveReader(directory.archive, plan.group)
             problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
             if reader.rows != plan.rows:
                 problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
@@ -110,7 +116,7 @@ def verify(directory: Path) -> Verdict:
             last = time[-1]
             records += len(time)
             if labelling:
-                said, count = _label_problems(directory, plan.group, span.start, span.stop, time)
+                said, count = _label_problems(directory, span, time)
                 broken += [(stage, plan.group, span.index) for stage in ("score", "label") if said]
                 problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
                 labelled += count
@@ -125,20 +131,22 @@ def _axes_problems(group: str, found: Axes, expected: dict[str, list[float]]) ->
             yield f"{group}: the archive's {name} axis is not that of the files"
 
 
-def _model_problems(directory: Path, config: Config, groups: list[GroupPlan]) -> Iterator[str]:
+def _model_problems(directory: RunDirectory, config: Config, groups: list[GroupPlan]) -> Iterator[str]:
     try:
-        Model.load(directory / "model")
+        Model.load(directory.model)
     except PadflowError as error:
         yield str(error)
-    keys = {name: (read_json(directory / FIT / f"{name}.json") or {}).get("key") for name in FITS}
-    scored = score_tasks(directory, groups, config, components=keys["pca"])
-    labelled = label_tasks(directory, scored, classes=keys["cluster"])
-    aside = {(stage, part.name): why for stage, part, why in parts_set_aside(directory)}
-    for stage, tasks, made in (
-        ("score", scored, "with other components or from another archive"),
-        ("label", labelled, "with another model or other scores"),
-    ):
-        found = {(group, index): receipt.get("key") for group, index, receipt in receipts(directory, stage)}
+    components, classes = directory.fitted("pca"), directory.fitted("cluster")
+    scored = score_tasks(directory, groups, config, components=components.key if components else "")
+    labelled = label_tasks(directory, groups, classes=classes.key if classes else "")
+    aside = {(note.stage, note.part.name): note.message for note in parts_set_aside(directory)}
+    kinds: tuple[tuple[type[Receipt], list[PartTask], str], ...] = (
+        (Scored, scored, "with other components or from another archive"),
+        (Labelled, labelled, "with another model or other scores"),
+    )
+    for kind, tasks, made in kinds:
+        stage = kind.stage
+        found = {(group, index): receipt.key for group, index, receipt in receipts(directory, kind)}
         for task in tasks:
             key = found.get((task.group, task.index))
             if (stage, task.name) in aside:
@@ -147,19 +155,19 @@ def _model_problems(directory: Path, config: Config, groups: list[GroupPlan]) ->
                 yield f"{stage}, {task.group} part {task.index}: was made {made}"
 
 
-def _part_problems(directory: Path, stage: str, key: str | None, receipt: dict | None) -> Iterator[str]:
+def _part_problems(directory: RunDirectory, stage: str, key: str | None, receipt: Receipt | None) -> Iterator[str]:
     if receipt is None:
         yield "there is no receipt; it was not done, or not to the end"
         return
-    if key is not None and receipt.get("key") != key:
+    if key is not None and receipt.key != key:
         yield "was made from other files than the catalogue names"
     yield from broken_files(directory, receipt)
 
 
-def _label_problems(directory: Path, group: str, start: int, stop: int, time: np.ndarray) -> tuple[list[str], int]:
+def _label_problems(directory: RunDirectory, span: PartSpan, time: np.ndarray) -> tuple[list[str], int]:
     try:
-        results = ResultsReader(directory / RESULTS, group)
-        cluster, reason, found = (results.read(name, start, stop) for name in ("cluster", "reason", "time"))
+        results = ResultsReader(directory.results, span.group)
+        cluster, reason, found = (results.read(name, span.start, span.stop) for name in ("cluster", "reason", "time"))
     except (OSError, PadflowError, *DAMAGES):
         return ["its arrays are not whole"], 0
     problems = []

@@ -20,6 +20,7 @@ from padflow.report.tables import Run, notes_in_words, read_run, records_per_sec
 from padflow.report.words import count, duration, join, plural, share, size
 from padflow.store.durable import write_bytes
 from padflow.store.paths import refuse_links
+from padflow.store.run_files import FIGURES_FOLDER, PAGE, REPORT, TABLES_FOLDER
 
 FILES_ON_PAGE_MAX = 200  # files set aside that the page names; all are in tables/files.csv
 
@@ -61,11 +62,11 @@ def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterabl
     """
     run = read_run(local_path(run_dir, "run_dir"))
     refuse_links(run.directory)
-    report = run.directory / "report"
+    report = run.directory / REPORT
     figures, left_out = _write_figures(run.directory, apply)
     for name, text in tables(run).items():
-        write_bytes(report / "tables" / name, text.encode())
-    page = report / "index.html"
+        write_bytes(report / TABLES_FOLDER / name, text.encode())
+    page = report / PAGE
     write_bytes(page, _render(_context(run, figures, left_out)).encode())
     return page
 
@@ -81,7 +82,7 @@ def _write_figure(run_dir: Path, changed: int, name: str) -> dict[str, Any] | st
     """Draw one figure; return what the page says of it, or why it is left out."""
     from padflow.report.figures.style import NothingToDraw, default_settings, png
 
-    path = run_dir / "report" / "figures" / f"{name}.png"
+    path = run_dir / REPORT / FIGURES_FOLDER / f"{name}.png"
     try:
         with default_settings():
             drawing = draw(name, _run_to_draw(run_dir, changed))

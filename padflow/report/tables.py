@@ -17,6 +17,7 @@ import xarray as xr
 from padflow.errors import CannotRead, PadflowError, printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
 from padflow.store.durable import read_bytes
+from padflow.store.run_files import CATALOG, CONFIG, MODEL, MODEL_FACTS, PROVENANCE, SUMMARY
 
 FORMULA_SIGNS = tuple("=+-@＝＋－＠")
 """What makes a cell a formula at its beginning; the last four are what East Asian keyboards write."""
@@ -24,9 +25,9 @@ FORMULA_SIGNS = tuple("=+-@＝＋－＠")
 
 # Keys without which the report would be silently poorer; everything else is optional.
 REQUIRED_KEYS = {
-    "run.json": ("padflow", "created", "stages"),
-    "catalog.json": ("files",),
-    "model/model.json": ("instrument", "clusters"),
+    PROVENANCE: ("padflow", "created", "stages"),
+    CATALOG: ("files",),
+    f"{MODEL}/{MODEL_FACTS}": ("instrument", "clusters"),
 }
 
 
@@ -128,13 +129,13 @@ def read_run(directory: Path) -> Run:
     PadflowError
         If a file is missing or unreadable; the text names the file and the command that makes it.
     """
-    model = _read_json(directory, "model/model.json")
+    model = _read_json(directory, f"{MODEL}/{MODEL_FACTS}")
     summary = _read_summary(directory)
-    catalog = _read_json(directory, "catalog.json")
+    catalog = _read_json(directory, CATALOG)
     return Run(
         directory=directory,
-        config_text=read_bytes(_existing(directory, "config.yaml")).decode(),
-        provenance=_read_json(directory, "run.json"),
+        config_text=read_bytes(_existing(directory, CONFIG)).decode(),
+        provenance=_read_json(directory, PROVENANCE),
         files=catalog["files"],
         model=model,
         summary=summary,
@@ -190,7 +191,7 @@ def _read_json(directory: Path, name: str) -> dict[str, Any]:
 
 
 def _read_summary(directory: Path) -> xr.Dataset:
-    path = _existing(directory, "summary.nc")
+    path = _existing(directory, SUMMARY)
     try:
         # From memory: HDF5 locks the files that it opens, which some file systems refuse.
         with xr.open_dataset(io.BytesIO(read_bytes(path)), engine="h5netcdf") as dataset:

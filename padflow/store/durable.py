@@ -28,6 +28,10 @@ NOT_KNOWN_HERE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """Numbers that say that a file system does not do something at all, which is no failure."""
 
 
+FileFacts = tuple[int, str]
+"""What a receipt says of a file: size in bytes, and SHA-256 in hexadecimal."""
+
+
 PARTIAL = ".partial"
 """Ending of a file that is still being written; one that is left behind belongs to a process that died."""
 
@@ -57,7 +61,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
         sync_folder(path.parent)
     except OSError as error:
-        raise explained(error, path, needed_bytes=len(content)) from error
+        raise explain_os_error(error, path, needed_bytes=len(content)) from error
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -84,10 +88,10 @@ def naming(path: Path) -> Iterator[None]:
     except PadflowError:
         raise
     except OSError as error:
-        raise explained(error, Path(error.filename2 or error.filename or path)) from error
+        raise explain_os_error(error, Path(error.filename2 or error.filename or path)) from error
 
 
-def explained(error: OSError, path: Path, *, needed_bytes: int | None = None) -> CannotWrite:
+def explain_os_error(error: OSError, path: Path, *, needed_bytes: int | None = None) -> CannotWrite:
     """Return an error of writing `path` in words."""
     if isinstance(error, CannotWrite):
         return error
@@ -226,6 +230,11 @@ def read_json(path: Path) -> Any:
 def sha256_of(content: bytes) -> str:
     """Return the SHA-256 of some bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def facts_of(content: bytes) -> FileFacts:
+    """Return what a receipt says of a file: size in bytes, and SHA-256."""
+    return len(content), sha256_of(content)
 
 
 def remove_partial(folder: Path) -> None:

@@ -18,7 +18,7 @@ from xarray.core.indexing import ExplicitIndexer, IndexingSupport, LazilyIndexed
 from padflow.config.local_paths import local_path
 from padflow.errors import PadflowError
 from padflow.store.reading import GroupReader, reading
-from padflow.store.specs import ARCHIVE, RESULTS
+from padflow.store.run_files import ARCHIVE, RESULTS
 from padflow.store.states import Snapshot
 
 PAUSE_SECONDS = 0.2

@@ -10,9 +10,6 @@ import numpy as np
 
 from padflow.records import BLOCK_ROWS, Reason
 
-ARCHIVE, RESULTS = "archive.zarr", "results.zarr"
-
-
 NAT = np.iinfo("i8").min
 
 

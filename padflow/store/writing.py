@@ -22,7 +22,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from padflow.errors import PadflowError
-from padflow.store.durable import naming, read_json, sha256_of, sync_file, write_bytes
+from padflow.store.durable import FileFacts, facts_of, naming, read_json, sync_file, write_bytes
 from padflow.store.reading import DAMAGES
 from padflow.store.shards import ZSTD_LEVEL, encode_chunk, encode_shard
 from padflow.store.specs import ArraySpec
@@ -180,7 +180,7 @@ def write_part(
     specs: list[ArraySpec],
     values: Mapping[str, np.ndarray],
     rows_per_part: int,
-) -> dict[str, list]:
+) -> dict[str, FileFacts]:
     """Write part `index` of some arrays of a group, whole and durable.
 
     Returns
@@ -195,7 +195,7 @@ def write_part(
             content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
             relative = part_path(group, spec, index)
             writes.append(pool.submit(_replace_part, store, relative, content))
-            written[relative] = [len(content), sha256_of(content)]
+            written[relative] = facts_of(content)
     for write in writes:
         write.result()
     return written

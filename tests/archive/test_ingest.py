@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,9 +21,9 @@ from hypothesis import strategies as st
 
 from padflow.archive import ingest as ingest_module
 from padflow.archive import scan as scan_module
-from padflow.archive.catalog import FORMAT, Catalog
+from padflow.archive.catalog import FORMAT
 from padflow.archive.files import FoundFile
-from padflow.archive.ingest import IngestPart
+from padflow.archive.ingest import IngestPart, WrittenPart
 from padflow.archive.overlaps import STRAY_NS
 from padflow.archive.plan import plan_groups
 from padflow.archive.scan import scan_archive
@@ -32,7 +33,7 @@ from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import PadflowError
 from padflow.instruments.instrument import load_instrument
 from padflow.pipeline.driver import open_run
-from padflow.pipeline.receipts import receipt_path, receipts
+from padflow.pipeline.receipts import Ingested, receipt_path, receipts
 from padflow.pipeline.run import Run
 from padflow.pipeline.stages.archive import ingest, scan
 from padflow.pipeline.tasks import part_tasks
@@ -60,7 +61,7 @@ def ingested(source: Path, directory: Path, *, allow_removal: int = 0) -> Run:
 
 
 def archive(run: Run, group: str = "rbspa") -> xr.Dataset:
-    return xr.open_zarr(run.directory / "archive.zarr", group=group, consolidated=False, chunks=None).load()
+    return xr.open_zarr(run.directory.archive, group=group, consolidated=False, chunks=None).load()
 
 
 def truth_times(source: Path, group: str = "rbspa") -> np.ndarray:
@@ -70,14 +71,14 @@ def truth_times(source: Path, group: str = "rbspa") -> np.ndarray:
 
 def part_files(run: Run) -> dict[str, tuple[int, bytes]]:
     """Return time of change and content of every part."""
-    store = run.directory / "archive.zarr"
+    store = run.directory.archive
     axes = {"pitch_angle", "energy", "counts_per_flux"}
     files = (path for path in store.glob("*/*/c/**/*") if path.is_file() and not axes & set(path.parts))
     return {str(p.relative_to(store)): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
 
 
 def contents(run: Run) -> dict[str, bytes]:
-    store = run.directory / "archive.zarr"
+    store = run.directory.archive
     return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file()}
 
 
@@ -127,8 +128,8 @@ def test_values_are_those_another_reader_finds(troubled: Run, troubled_archive: 
 
 def test_what_cleaning_did_is_counted_once_a_day(troubled: Run, troubled_archive: Path) -> None:
     total: dict[str, int] = {}
-    for _, _, receipt in receipts(troubled.directory, "ingest"):
-        for name, count in receipt["cleaned"].items():
+    for _, _, receipt in receipts(troubled.directory, Ingested):
+        for name, count in receipt.cleaned.items():
             total[name] = total.get(name, 0) + count
     expected = {"fill": 0, "negative": 0, "nonfinite": 0, "no_time": 0}
     for entry in troubled.catalog.used():
@@ -173,7 +174,7 @@ def test_a_file_that_goes_bad_after_the_scan_is_set_aside(tmp_path: Path) -> Non
     (bad,) = run.catalog.set_aside()
     assert (bad.path, bad.rows) == (victim.path, 0)
     assert victim.path in bad.message
-    assert Catalog.load(run.directory / "catalog.json") == run.catalog
+    assert run.directory.known_catalog() == run.catalog
     times = truth_times(source)
     expected = times[times.astype("datetime64[D]") != np.datetime64(victim.day)]
     np.testing.assert_array_equal(archive(run)["time"].values, expected)
@@ -297,7 +298,7 @@ def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path, monkeypatch:
     call = IngestPart.__call__
 
     def limited(limit: int) -> Callable:
-        def counted(self: IngestPart, span) -> dict:
+        def counted(self: IngestPart, span) -> Any:
             if len(done) == limit:
                 raise KeyboardInterrupt
             done.append(span.index)
@@ -443,7 +444,8 @@ def stored_by(files: list[FoundFile], times: dict[str, np.ndarray], marks: dict[
         catalog = scan_archive(Path("/data"), instrument, config=ArchiveConfig(), previous=None)
         for plan in plan_groups(catalog, rows_per_part=rows_per_part):
             for span in plan.parts():
-                assert "files" in IngestPart("/data", instrument, "/store", (2, 1), rows_per_part)(span)
+                part = IngestPart("/data", instrument, "/store", (2, 1), rows_per_part)(span)
+                assert isinstance(part, WrittenPart)
     assert all(len(values["time"]) == rows_per_part for values in written[:-1])
     joined = {name: [values[name] for values in written] or [np.empty((0, 1, 1))] for name in ("time", "flux")}
     return catalog, np.concatenate(joined["time"]).ravel(), np.concatenate(joined["flux"])[:, 0, 0]

@@ -281,7 +281,7 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
         name: [note.removeprefix("absent:") for note in entries[name].notes if note.startswith("absent:")]
         for name in used
     }
-    alone = check_store(run.directory, absent, others, undamaged, changed)
+    alone = check_store(run.directory.path, absent, others, undamaged, changed)
     table[sort, "read by padflow alone", ""] += alone
     table[sort, "read by pycdfpp alone", ""] += sum(1 for name in others if others[name] and name not in used)
     if sort == "with MD5":

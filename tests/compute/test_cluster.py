@@ -27,7 +27,7 @@ from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
 from padflow.errors import PadflowError
 from padflow.pipeline.driver import open_run, run_all
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.receipts import Ingested, receipts
 
 
 @pytest.fixture(scope="module")
@@ -230,10 +230,7 @@ def test_a_cluster_that_somebody_else_started(
             assert len(workers.client.nthreads()) == 2
     local = open_run(load_config(None, [*settings[:1], *settings[4:]]), tmp_path / "local")
     run_all(local, until="ingest")
-    keys = [
-        [receipt["files"] for _, _, receipt in receipts(path / "", "ingest")]
-        for path in (run.directory, local.directory)
-    ]
+    keys = [[receipt.files for _, _, receipt in receipts(path, Ingested)] for path in (run.directory, local.directory)]
     assert keys[0] == keys[1]  # sizes and checksums of every file
 
 

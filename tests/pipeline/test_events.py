@@ -9,6 +9,7 @@ import pytest
 
 from padflow.archive.catalog import Catalog
 from padflow.pipeline import events
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.lock import locked
 from padflow.progress.events import Progress
@@ -31,8 +32,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_status_from_another_shell(padflow: Callable, tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "config.yaml").write_text("{}")
     Catalog(str(tmp_path), "", (), {}).save(tmp_path / "catalog.json")
-    progress = Progress(ProgressFile(tmp_path))
-    with locked(tmp_path):
+    progress = Progress(ProgressFile(RunDirectory(tmp_path)))
+    with locked(RunDirectory(tmp_path)):
         progress.begin("score", total=4000, parts=4)
         clock.now += 10
         progress.advance(1000)
@@ -48,15 +49,15 @@ def test_status_from_another_shell(padflow: Callable, tmp_path: Path, clock: Clo
 def test_status_during_the_first_scan(padflow: Callable, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("{}")
     assert "no catalogue yet" in padflow("status", tmp_path).err
-    with locked(tmp_path):
-        Progress(ProgressFile(tmp_path)).begin("scan", unit="files")
+    with locked(RunDirectory(tmp_path)):
+        Progress(ProgressFile(RunDirectory(tmp_path))).begin("scan", unit="files")
         ended = padflow("status", tmp_path)
         assert ended.status == 0, ended.err
         assert ": scan, 0 files" in ended.out
 
 
 def test_the_file_is_written_every_two_seconds_and_removed_at_the_end(tmp_path: Path, clock: Clock) -> None:
-    progress = Progress(ProgressFile(tmp_path))
+    progress = Progress(ProgressFile(RunDirectory(tmp_path)))
     progress.begin("score", total=40, parts=40)
     told = []
     for _ in range(8):

@@ -10,7 +10,9 @@ import pytest
 from padflow.config.sections import Config
 from padflow.errors import ConfigError
 from padflow.pipeline import guard
-from padflow.pipeline.guard import STAGES, clear_from, differing_keys, flatten, guard_settings, is_begun, left_from
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.guard import clear_from, differing_keys, flatten, guard_settings, is_begun, left_from
+from padflow.pipeline.stages import STAGE_NAMES
 
 
 def config(**sections) -> Config:
@@ -24,7 +26,7 @@ BEFORE = config(archive={"source": "/data"})
 def directory(tmp_path: Path) -> Path:
     """A directory with something of every stage."""
     (tmp_path / "config.yaml").write_text(BEFORE.to_yaml())
-    for stage in STAGES:
+    for stage in STAGE_NAMES:
         (tmp_path / "receipts" / stage / "rbspa").mkdir(parents=True)
         (tmp_path / "receipts" / stage / "rbspa" / "000000.json").write_text("{}")
     for name in ("train.json", "pca.json", "cluster.json", "summary.json", "moments/rbspa-000000.npz"):
@@ -67,11 +69,11 @@ def test_another_value_is_refused_and_allowed_from_its_stage_on(
     assert {name: first for name, (_, _, first) in differing_keys(BEFORE.model_dump(mode="json"), other).items()} == {
         key: stage
     }
-    place = STAGES.index(stage)
-    for too_late in (None, *STAGES[place + 1 :]):
+    place = STAGE_NAMES.index(stage)
+    for too_late in (None, *STAGE_NAMES[place + 1 :]):
         with pytest.raises(ConfigError, match=f"{key} was .*, is .*--from {stage}"):
-            guard_settings(other, directory, restart_from=too_late)
-    guard_settings(other, directory, restart_from=stage)
+            guard_settings(other, RunDirectory(directory), restart_from=too_late)
+    guard_settings(other, RunDirectory(directory), restart_from=stage)
     assert (directory / "fit" / "summary.json").exists()  # nothing is removed before the lock is held
 
 
@@ -84,24 +86,24 @@ def test_every_section_is_known_to_touch_a_stage_or_none() -> None:
 
 def test_what_changes_no_result_is_allowed(directory: Path) -> None:
     other = config(archive={"source": "/elsewhere", "end": "2013-04-01"}, cluster={"workers": 7})
-    guard_settings(other, directory, restart_from=None)
-    guard_settings(BEFORE, directory, restart_from=None)
+    guard_settings(other, RunDirectory(directory), restart_from=None)
+    guard_settings(BEFORE, RunDirectory(directory), restart_from=None)
     assert (directory / "fit" / "summary.json").exists()
 
 
 def test_values_that_nothing_was_made_with_may_change(directory: Path) -> None:
     other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, mean_shift={"quantile": 0.2})
     (directory / "fit" / "cluster.json").unlink()
-    guard_settings(other, directory, restart_from=None)
+    guard_settings(other, RunDirectory(directory), restart_from=None)
     both = config(archive={"source": "/data"}, kmeans={"clusters": 4}, pca={"components": 2})
     with pytest.raises(ConfigError, match="--from pca"):
-        guard_settings(both, directory, restart_from=None)
+        guard_settings(both, RunDirectory(directory), restart_from=None)
 
 
 def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) -> None:
     other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, preprocess={"fold": False})
     with pytest.raises(ConfigError) as caught:
-        guard_settings(other, directory, restart_from=None)
+        guard_settings(other, RunDirectory(directory), restart_from=None)
     for text in (
         "kmeans.clusters was 'mean_shift', is 4, which touches cluster, label, report;",
         "preprocess.fold was True, is False, which touches train, pca, score, cluster, label, report.",
@@ -110,27 +112,27 @@ def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) 
         assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGE_NAMES)
 def test_a_stage_and_all_after_it_are_forgotten(stage: str, directory: Path) -> None:
-    clear_from(directory, stage)
-    place = STAGES.index(stage)
-    for number, name in enumerate(STAGES):
+    clear_from(RunDirectory(directory), stage)
+    place = STAGE_NAMES.index(stage)
+    for number, name in enumerate(STAGE_NAMES):
         assert (directory / "receipts" / name).exists() == (number < place), name
     for name, file in (("train", "train.json"), ("pca", "pca.json"), ("pca", "moments"), ("cluster", "cluster.json")):
-        assert (directory / "fit" / file).exists() == (STAGES.index(name) < place), file
+        assert (directory / "fit" / file).exists() == (STAGE_NAMES.index(name) < place), file
     assert not (directory / "fit" / "summary.json").exists()
     assert (directory / "archive.zarr").exists() == (place > 0)
-    assert (directory / "results.zarr").exists() == (place > STAGES.index("pca"))
-    assert (directory / "model" / "model.json").exists() == (place > STAGES.index("cluster"))
+    assert (directory / "results.zarr").exists() == (place > STAGE_NAMES.index("pca"))
+    assert (directory / "model" / "model.json").exists() == (place > STAGE_NAMES.index("cluster"))
 
 
 @pytest.mark.parametrize("stage", ["train", "pca", "cluster"])
 def test_a_removal_that_is_cut_short_leaves_nothing_that_seems_done_from_what_is_gone(
     stage: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = STAGES[STAGES.index(stage) :]
+    later = STAGE_NAMES[STAGE_NAMES.index(stage) :]
     fits = [name for name in later if name in ("train", "pca", "cluster")]
-    for _ in range(len(left_from(directory, stage))):
+    for _ in range(len(left_from(RunDirectory(directory), stage))):
         calls = 0
 
         def once(folder: Path) -> None:
@@ -141,19 +143,19 @@ def test_a_removal_that_is_cut_short_leaves_nothing_that_seems_done_from_what_is
 
         monkeypatch.setattr(guard, "sync_folder", once)
         with contextlib.suppress(KeyboardInterrupt):
-            clear_from(directory, stage)
-        begun = [is_begun(directory, name) for name in fits]
+            clear_from(RunDirectory(directory), stage)
+        begun = [is_begun(RunDirectory(directory), name) for name in fits]
         assert begun == sorted(begun, reverse=True)  # a later fit is never there without those before it
         scored = (directory / "receipts" / "score").exists()
         assert not scored or stage == "cluster" or (directory / "fit" / "pca.json").exists()
-    assert left_from(directory, stage) == []
+    assert left_from(RunDirectory(directory), stage) == []
 
 
 def test_what_will_be_removed_is_told_in_full(directory: Path) -> None:
     before = {path for path in directory.rglob("*") if path.is_file()}
-    told = left_from(directory, "pca")
+    told = left_from(RunDirectory(directory), "pca")
     folders = {path for path in directory.rglob("*") if path.is_dir()}
-    clear_from(directory, "pca")
+    clear_from(RunDirectory(directory), "pca")
     gone = before - {path for path in directory.rglob("*") if path.is_file()}
     gone |= folders - {path for path in directory.rglob("*") if path.is_dir()}
     assert gone

@@ -16,9 +16,10 @@ import pytest
 from padflow import open_archive
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.driver import Outcome, open_run, plan_only, run_all
 from padflow.pipeline.held import held_records
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.receipts import Ingested, receipts
 from padflow.pipeline.verify import verify
 from padflow.simulation.archive import simulate_archive
 
@@ -77,7 +78,7 @@ def test_a_source_that_shrank_is_refused_until_it_is_whole_again(
     ingest: Callable, source: Path, tmp_path: Path
 ) -> None:
     first = ingest()
-    counts = held_records(tmp_path / "run", first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
     assert sum(map(len, counts.values())) == 12
     gone = [day_file(source, day) for day in (2, 3, 5)]
     for path in gone:
@@ -102,7 +103,7 @@ def test_a_source_that_shrank_is_refused_until_it_is_whole_again(
 
 def test_records_go_where_so_many_are_let_go_and_no_more(ingest: Callable, source: Path, tmp_path: Path) -> None:
     first = ingest()
-    count = held_records(tmp_path / "run", first.run.config)["rbspa"]["2013-03-02"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-02"]
     day_file(source, 2).unlink()
     refused(lambda: ingest(allow=count - 1), tmp_path / "run")
     assert ingest(allow=count).records == first.records - count
@@ -114,9 +115,9 @@ def test_records_go_where_so_many_are_let_go_and_no_more(ingest: Callable, sourc
 
 def test_a_missing_catalogue_does_not_hide_that_a_source_shrank(ingest: Callable, source: Path, tmp_path: Path) -> None:
     first = ingest()
-    counts = held_records(tmp_path / "run", first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
     (tmp_path / "run" / "catalog.json").unlink()
-    assert held_records(tmp_path / "run", first.run.config) == counts
+    assert held_records(RunDirectory(tmp_path / "run"), first.run.config) == counts
     day_file(source, 6).unlink()
     assert f"rbspa 2013-03-06 ({counts['rbspa']['2013-03-06']} records, no file)" in refused(ingest, tmp_path / "run")
 
@@ -128,11 +129,11 @@ def test_a_spacecraft_that_is_gone_is_refused_and_goes_as_a_whole(
     for day in range(1, 7):
         day_file(source, day, "rbspb").unlink()
     said = refused(ingest, tmp_path / "run")
-    count = sum(held_records(tmp_path / "run", first.run.config)["rbspb"].values())
+    count = sum(held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspb"].values())
     assert f"rbspb 2013-03-01 to 2013-03-06 ({count:,} records, no file)" in said
     ingest(allow=count)
     assert open_archive(tmp_path / "run").attrs["spacecraft"] == "rbspa"  # the only one
-    assert {group for group, _, _ in receipts(tmp_path / "run", "ingest")} == {"rbspa"}
+    assert {group for group, _, _ in receipts(RunDirectory(tmp_path / "run"), Ingested)} == {"rbspa"}
     assert verify(tmp_path / "run").problems == []
 
 
@@ -164,7 +165,7 @@ def test_an_older_or_newer_version_with_fewer_records_is_refused(
     path.rename(tmp_path / "aside")
     path.with_name(path.name.replace("v5.6.0", "v5.10.0")).rename(path.with_name(path.name.replace("v5.6.0", "v5.0.0")))
     assert "its files hold fewer" in refused(ingest, tmp_path / "run")
-    count = held_records(tmp_path / "run", first.run.config)["rbspa"]["2013-03-04"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-04"]
     ingest(allow=count)
     assert verify(tmp_path / "run").problems == []
 
@@ -203,7 +204,7 @@ def test_a_file_that_turns_out_bad_while_it_is_read_keeps_its_records(
     assert verify(tmp_path / "run").problems == []
     broken = True
     os.utime(victim)
-    count = held_records(tmp_path / "run", first.run.config)["rbspa"]["2013-03-04"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-04"]
     outcome = ingest(allow=count)
     assert outcome.records == first.records - count
     assert [entry.path for entry in outcome.run.catalog.set_aside()] == [str(victim.relative_to(source))]
@@ -216,13 +217,13 @@ def test_an_interrupted_rewrite_forgets_no_day(
     early = day_file(source, 1)
     early.rename(tmp_path / early.name)
     first = ingest(rows_per_part=1024)
-    counts = held_records(tmp_path / "run", first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
     (tmp_path / early.name).rename(early)
     from padflow.archive.ingest import IngestPart
 
     call, done = IngestPart.__call__, []
 
-    def once(self: IngestPart, span: Any) -> dict:
+    def once(self: IngestPart, span: Any) -> Any:
         if done:
             raise KeyboardInterrupt
         done.append(span.index)
@@ -232,7 +233,7 @@ def test_an_interrupted_rewrite_forgets_no_day(
         patch.setattr(IngestPart, "__call__", once)
         with pytest.raises(KeyboardInterrupt):
             ingest()
-    later = held_records(tmp_path / "run", first.run.config)
+    later = held_records(RunDirectory(tmp_path / "run"), first.run.config)
     assert all(later[group][day] >= count for group, days in counts.items() for day, count in days.items())
     gone = day_file(source, 4)
     gone.rename(tmp_path / gone.name)
@@ -247,7 +248,7 @@ def test_what_was_planned_and_never_written_is_no_loss(
 ) -> None:
     from padflow.archive.ingest import IngestPart
 
-    def never(self: IngestPart, span: Any) -> dict:
+    def never(self: IngestPart, span: Any) -> Any:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -271,7 +272,7 @@ def test_a_configuration_that_chooses_fewer_days_says_it_in_records(
     archive: dict, lost: dict, ingest: Callable, tmp_path: Path
 ) -> None:
     first = ingest()
-    counts = held_records(tmp_path / "run", first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
     said = refused(lambda: ingest(**archive), tmp_path / "run")
     (cause, (begin, end)), *_ = lost.items()
     days = [f"2013-03-{day:02d}" for day in range(begin, end + 1)]
@@ -348,7 +349,7 @@ def test_a_plan_that_is_refused_for_records_shows_them_first(
     config = tmp_path / "mine.yaml"
     config.write_text(f"archive:\n  source: {source}\n  rows_per_part: 1024\n")
     day_file(source, 2).rename(tmp_path / "aside.cdf")
-    count = held_records(tmp_path / "run", first.run.config)["rbspa"]["2013-03-02"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-02"]
     before = tree(tmp_path)
     ended = padflow("plan", config, "--workdir", tmp_path / "run")
     assert ended.status == 2
@@ -374,7 +375,7 @@ def test_a_plan_that_is_refused_leaves_no_folder(
     before = tree(tmp_path)
     for command in ("plan", "run", "ingest"):
         assert padflow(command, config, "--workdir", tmp_path / "deep" / "run").status == 2
-    monkeypatch.setattr("padflow.archive.plan.WORKER_BASE_BYTES", 1 << 50)  # no memory limit is enough
+    monkeypatch.setattr("padflow.pipeline.budget.WORKER_BASE_BYTES", 1 << 50)  # no memory limit is enough
     for command in ("plan", "run"):
         ended = padflow(command, config, "--workdir", tmp_path / "deep" / "run", "--set", f"archive.source={source}")
         assert ended.status == 1

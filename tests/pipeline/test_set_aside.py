@@ -14,12 +14,12 @@ import xarray as xr
 
 from padflow import open_archive, open_results
 from padflow.archive.ingest import IngestPart
-from padflow.compute.workers import Died, SerialWorkers
+from padflow.compute.workers import SerialWorkers, WorkerDeath
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
 from padflow.pipeline import driver, trainer
-from padflow.pipeline.receipts import parts_set_aside, receipts
-from padflow.pipeline.stages import fit
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.receipts import Scored, parts_set_aside, receipts
 from padflow.pipeline.status import status_of
 from padflow.pipeline.verify import verify
 from padflow.records import Reason
@@ -30,16 +30,16 @@ class MortalWorkers(SerialWorkers):
     """Workers that die of the items that a test names, by ``stage name``, as `DaskWorkers` would report it."""
 
     def __init__(self) -> None:
-        self.deadly: set[str] = set()
+        self.lethal: set[str] = set()
         self.done: list[str] = []
 
-    def each(self, function: Any, items: Iterable[Any], *, spare: bool = False) -> Iterator[tuple[Any, Any]]:
+    def each(self, function: Any, items: Iterable[Any], *, tolerate_deaths: bool = False) -> Iterator[tuple[Any, Any]]:
         for item in items:
             name = self.name_of(function, item)
             self.done.append(name)
-            if name in self.deadly or (name.startswith("ingest ") and self.reads_deadly(item)):
-                assert spare, name
-                yield item, Died("3 workers died of it, one after the other")
+            if name in self.lethal or (name.startswith("ingest ") and self.reads_lethal(item)):
+                assert tolerate_deaths, name
+                yield item, WorkerDeath("3 workers died of it, one after the other")
             else:
                 yield item, function(item)
 
@@ -52,9 +52,9 @@ class MortalWorkers(SerialWorkers):
             f"read {item[0]}" if getattr(function, "__func__", None) is IngestPart.try_file else f"scan {item[1].path}"
         )
 
-    def reads_deadly(self, task: Any) -> bool:
-        paths = {source.path for day, _, _ in task.payload.pieces for source in day.sources}
-        return any(f"read {path}" in self.deadly for path in paths)
+    def reads_lethal(self, task: Any) -> bool:
+        paths = {source.path for day, _, _ in task.span.pieces for source in day.sources}
+        return any(f"read {path}" in self.lethal for path in paths)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workers() -> MortalWorkers:
     return MortalWorkers()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "run")
 
 
 @pytest.fixture
@@ -115,16 +120,16 @@ def same(first: xr.Dataset, second: xr.Dataset) -> bool:
 
 
 @pytest.mark.parametrize("stage", ["score", "label"])
-def test_records_of_a_deadly_part_have_that_reason_and_come_back(
-    stage: str, run: Callable, workers: MortalWorkers, tmp_path: Path
+def test_records_of_a_lethal_part_have_that_reason_and_come_back(
+    stage: str, run: Callable, workers: MortalWorkers, tmp_path: Path, directory: RunDirectory
 ) -> None:
     run("whole")
     if stage == "label":  # where the scores are known to the fit
         run()
-        for _, part, _ in parts_set_aside(tmp_path / "run"):
-            pytest.fail(f"{part} is set aside")
+        for note in parts_set_aside(directory):
+            pytest.fail(f"{note.part} is set aside")
         (tmp_path / "run" / "receipts" / "label" / "rbspa" / "000001.json").unlink()
-    workers.deadly = {f"{stage} rbspa/1"}
+    workers.lethal = {f"{stage} rbspa/1"}
     outcome = run()
     results = open_results(tmp_path / "run").load()
     whole = open_results(tmp_path / "whole").load()
@@ -138,59 +143,60 @@ def test_records_of_a_deadly_part_have_that_reason_and_come_back(
     assert outcome.reasons["set_aside"] == 1024
     assert outcome.records == results.sizes["time"]
     assert outcome.labelled == (results["cluster"].values >= 0).sum()
-    ((name, part, why),) = parts_set_aside(tmp_path / "run")
-    assert (name, part.name) == (stage, "rbspa/1")
-    assert "3 workers died of it" in why
+    (note,) = parts_set_aside(directory)
+    assert (note.stage, note.part.name) == (stage, "rbspa/1")
+    assert "3 workers died of it" in note.message
     (line,) = status_of(tmp_path / "run")["parts_set_aside"]
     assert line.startswith(f"in {stage}: part 1 of rbspa (records 1024 to 2047): 3 workers died")
     assert any("was set aside" in problem for problem in verify(tmp_path / "run").problems)
 
-    workers.deadly = set()
+    workers.lethal = set()
     workers.done.clear()
     run()
     done = [name for name in workers.done if name.startswith(("score", "label"))]
     assert done == ["score rbspa/1", "label rbspa/1"]  # and nothing else is done again
-    assert list(parts_set_aside(tmp_path / "run")) == []
+    assert list(parts_set_aside(directory)) == []
     assert verify(tmp_path / "run").problems == []
     if stage == "label":
         assert same(open_results(tmp_path / "run").load(), whole)
 
 
-def test_moments_are_fitted_without_a_deadly_part_and_the_model_says_so(
-    run: Callable, workers: MortalWorkers, tmp_path: Path
+def test_moments_are_fitted_without_a_lethal_part_and_the_model_says_so(
+    run: Callable, workers: MortalWorkers, directory: RunDirectory
 ) -> None:
-    workers.deadly = {"moments rbspa/2"}
+    workers.lethal = {"moments rbspa/2"}
     outcome = run()
     assert outcome.labelled
-    pca = fit.read_json(tmp_path / "run" / "fit" / "pca.json")
-    assert pca["info"]["parts_left_out"] == ["rbspa/2"]
-    workers.deadly = set()
+    assert directory.fit("pca").info["parts_left_out"] == ["rbspa/2"]
+    workers.lethal = set()
     run()
-    ((stage, part, _),) = parts_set_aside(tmp_path / "run")  # for the model stands, and so does what it lacks
-    assert (stage, part.name) == ("moments", "rbspa/2")
+    (note,) = parts_set_aside(directory)  # for the model stands, and so does what it lacks
+    assert (note.stage, note.part.name) == ("moments", "rbspa/2")
 
 
 def test_where_workers_die_of_everything_the_run_ends(run: Callable, workers: MortalWorkers) -> None:
-    workers.deadly = {f"moments rbspa/{index}" for index in range(3)}
+    workers.lethal = {f"moments rbspa/{index}" for index in range(3)}
     with pytest.raises(PadflowError, match=r"died of every part.*cluster\.memory_limit"):
         run()
 
 
-def test_the_summary_goes_on_without_a_deadly_part(run: Callable, workers: MortalWorkers, tmp_path: Path) -> None:
-    workers.deadly = {"summary rbspa/0"}
+def test_the_summary_goes_on_without_a_lethal_part(
+    run: Callable, workers: MortalWorkers, tmp_path: Path, directory: RunDirectory
+) -> None:
+    workers.lethal = {"summary rbspa/0"}
     run()
-    assert [(stage, part.name) for stage, part, _ in parts_set_aside(tmp_path / "run")] == [("summary", "rbspa/0")]
+    assert [(note.stage, note.part.name) for note in parts_set_aside(directory)] == [("summary", "rbspa/0")]
     with xr.open_dataset(tmp_path / "run" / "summary.nc", engine="h5netcdf") as summary:
         partial = int(summary["records"].sum())
-    workers.deadly = set()
+    workers.lethal = set()
     outcome = run()
     with xr.open_dataset(tmp_path / "run" / "summary.nc", engine="h5netcdf") as summary:
         assert partial < int(summary["records"].sum()) == outcome.labelled
-    assert list(parts_set_aside(tmp_path / "run")) == []
+    assert list(parts_set_aside(directory)) == []
 
 
 @pytest.mark.parametrize("stage", ["scan", "read"])
-def test_a_deadly_file_costs_nothing_but_its_day(
+def test_a_lethal_file_costs_nothing_but_its_day(
     stage: str, archive: Path, run: Callable, workers: MortalWorkers, tmp_path: Path
 ) -> None:
     source = tmp_path / "cdf"
@@ -199,7 +205,7 @@ def test_a_deadly_file_costs_nothing_but_its_day(
         (source / path.name).write_bytes(path.read_bytes())
     run("whole", source=source, until="ingest")
     victim = sorted(path.name for path in source.iterdir())[1]
-    workers.deadly = {f"{stage} {victim}"}
+    workers.lethal = {f"{stage} {victim}"}
     outcome = run(source=source, until="ingest")
     (entry,) = outcome.run.catalog.set_aside()
     assert (entry.path, entry.reason) == (victim, "kills_workers")
@@ -212,25 +218,27 @@ def test_a_deadly_file_costs_nothing_but_its_day(
     workers.done.clear()
     run(source=source, until="ingest")
     assert workers.done == []  # it is left alone until it changes
-    workers.deadly = set()
+    workers.lethal = set()
     (source / victim).touch()
     assert run(source=source, until="ingest").run.catalog.set_aside() == []
     assert same(open_archive(tmp_path / "run").load(), whole)
 
 
-def test_a_part_that_is_deadly_by_none_of_its_files_ends_the_run(run: Callable, workers: MortalWorkers) -> None:
-    workers.deadly = {"ingest rbspa/1"}
+def test_a_part_that_is_lethal_by_none_of_its_files_ends_the_run(run: Callable, workers: MortalWorkers) -> None:
+    workers.lethal = {"ingest rbspa/1"}
     with pytest.raises(PadflowError, match=r"part 1 of rbspa.*none of its \d files alone.*cluster\.memory_limit"):
         run(until="ingest")
 
 
-def test_notes_of_parts_that_are_no_more_go(run: Callable, workers: MortalWorkers, tmp_path: Path) -> None:
-    workers.deadly = {"score rbspa/2"}
+def test_notes_of_parts_that_are_no_more_go(
+    run: Callable, workers: MortalWorkers, tmp_path: Path, directory: RunDirectory
+) -> None:
+    workers.lethal = {"score rbspa/2"}
     run()
-    assert len(list(parts_set_aside(tmp_path / "run"))) == 1
+    assert len(list(parts_set_aside(directory))) == 1
     note = tmp_path / "run" / "receipts" / "score" / "rbspa" / "000002.aside"
     note.rename(note.with_name("000009.aside"))
-    workers.deadly = set()
+    workers.lethal = set()
     run()
-    assert list(parts_set_aside(tmp_path / "run")) == []
-    assert len(list(receipts(tmp_path / "run", "score"))) == 3
+    assert list(parts_set_aside(directory)) == []
+    assert len(list(receipts(directory, Scored))) == 3

@@ -15,7 +15,7 @@ import zarr
 from padflow import open_results
 from padflow.cli.text import status_text
 from padflow.errors import PadflowError
-from padflow.pipeline.directory import run_config
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.lock import locked
 from padflow.pipeline.status import status_of
 from padflow.pipeline.verify import repair, verify
@@ -174,7 +174,7 @@ def test_axes_that_are_not_those_of_the_files(copy: Path) -> None:
 
 
 def test_what_is_no_run(tmp_path: Path, finished_run) -> None:
-    for look in (verify, status_of, run_config):
+    for look in (verify, status_of, lambda path: RunDirectory(path).config()):
         with pytest.raises(PadflowError, match="is not a run directory"):
             look(tmp_path)
     shutil.copyfile(finished_run.directory / "config.yaml", tmp_path / "config.yaml")
@@ -190,14 +190,14 @@ def test_what_is_no_run(tmp_path: Path, finished_run) -> None:
 
 
 def test_configuration_of_a_run(finished_run) -> None:
-    config = run_config(finished_run.directory)
+    config = RunDirectory(finished_run.directory).config()
     assert config.archive.rows_per_part == 2048
     assert config.archive.source.samefile(finished_run.archive)
 
 
 def test_status_during_the_first_scan(tmp_path: Path) -> None:
     """Until files are looked at there is only the lock: that somebody is at work is all there is to say."""
-    with locked(tmp_path):
+    with locked(RunDirectory(tmp_path)):
         facts = status_of(tmp_path)
         assert facts["at_work"]["pid"] == os.getpid()
         assert (facts["records"], facts["files"], facts["progress"]) == (0, {}, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from padflow.errors import PadflowError
-from padflow.pipeline.directory import FIT, fit_arrays
+from padflow.pipeline.directory import RunDirectory
 from padflow.store.durable import write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import (
@@ -112,9 +112,9 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [NETWORK, ENCODER, CLASSES])
 def test_fitted_arrays_of_a_run_directory_are_looked_at(tmp_path: Path, name: str) -> None:
     arrays = example(OF_FIT[name], {})
-    write_bytes(tmp_path / FIT / name, pack_arrays(arrays))
-    assert set(fit_arrays(tmp_path, name)) == set(arrays)
+    write_bytes(tmp_path / "fit" / name, pack_arrays(arrays))
+    assert set(RunDirectory(tmp_path).arrays(name)) == set(arrays)
     first = next(iter(arrays))
-    write_bytes(tmp_path / FIT / name, pack_arrays(arrays | {first: arrays[first] + np.nan}))
+    write_bytes(tmp_path / "fit" / name, pack_arrays(arrays | {first: arrays[first] + np.nan}))
     with pytest.raises(PadflowError, match=rf"{name} cannot be read: {first} in it holds NaN .* --from train"):
-        fit_arrays(tmp_path, name)
+        RunDirectory(tmp_path).arrays(name)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from padflow import __version__
-from padflow.archive.catalog import Catalog
+from padflow.archive.catalog import Catalog, Trouble
 from padflow.archive.changes import records_by_day, smaller
-from padflow.archive.ingest import IngestPart, prepare_archive
-from padflow.archive.plan import plan_groups
+from padflow.archive.ingest import IngestPart, Unreadable, prepare_archive
+from padflow.archive.plan import PartSpan
 from padflow.archive.scan import KILLS_WORKERS, died, instrument_digest, killing_message, scan_archive
 from padflow.clustering.fit import START_SCORES
 from padflow.compute.local import choose_workers, machine_memory_bytes
-from padflow.compute.workers import Died
+from padflow.compute.workers import WorkerDeath
 from padflow.errors import PadflowError
 from padflow.pipeline.budget import Budget, check_budget, disk_bytes_left, estimate
-from padflow.pipeline.directory import CATALOG
+from padflow.pipeline.directory import groups_of
 from padflow.pipeline.held import guard_records, held_records
-from padflow.pipeline.receipts import PartTask, receipts, run_parts
+from padflow.pipeline.parts import PartTask, run_parts
+from padflow.pipeline.receipts import Ingested, Labelled, Receipt, receipts
 from padflow.pipeline.run import Run, begin_parts, commit_parts
 from padflow.pipeline.stages.fit import check_fit
 from padflow.store.durable import nearest_folder
-from padflow.store.specs import ARCHIVE
 from padflow.store.writing import drop_groups
 
 MOST_NAMED = 3
@@ -46,7 +46,7 @@ def scan(run: Run, *, previous: Catalog | None = None) -> None:
     """
     look(run, previous=previous)
     guard_records(run)
-    keys = {(group, index): receipt.get("key") for group, index, receipt in receipts(run.directory, "ingest")}
+    keys = {(group, index): receipt.key for group, index, receipt in receipts(run.directory, Ingested)}
     stands = keys == run.ingest_keys and run.restart_from != "ingest"
     run.catalog = replace(run.catalog, kept={} if stands else smaller(run.held, records_by_day(run.groups)))
 
@@ -61,15 +61,15 @@ def look(run: Run, *, previous: Catalog | None = None) -> None:
     """
     config, retry = run.config.archive, previous is None
     if previous is None:
-        previous = Catalog.load(run.directory / CATALOG)
+        previous = run.directory.known_catalog()
         run.held = held_records(run.directory, run.config)
     with run.stage("scan", unit="files", noted=False) as stage:
 
         def map_files(function: Any, items: list[Any]) -> Iterator[Any]:
-            for (_, entry, _), result in run.workers.each(function, items, spare=True):
+            for (_, entry, _), result in run.workers.each(function, items, tolerate_deaths=True):
                 stage.count(1)
                 run.progress.advance(1)
-                yield died(entry, result.message) if isinstance(result, Died) else result
+                yield died(entry, result.message) if isinstance(result, WorkerDeath) else result
 
         run.catalog = scan_archive(
             config.source, run.instrument, config=config, previous=previous, map_files=map_files, retry=retry
@@ -82,8 +82,7 @@ def look(run: Run, *, previous: Catalog | None = None) -> None:
 
 
 def _plan_groups(run: Run) -> None:
-    archive = run.config.archive
-    run.groups = plan_groups(run.catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
+    run.groups = groups_of(run.config, run.catalog)
     context = (instrument_digest(run.instrument),)
     run.ingest_keys = {(g.group, span.index): span.key(*context) for g in run.groups for span in g.parts()}
 
@@ -120,19 +119,17 @@ def budget_of(run: Run) -> Budget:
         budget,
         memory_limit=config.cluster.memory_limit,
         machine_bytes=machine_memory_bytes(),
-        free_disk_bytes=shutil.disk_usage(nearest_folder(run.directory)).free,
+        free_disk_bytes=shutil.disk_usage(nearest_folder(run.directory.path)).free,
         needed_disk_bytes=bytes_left(run),
-        workdir=run.directory,
+        workdir=run.directory.path,
     )
     return budget
 
 
 def bytes_left(run: Run) -> int:
     """Return how much more of the disk the run will take at most."""
-    ingested, labelled = (
-        sum(receipt["stop"] - receipt["start"] for _, _, receipt in receipts(run.directory, stage))
-        for stage in ("ingest", "label")
-    )
+    kinds: tuple[type[Receipt], ...] = (Ingested, Labelled)
+    ingested, labelled = (sum(receipt.rows for _, _, receipt in receipts(run.directory, kind)) for kind in kinds)
     return disk_bytes_left(run.budget, compression=EXPECTED_COMPRESSION, ingested=ingested, labelled=labelled)
 
 
@@ -153,65 +150,84 @@ def ingest(run: Run) -> None:
 
 def save_catalog(run: Run) -> None:
     """Let the run directory be one of the files that were looked at."""
-    if Catalog.load(run.directory / CATALOG) != run.catalog:
-        run.catalog.save(run.directory / CATALOG)
+    if run.directory.known_catalog() != run.catalog:
+        run.catalog.save(run.directory.catalog_file)
 
 
-def _ingest_once(run: Run) -> list[tuple[str, str, str]]:
+@dataclass(frozen=True)
+class IngestTask(PartTask):
+    """A part of the archive to be made.
+
+    Parameters
+    ----------
+    span : PartSpan
+        Which rows of which files it holds.
+    """
+
+    span: PartSpan
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Makes a part of the archive, on a worker."""
+
+    write: IngestPart
+
+    def __call__(self, task: IngestTask) -> Ingested | Unreadable:
+        """Return the receipt, or which files turned out bad."""
+        part = self.write(task.span)
+        if isinstance(part, Unreadable):
+            return part
+        return Ingested(task.key, task.start, task.stop, part.files, cleaned=part.cleaned)
+
+
+def _ingest_once(run: Run) -> list[Trouble]:
     axes = run.catalog.archive_axes()
-    store = run.directory / ARCHIVE
+    store = run.directory.archive
     tasks = [
-        PartTask(
-            span.group,
-            span.index,
-            span.start,
-            span.stop,
-            run.ingest_keys[span.group, span.index],
-            payload=span,
-        )
+        IngestTask(span.group, span.index, span.start, span.stop, run.ingest_keys[span.group, span.index], span=span)
         for group in run.groups
         for span in group.parts()
     ]
     drop_groups(store, keep={plan.group for plan in run.groups})
-    begin_parts(run, ARCHIVE, "ingest", tasks)
+    begin_parts(run, store, Ingested, tasks)
     for group in run.groups:
         prepare_archive(store, group, catalog=run.catalog, instrument=run.instrument, version=__version__)
-    function = IngestPart(
+    write = IngestPart(
         source=run.catalog.source,
         instrument=run.instrument,
         store=str(store),
         shape=(len(axes["pitch_angle"]), len(axes["energy"])),
         rows_per_part=run.config.archive.rows_per_part,
     )
-    bad: list[tuple[str, str, str]] = []
-    deadly: list[PartTask] = []
+    bad: list[Trouble] = []
+    lethal: list[IngestTask] = []
     with run.stage("ingest", total=sum(g.rows for g in run.groups), parts=len(tasks)) as stage:
-        for task, result, peak in run_parts(
-            run.directory, "ingest", tasks=tasks, function=function, workers=run.workers
-        ):
-            run.progress.advance(task.stop - task.start, reused=result is None)
-            if result is not None:
-                bad += result.get("bad", [])
-                deadly += [task] if "died" in result else []
-                stage.count(task.stop - task.start, peak)
-        for task in deadly:
-            bad += _deadly_files(run, task, function)
+        for part in run_parts(run.directory, Ingested, tasks=tasks, function=Ingest(write), workers=run.workers):
+            run.progress.advance(part.task.rows, reused=part.reused)
+            if not part.reused:
+                stage.count(part.task.rows, part.peak_memory_bytes)
+            bad += part.unreadable
+            if part.death is not None:
+                lethal.append(part.task)
+        for task in lethal:
+            bad += _lethal_files(run, task, write)
         stage.summary = f"{stage.records:,} records written"
         if bad:
             stage.summary += f"; {len(set(bad))} files could not be read after all"
     if not bad:
-        commit_parts(run, ARCHIVE)
+        commit_parts(run, store)
     return sorted(set(bad))
 
 
-def _deadly_files(run: Run, task: PartTask, function: IngestPart) -> list[tuple[str, str, str]]:
-    """Find the files of a part that workers die of, each on its own."""
-    paths = {source.path: None for day, _, _ in task.payload.pieces for source in day.sources}
+def _lethal_files(run: Run, task: IngestTask, write: IngestPart) -> list[Trouble]:
+    """Find the files of a part of which workers die, each on its own."""
+    paths = {source.path: None for day, _, _ in task.span.pieces for source in day.sources}
     found = []
     for path in paths:
-        for _, result in run.workers.each(function.try_file, [(path, task.group)], spare=True):
-            if isinstance(result, Died):
-                found.append((path, KILLS_WORKERS, killing_message(path, result.message)))
+        for _, result in run.workers.each(write.try_file, [(path, task.group)], tolerate_deaths=True):
+            if isinstance(result, WorkerDeath):
+                found.append(Trouble(path, KILLS_WORKERS, killing_message(path, result.message)))
     if not found:
         raise PadflowError(
             f"Workers died of {task}, but of none of its {len(paths)} files alone. They may lack memory: raise "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,53 +15,64 @@ from padflow.clustering.classes import classes_from_arrays
 from padflow.components.projection import Projection
 from padflow.errors import PadflowError
 from padflow.model.model import Model, class_flags
-from padflow.pipeline.directory import FIT, fit_arrays, fitted
-from padflow.pipeline.receipts import PartTask, content_of, digest, drop_receipts, parts_set_aside, receipts
+from padflow.pipeline.directory import Fixed, Shown
+from padflow.pipeline.parts import PartTask
+from padflow.pipeline.receipts import (
+    PART_KINDS,
+    Labelled,
+    Scored,
+    Summarised,
+    digest,
+    drop_receipts,
+    parts_set_aside,
+    receipts,
+)
 from padflow.pipeline.run import Run, run_pass
 from padflow.pipeline.stages.fit import ALL_DIED
 from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.pipeline.tasks import parts_of
 from padflow.records import Axes, Reason
 from padflow.report.figures.contents import FIGURES
 from padflow.shapes.names import class_names, shape_of_name
-from padflow.store.durable import write_bytes, write_json
+from padflow.store.durable import write_bytes
 from padflow.store.npz_specs import CLASSES, ENCODER
 from padflow.store.reading import ArchiveReader
-from padflow.store.specs import ARCHIVE, RESULTS
+from padflow.store.run_files import FIGURES_FOLDER
 from padflow.store.writing import set_attributes
 
 
-def finish(run: Run, labelled: list[PartTask]) -> None:
+def finish(run: Run) -> None:
     """Summarise, save the model, and write the report where anything changed."""
     from padflow.report.html import write_report
 
     made_from = [
-        (stage, group, index, content_of(receipt))
-        for stage in ("ingest", "score", "label")
-        for group, index, receipt in receipts(run.directory, stage)
+        (kind.stage, group, index, receipt.content)
+        for kind in PART_KINDS
+        for group, index, receipt in receipts(run.directory, kind)
     ]
     key = digest(made_from, run.config.digest("kmeans"))
     shown = digest(key, [[e.path, e.status, e.reason, e.size_bytes, e.origin] for e in run.catalog.files])
-    done = fitted(run, "summary") or {}
-    whole = (run.directory / "summary.nc").is_file() and not any(parts_set_aside(run.directory, "summary"))
-    if done.get("key") != key or not whole:
-        _summarise(run, labelled, key=key)
-        write_json(run.directory / FIT / "summary.json", {"key": key})
-    elif done.get("shown") == shown and (run.directory / "report" / "index.html").is_file():
+    done = run.directory.shown()
+    whole = run.directory.summary_file.is_file() and not any(parts_set_aside(run.directory, Summarised.stage))
+    if done.key != key or not whole:
+        _summarise(run, key=key)
+        run.directory.write_shown(Shown(key))
+    elif done.shown == shown and run.directory.page.is_file():
         return
     with run.stage("report", total=len(FIGURES), unit="figures") as stage:
-        page = write_report(run.directory, apply=partial(run.workers.map, on_done=run.progress.step))
-        stage.count(len(list((page.parent / "figures").glob("*.png"))))
+        page = write_report(run.directory.path, apply=partial(run.workers.map, on_done=run.progress.step))
+        stage.count(len(list((page.parent / FIGURES_FOLDER).glob("*.png"))))
         stage.summary = str(page)
-    write_json(run.directory / FIT / "summary.json", {"key": key, "shown": shown})
+    run.directory.write_shown(Shown(key, shown))
 
 
-def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
-    parts = [receipt for _, _, receipt in receipts(run.directory, "label")]
-    sizes = np.sum([part["sizes"] for part in parts], axis=0)
+def _summarise(run: Run, *, key: str) -> None:
+    parts = [receipt for _, _, receipt in receipts(run.directory, Labelled)]
+    sizes = np.sum([part.sizes for part in parts], axis=0)
     if not sizes.sum():
         raise PadflowError(_nothing_selected(run))
-    centroids = np.sum([part["sums"] for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
-    readers = [ArchiveReader(run.directory / ARCHIVE, g.group) for g in run.groups]
+    centroids = np.sum([part.sums for part in parts], axis=0) / np.maximum(sizes, 1)[:, None]
+    readers = [ArchiveReader(run.directory.archive, g.group) for g in run.groups]
     first = min(reader.times(0, 1)[0] for reader in readers)
     last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
     edges = tuple(time_edges(first, last).astype(np.int64).tolist())
@@ -77,8 +87,8 @@ def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
         centroids=tuple(tuple(row) for row in centroids.tolist()),
         seed=config.seed,
     )
-    tasks = [replace(task, key=digest("summary", key)) for task in labelled]
-    died = run_pass(run, "summary", tasks, function)
+    tasks = [PartTask(**vars(part), key=digest("summary", key)) for part in parts_of(run.groups)]
+    died = run_pass(run, Summarised, tasks, function)
     if len(died) == len(tasks):
         raise PadflowError(ALL_DIED)
     dataset, metrics, clusters = summarise(
@@ -90,61 +100,61 @@ def _summarise(run: Run, labelled: list[PartTask], *, key: str) -> None:
         seed=config.seed,
     )
     content = dataset.to_netcdf(engine="h5netcdf")
-    write_bytes(run.directory / "summary.nc", bytes(content))
+    write_bytes(run.directory.summary_file, bytes(content))
     _save_model(run, metrics, clusters)
-    drop_receipts(run.directory, "summary")
-    shutil.rmtree(run.directory / FIT / "summary", ignore_errors=True)
+    drop_receipts(run.directory, Summarised.stage)
+    shutil.rmtree(run.directory.fit_folder / "summary", ignore_errors=True)
 
 
 def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
-    arrays = fit_arrays(run.directory, ENCODER)
+    arrays = run.directory.arrays(ENCODER)
     fixed = _fixed_at_the_fit(run, clusters)
-    names = tuple(fixed["names"])
+    names = fixed.names
     info = {
         "padflow": __version__,
         "instrument": run.instrument.name,
         "title": run.instrument.title,
-        "training": fitted(run, "train")["info"],
-        "pca": fitted(run, "pca")["info"],
-        **fitted(run, "cluster")["info"],
+        "training": run.directory.fit("train").info,
+        "pca": run.directory.fit("pca").info,
+        **run.directory.fit("cluster").info,
         "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
         "clusters": [
             {"cluster": c["cluster"], "name": name, "shape": shape_of_name(name)} | c
             for c, name in zip(clusters, names, strict=True)
         ],
-        "fitted_to": fixed["fitted_to"],
-        "settings": fixed["settings"],
+        "fitted_to": fixed.fitted_to,
+        "settings": fixed.settings,
     }
     model = Model(
         run.config.preprocess,
         Axes.from_arrays(arrays),
         Network.from_arrays(arrays),
         Projection.from_arrays(arrays),
-        classes_from_arrays(fit_arrays(run.directory, CLASSES)),
+        classes_from_arrays(run.directory.arrays(CLASSES)),
         info,
         names,
     )
-    model.save(run.directory / "model")
+    model.save(run.directory.model)
     for group in run.groups:
-        set_attributes(run.directory / RESULTS, f"{group.group}/cluster", class_flags(names))
+        set_attributes(run.directory.results, f"{group.group}/cluster", class_flags(names))
 
 
-def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> dict[str, Any]:
+def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> Fixed:
     """Return the names of the classes, and what they were fitted to and with: what the first summary after the fit saw.
 
     Later ones leave all of it as it is, whatever the classes look like in an archive that has grown.
     """
-    found = fitted(run, "fixed")
+    found = run.directory.fixed()
     if found is None:
-        found = {
-            "names": class_names(cluster["shapes"] for cluster in clusters),
-            "fitted_to": {
+        found = Fixed(
+            names=tuple(class_names(cluster["shapes"] for cluster in clusters)),
+            fitted_to={
                 g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
             },
-            "settings": run.config.fit_settings(),
-        }
-        write_json(run.directory / FIT / "fixed.json", found)
-        found = fitted(run, "fixed")  # as a later summary reads it
+            settings=run.config.fit_settings(),
+        )
+        run.directory.write_fixed(found)
+        found = run.directory.fixed() or found  # as a later summary reads it
     return found
 
 
@@ -160,6 +170,6 @@ def _nothing_selected(run: Run) -> str:
 def reasons_of(run: Run) -> dict[str, int]:
     """Return how many records have no class, by the name of the reason."""
     total: Counter[int] = Counter()
-    for _, _, receipt in receipts(run.directory, "score"):
-        total.update({int(code): count for code, count in receipt["reasons"].items()})
+    for _, _, receipt in receipts(run.directory, Scored):
+        total.update(receipt.reasons)
     return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}

@@ -36,12 +36,13 @@ from padflow.config.sections import Config
 from padflow.errors import PadflowError
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.fit import kmeans_place
-from padflow.pipeline.directory import FIT, fit_arrays, fitted
+from padflow.pipeline.directory import Fit
+from padflow.pipeline.parts import run_parts
 from padflow.pipeline.passes import MomentsPart, Pass, moments_file, read_statistics
-from padflow.pipeline.receipts import PartTask, digest, drop_receipts, parts_set_aside, receipt_path, run_parts
+from padflow.pipeline.receipts import Coded, Part, Scored, digest, drop_receipts, parts_set_aside, receipts
 from padflow.pipeline.run import Run
-from padflow.pipeline.tasks import part_tasks
-from padflow.store.durable import read_json, write_bytes, write_json
+from padflow.pipeline.tasks import part_tasks, parts_of
+from padflow.store.durable import write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK
 
@@ -58,7 +59,7 @@ def check_fit(run: Run) -> None:
 
 def fit_autoencoder(run: Run) -> None:
     """Train the autoencoder on rows drawn from the archive, unless the run has one."""
-    if fitted(run, "train"):
+    if run.directory.fitted("train"):
         return
     run.workers.rest()  # until training ends
     with run.stage("train", total=run.config.train.epochs, unit="epochs") as stage:
@@ -67,57 +68,56 @@ def fit_autoencoder(run: Run) -> None:
             run.progress.advance(1, text=f"loss {loss:.2e}, validation {val_loss:.2e}")
 
         peak = run.trainer.train(run.directory, [group.group for group in run.groups], show)
-        info = fitted(run, "train")["info"]
+        info = run.directory.fit("train").info
         epochs = len(info["history"]["loss"])
         stage.count(epochs * info["rows"], peak)
         stage.summary = (
             f"{epochs} epochs of {info['rows']:,} rows, best validation loss "
             f"{info['history']['val_loss'][info['best_epoch']]:.3e} in epoch {info['best_epoch'] + 1}"
         )
-        run.note("flags", info["flags"])
+        run.directory.note({"flags": info["flags"]})
 
 
 def fit_components(run: Run) -> None:
     """Fit the principal components of the codes of all records, unless the run has them."""
-    if fitted(run, "pca"):
+    if run.directory.fitted("pca"):
         return
     halo = bool(run.config.preprocess.average_seconds)
-    context = ("moments", fitted(run, "train")["key"], run.config.digest("preprocess", "pca"))
+    context = ("moments", run.directory.fit("train").key, run.config.digest("preprocess", "pca"))
     tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
     with run.stage("pca", total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
         share = pairs_share(run.config, sum(group.rows for group in run.groups))
         function = MomentsPart.of(run.directory, run.config, pairs_share=share)
-        for task, result, peak in run_parts(
-            run.directory, "moments", tasks=tasks, function=function, workers=run.workers
-        ):
-            run.progress.advance(task.stop - task.start, reused=result is None)
-            if result is not None:
-                stage.count(task.stop - task.start, peak)
-        aside = [part.name for _, part, _ in parts_set_aside(run.directory, "moments")]
+        for part in run_parts(run.directory, Coded, tasks=tasks, function=function, workers=run.workers):
+            run.progress.advance(part.task.rows, reused=part.reused)
+            if not part.reused:
+                stage.count(part.task.rows, part.peak_memory_bytes)
+        aside = [note.part.name for note in parts_set_aside(run.directory, Coded.stage)]
         whole = [task for task in tasks if task.name not in aside]
         if not whole:
             raise PadflowError(ALL_DIED)
         statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in whole])
-        arrays = fit_arrays(run.directory, NETWORK)
+        arrays = run.directory.arrays(NETWORK)
         projection, info = fit_components_to(statistics, run.config.pca, network=Network.from_arrays(arrays))
         if aside:
             info["parts_left_out"] = aside
         content = pack_arrays(arrays | projection.to_arrays())
-        write_bytes(run.directory / FIT / ENCODER, content)
-        write_json(run.directory / FIT / "pca.json", {"key": digest(content.hex()), "info": info})
+        write_bytes(run.directory.fit_folder / ENCODER, content)
+        run.directory.write_fit("pca", Fit(digest(content.hex()), info))
         stage.summary = describe_components(info)
-    drop_receipts(run.directory, "moments")
+    drop_receipts(run.directory, Coded.stage)
     for task in tasks:
-        (run.directory / moments_file(task)).unlink(missing_ok=True)
+        (run.directory.path / moments_file(task)).unlink(missing_ok=True)
 
 
-def fit_classes(run: Run, tasks: list[PartTask]) -> None:
+def fit_classes(run: Run) -> None:
     """Find the number of classes by mean shift and the classes by k-means or Ward, unless the run has them."""
-    if fitted(run, "cluster"):
+    if run.directory.fitted("cluster"):
         return
     config = run.config
-    sizes = {task: read_json(receipt_path(run.directory, "score", task.group, task.index))["fit"] for task in tasks}
-    sizes = {task: size for task, size in sizes.items() if size}
+    selected = {(group, index): receipt.fit for group, index, receipt in receipts(run.directory, Scored)}
+    sizes = {part: selected[part.group, part.index] for part in parts_of(run.groups)}
+    sizes = {part: size for part, size in sizes.items() if size}
     total = sum(sizes.values())
     with run.stage("mean shift", total=subsamples_to_search(config), unit="subsamples") as stage:
         if total < FEWEST_SCORES:
@@ -143,12 +143,12 @@ def fit_classes(run: Run, tasks: list[PartTask]) -> None:
         stage.count(total)
         stage.summary = f"{len(classes.centres)} classes of {total:,} scores"
         content = pack_arrays(classes.to_arrays() | {"modes": mode_places(found, config)})
-        write_bytes(run.directory / FIT / CLASSES, content)
+        write_bytes(run.directory.fit_folder / CLASSES, content)
         info |= {"method": config.method, "mean_shift": describe_modes(found)}
-        write_json(run.directory / FIT / "cluster.json", {"key": digest(content.hex()), "info": info})
+        run.directory.write_fit("cluster", Fit(digest(content.hex()), info))
 
 
-def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list[np.ndarray]:
+def _samples(run: Run, parts: list[Part], indices: list[np.ndarray]) -> list[np.ndarray]:
     """Pick scores by their place among all that are fitted to, in one pass, a part in memory at a time."""
     pieces: list[list[np.ndarray]] = [[] for _ in indices]
     reader = Pass.of(run.directory, run.config)
@@ -163,7 +163,7 @@ def _samples(run: Run, parts: list[PartTask], indices: list[np.ndarray]) -> list
 
 
 def _kmeans(
-    run: Run, sizes: dict[PartTask, int], *, k: int, found: RepeatedModes, samples: list[np.ndarray]
+    run: Run, sizes: dict[Part, int], *, k: int, found: RepeatedModes, samples: list[np.ndarray]
 ) -> tuple[Classes, dict[str, Any]]:
     import dask
     import dask.array as da
@@ -188,17 +188,17 @@ def _kmeans(
     return numbered_by_size(classes, run.config, sizes=partial(_all_class_sizes, run, tasks)), info
 
 
-def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: PartTask) -> np.ndarray:
+def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: Part) -> np.ndarray:
     return near_modes(reader.fit_scores(task).astype("f8"), found, config)
 
 
-def _count(read: Callable[[PartTask], np.ndarray], task: PartTask) -> int:
+def _count(read: Callable[[Part], np.ndarray], task: Part) -> int:
     return len(read(task))
 
 
-def _all_class_sizes(run: Run, tasks: list[PartTask], classes: Classes) -> np.ndarray:
+def _all_class_sizes(run: Run, tasks: list[Part], classes: Classes) -> np.ndarray:
     return np.sum(run.workers.map(partial(_class_sizes, Pass.of(run.directory, run.config), classes), tasks), axis=0)
 
 
-def _class_sizes(reader: Pass, classes: Classes, task: PartTask) -> np.ndarray:
+def _class_sizes(reader: Pass, classes: Classes, task: Part) -> np.ndarray:
     return class_sizes(classes, reader.fit_scores(task))

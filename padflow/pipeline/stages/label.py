@@ -5,25 +5,25 @@ from __future__ import annotations
 from padflow import __version__
 from padflow.components.projection import Projection
 from padflow.instruments.origin import group_attributes
-from padflow.pipeline.directory import fit_arrays, fitted
-from padflow.pipeline.passes import LabelPart, LabelStandIn, ScorePart, ScoreStandIn
-from padflow.pipeline.receipts import PartTask, put_stand_in
+from padflow.pipeline.parts import put_placeholder
+from padflow.pipeline.passes import LabelPart, LabelPlaceholder, ScorePart, ScorePlaceholder
+from padflow.pipeline.receipts import Labelled, Scored
 from padflow.pipeline.run import Run, begin_parts, commit_parts, run_pass
 from padflow.pipeline.tasks import label_tasks, score_tasks
 from padflow.store.npz_specs import ENCODER
-from padflow.store.specs import RESULTS, results_specs
+from padflow.store.specs import results_specs
 from padflow.store.writing import drop_groups, prepare_group
 
 
-def score(run: Run) -> list[PartTask]:
-    """Score every record; return the tasks, whose keys name what they depend on."""
-    components = Projection.from_arrays(fit_arrays(run.directory, ENCODER)).components
-    tasks = score_tasks(run.directory, run.groups, run.config, components=fitted(run, "pca")["key"])
-    drop_groups(run.directory / RESULTS, keep={group.group for group in run.groups})
-    begin_parts(run, RESULTS, "score", tasks)
+def score(run: Run) -> None:
+    """Score every record."""
+    components = Projection.from_arrays(run.directory.arrays(ENCODER)).components
+    tasks = score_tasks(run.directory, run.groups, run.config, components=run.directory.fit("pca").key)
+    drop_groups(run.directory.results, keep={group.group for group in run.groups})
+    begin_parts(run, run.directory.results, Scored, tasks)
     for group in run.groups:
         prepare_group(
-            run.directory / RESULTS,
+            run.directory.results,
             group.group,
             specs=results_specs(components),
             rows=group.rows,
@@ -40,17 +40,15 @@ def score(run: Run) -> list[PartTask]:
             },
         )
     of_run = run.directory, run.config
-    run_pass(run, "score", tasks, ScorePart.of(*of_run), stand_in=ScoreStandIn.of(*of_run))
-    return tasks
+    run_pass(run, Scored, tasks, ScorePart.of(*of_run), placeholder=ScorePlaceholder.of(*of_run))
 
 
-def label(run: Run, scored: list[PartTask]) -> list[PartTask]:
+def label(run: Run) -> None:
     """Give every scored record its class."""
-    tasks = label_tasks(run.directory, scored, classes=fitted(run, "cluster")["key"])
-    begin_parts(run, RESULTS, "label", tasks)
+    tasks = label_tasks(run.directory, run.groups, classes=run.directory.fit("cluster").key)
+    begin_parts(run, run.directory.results, Labelled, tasks)
     of_run = run.directory, run.config
-    for task in run_pass(run, "label", tasks, LabelPart.of(*of_run), stand_in=LabelStandIn.of(*of_run)):
+    for task in run_pass(run, Labelled, tasks, LabelPart.of(*of_run), placeholder=LabelPlaceholder.of(*of_run)):
         # Its scores would say that its records were selected.
-        put_stand_in(run.directory, "score", task, function=ScoreStandIn.of(*of_run), workers=run.workers)
-    commit_parts(run, RESULTS)
-    return tasks
+        put_placeholder(run.directory, Scored, task, function=ScorePlaceholder.of(*of_run), workers=run.workers)
+    commit_parts(run, run.directory.results)

@@ -12,15 +12,23 @@ import psutil
 from padflow.compute.cluster import connect
 from padflow.compute.workers import DaskWorkers
 from padflow.config.cluster import ClusterConfig
-from padflow.pipeline.receipts import PartTask, run_parts
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.parts import PartTask, run_parts
+from padflow.pipeline.receipts import Receipt
 
 WORKERS = 4
 WARM_PARTS = 500
 
 
-def nothing(task: PartTask) -> dict[str, Any]:
+class Nothing(Receipt):
+    """That nothing was done with a part."""
+
+    stage = "dispatch"
+
+
+def nothing(task: PartTask) -> Nothing:
     """Do nothing with a part, and say so as the passes do."""
-    return {"files": {}, "fit": 0}
+    return Nothing(task.key, task.start, task.stop, {})
 
 
 def _tasks(parts: int) -> list[PartTask]:
@@ -42,7 +50,7 @@ def with_receipts(parts: int, *, work: Path) -> dict[str, Any]:
     folder = work.absolute() / "dispatch"
 
     def each(some: list[PartTask], workers: DaskWorkers) -> Any:
-        return run_parts(folder, "dispatch", tasks=some, function=nothing, workers=workers)
+        return run_parts(RunDirectory(folder), Nothing, tasks=some, function=nothing, workers=workers)
 
     try:
         with _cluster() as workers:

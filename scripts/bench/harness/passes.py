@@ -25,12 +25,19 @@ from padflow.compute.workers import SerialWorkers, Workers
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
 from padflow.instruments.instrument import Instrument, load_instrument
-from padflow.pipeline.directory import FIT
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.parts import PartTask, run_parts
 from padflow.pipeline.passes import LabelPart, MomentsPart, ScorePart
-from padflow.pipeline.receipts import PartTask, run_parts
+from padflow.pipeline.receipts import Coded, Ingested, Labelled, Receipt, Scored
+from padflow.pipeline.stages.archive import Ingest, IngestTask
 from padflow.store.reading import ArchiveReader
-from padflow.store.specs import ARCHIVE, archive_specs
+from padflow.store.run_files import ARCHIVE
+from padflow.store.specs import archive_specs
 from padflow.store.writing import encode_part
+
+KINDS: dict[str, type[Receipt]] = {"ingest": Ingested, "pca": Coded, "score": Scored, "label": Labelled}
+"""What each pass leaves."""
+
 
 SCRATCH = "bench-scratch"
 """Folder of a run directory for what passes leave behind; removed after each."""
@@ -164,17 +171,19 @@ class FinishedRun:
             else:
                 if name == "ingest":
                     tasks = [
-                        PartTask(t.group, t.index, t.start, t.stop, t.key, payload=span)
+                        IngestTask(t.group, t.index, t.start, t.stop, t.key, span=span)
                         for t, span in zip(tasks, spans, strict=True)
                     ]
                 began = time.perf_counter()
-                for _ in run_parts(scratch, name, tasks=tasks, function=self._pass(name, scratch), workers=workers):
+                for _ in run_parts(
+                    RunDirectory(scratch), KINDS[name], tasks=tasks, function=self._pass(name, scratch), workers=workers
+                ):
                     pass
                 facts = {}
             return {"seconds": time.perf_counter() - began, "records": records, "parts": len(tasks)} | facts
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-            shutil.rmtree(self.directory / FIT / "moments", ignore_errors=True)
+            shutil.rmtree(RunDirectory(self.directory).fit_folder / "moments", ignore_errors=True)
 
     def _floors(self) -> dict[str, Callable[[Any], tuple[int, float]]]:
         archive = self.config.archive
@@ -186,22 +195,23 @@ class FinishedRun:
             "encode": EncodePart(store, ephemeris, archive.rows_per_part),
         }
 
-    def _pass(self, name: str, scratch: Path) -> Callable[[Any], dict[str, Any]]:
+    def _pass(self, name: str, scratch: Path) -> Callable[[Any], Any]:
         config = self.config
         if name == "ingest":
             axes = ArchiveReader(self.directory / ARCHIVE, self.tasks[0].group).axes
-            return IngestPart(
+            write = IngestPart(
                 source=str(config.archive.source),
                 instrument=self.instrument,
                 store=str(scratch / ARCHIVE),
                 shape=(len(axes.pitch_angle), len(axes.energy)),
                 rows_per_part=config.archive.rows_per_part,
             )
+            return Ingest(write)
         # Results are written over by the same bytes.
         kind = {"pca": MomentsPart, "score": ScorePart, "label": LabelPart}[name]
         rows = sum(span.stop - span.start for span in self.spans)
         more = {"pairs_share": pairs_share(config, rows)} if name == "pca" else {}
-        return kind.of(self.directory, config, **more)
+        return kind.of(RunDirectory(self.directory), config, **more)
 
 
 PASSES = ("ingest", "pca", "score", "label")

@@ -14,8 +14,8 @@ from harness.processes import SAMPLE_SECONDS, watch
 from harness.results import sources_digest
 from padflow.config.reading import load_config
 from padflow.model.model import Model
-from padflow.pipeline.directory import FIT
-from padflow.pipeline.receipts import receipts
+from padflow.pipeline.directory import RunDirectory
+from padflow.pipeline.receipts import Labelled, receipts
 from padflow.store.durable import read_json
 from padflow.store.reading import ArchiveReader
 
@@ -70,10 +70,10 @@ def measured_run(plan: RunPlan, directory: Path) -> dict[str, Any]:
         spans.append((end - facts["seconds"] - SAMPLE_SECONDS, end))
         stages[name] = {"seconds": facts["seconds"], "records": facts["records"]} | watched.between(spans[-1:])
     outside = watched.seconds - sum(facts["seconds"] for facts in stages.values())
-    labels = list(receipts(directory, "label"))
+    labels = list(receipts(RunDirectory(directory), Labelled))
     return {
         "seconds": watched.seconds,
-        "records": sum(receipt["stop"] - receipt["start"] for _, _, receipt in labels),
+        "records": sum(receipt.rows for _, _, receipt in labels),
         "parts": len(labels),
         "rows_per_part": config.archive.rows_per_part,
         "workers": config.cluster.workers,
@@ -115,7 +115,7 @@ def finished_run(plan: RunPlan, work: Path) -> Path:
     """Return the directory of a finished run, finished now where it is not."""
     directory = plan.directory(work)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    if not (directory / FIT / "summary.json").is_file():  # what a run writes last
+    if not RunDirectory(directory).shown_file.is_file():  # what a run writes last
         with directory.with_suffix(".log").open("w") as log:
             subprocess.run(plan.command(directory), check=True, stdout=log, stderr=subprocess.STDOUT)
     return directory
