@@ -127,3 +127,12 @@ def test_a_mode_that_moves_on_a_ridge_is_one_whatever_the_order_of_the_repeats(o
     first, second = same_modes(repeats, 0.7)
     assert (len(first), len(second)) == (7, 1)
     assert agreed_modes(repeats).n_clusters == 1
+
+
+def test_modes_of_two_repeats_are_the_same_within_seven_tenths_of_the_bandwidth():
+    for bandwidth in (1.0, 4.0):
+        near = [modes_at(0.0, bandwidth=bandwidth), modes_at(0.69 * bandwidth, bandwidth=bandwidth)]
+        np.testing.assert_allclose(agreed_modes(near).modes, [[0.345 * bandwidth]])
+        far = [modes_at(0.0, bandwidth=bandwidth), modes_at(0.71 * bandwidth, bandwidth=bandwidth)]
+        with pytest.raises(PadflowError, match="No mode was found in two thirds"):
+            agreed_modes(far)

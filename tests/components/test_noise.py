@@ -81,3 +81,13 @@ def test_pairs_do_not_cross_gaps_or_unusable_records():
     earlier, later = neighbour_pairs(time, usable, lag_seconds=0, max_gap_seconds=60)
     assert len(earlier) == 12
     assert (later == earlier + 1).all()
+
+
+def test_a_pair_is_one_lag_apart_where_there_is_a_record_at_that_moment():
+    time = np.datetime64("2013-03-01", "ns") + np.arange(0, 60, 10) * np.timedelta64(1, "s")
+    pairs = {"lag_seconds": 20, "max_gap_seconds": 60}
+    earlier, later = neighbour_pairs(time, np.ones(6, bool), **pairs)
+    assert list(zip(earlier.tolist(), later.tolist(), strict=True)) == [(0, 2), (1, 3), (2, 4), (3, 5)]
+    time[2] -= np.timedelta64(1, "ns")  # now a nanosecond too early for the first record
+    earlier, later = neighbour_pairs(time, np.ones(6, bool), **pairs)
+    assert list(zip(earlier.tolist(), later.tolist(), strict=True)) == [(0, 3), (1, 3), (2, 4), (3, 5)]

@@ -191,6 +191,29 @@ def test_scores_have_the_same_bits_wherever_the_archive_ends(reader, preprocesso
             assert ended[name].tobytes() == values[:stop].tobytes(), (name, stop)
 
 
+class Measured(Network):
+    """A network that sees how many rows it is given to encode."""
+
+    seen: ClassVar[list[int]] = []
+
+    def encode(self, x):
+        self.seen.append(len(x))
+        return super().encode(x)
+
+
+def test_a_short_block_is_filled_up_also_where_all_of_its_rows_are_chosen(records, factories):
+    """The bits of its last records would else depend on where the archive ends, with some libraries for BLAS."""
+    preprocessor = Preprocessor(PreprocessConfig(), factories.AXES)
+    measured = Measured(**factories.network(preprocessor.features).to_arrays())
+    encoder = Encoder(preprocessor, measured, Projection(np.zeros(20), np.eye(3, 20)))
+    Measured.seen.clear()
+    few = records.take(slice(0, 333))
+    reader = factories.MemoryReader(replace(few, flux=np.full_like(few.flux, 1e6)))
+    scored = encoder.score(read(reader, preprocessor, 0, 333))
+    assert (scored["reason"] == Reason.SELECTED).all()
+    assert Measured.seen == [BLOCK_ROWS]
+
+
 class Watched(Network):
     """A network that sees how many BLAS threads there are while it encodes, slowly."""
 
