@@ -116,7 +116,9 @@ def test_a_part_is_done_while_key_and_sizes_are_right(directory: RunDirectory) -
     assert not is_done(directory, Coded, part, "k")
 
 
-def test_a_file_outside_the_run_directory_is_none_of_a_part(directory: RunDirectory) -> None:
+def test_a_file_outside_the_run_directory_is_none_of_a_part(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    (tmp_path / "secret").write_bytes(b"abc")  # of the size that the receipt says
     part = Part("rbspa", 0, 0, 9)
     write_receipt(directory, part, Summarised("k", 0, 9, {"../secret": (3, "")}))
     assert not is_done(directory, Summarised, part, "k")
