@@ -18,6 +18,7 @@ HELD_ELSEWHERE = {
     "cli/main.py": "test_cli.py",
     "cli/text.py": "test_cli.py",
     "compute/allocation.py": "compute/test_security.py",  # with a cluster that a script starts by hand
+    "compute/scheduler_file.py": "compute/test_cluster.py",
     "compute/servers.py": "compute/test_security.py",
     "compute/settings.py": "test_surroundings.py",  # with settings of the user's own
     "model/description.py": "model/test_model.py",  # a model is described where it is saved

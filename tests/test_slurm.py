@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import pytest
 import zarr
 
 from padflow.compute.cluster import connect
+from padflow.compute.settings import ENVIRONMENT
 from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
 from padflow.errors import PadflowError
@@ -209,13 +210,37 @@ def assert_finished(directory: Path, job: Job) -> str:
 def test_driver_job_with_workers_as_jobs(job: Job, tmp_path: Path) -> None:
     submit_script("workers_as_jobs", job, tmp_path / "run", "--mem=3G")
     wait_until(lambda: len(jobs()) == 3)  # the driver and its workers
-    wait_until(lambda: (status.status_of(tmp_path / "run")["progress"] or {}).get("stage") == "train")
+    assert_workers_start_as_measured(tmp_path / "run")
     assert_finished(tmp_path / "run", job)
     assert len(list((tmp_path / "run" / "logs").glob("*.err"))) == 2
 
 
+def workers_at_work() -> list[psutil.Process]:
+    """Return the worker processes of jobs: those that a nanny, not this process or the driver, has started."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            starter = " ".join(process.parent().cmdline()) if process.parent() else ""
+            if "spawn_main" in " ".join(process.info["cmdline"] or []) and (
+                "padflow worker" in starter or "dask_worker" in starter
+            ):
+                found.append(process)
+    return found
+
+
+def assert_workers_start_as_measured(directory: Path) -> None:
+    """Check the environment that the C library and BLAS of each worker have read, while the run trains."""
+    wait_until(lambda: (status.status_of(directory)["progress"] or {}).get("stage") == "train")
+    at_work = workers_at_work()
+    assert len(at_work) == 2
+    for process in at_work:
+        assert ENVIRONMENT.items() <= process.environ().items()
+
+
 def test_one_allocation(job: Job, tmp_path: Path) -> None:
     submit_script("one_allocation", job, tmp_path / "run", "--ntasks=2", "--mem-per-cpu=3G")
+    wait_until((tmp_path / "run" / "config.yaml").exists)
+    assert_workers_start_as_measured(tmp_path / "run")
     assert_finished(tmp_path / "run", job)
     assert list((tmp_path / "run").glob("scheduler*.json")) == []
     assert list((tmp_path / "run").glob(".private*")) == []
@@ -384,9 +409,9 @@ def test_an_interrupted_driver_leaves_no_job(number: int, archive: Path, tmp_pat
 
 
 def test_submit(archive: Path, padflow: Callable, tmp_path: Path) -> None:
-    settings = [f"archive.source={archive}", *SMALL, *SLURM]
+    settings = [f"archive.source={archive}", *SMALL, *SLURM, "cluster.driver_memory=3GiB"]
     arguments = [
-        *("submit", REPOSITORY / "configs" / "recommended.yaml", "--workdir", tmp_path / "run", "--memory", "3GiB"),
+        *("submit", REPOSITORY / "configs" / "recommended.yaml", "--workdir", tmp_path / "run"),
         *(word for setting in settings for word in ("--set", setting)),
     ]
     shown = padflow(*arguments, "--dry-run")

@@ -30,6 +30,10 @@ from padflow.startup import INTERRUPTED, gc_paused, interrupted, let_libraries_s
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
 
 
+INCLUDE_NOTE = "# include: site.yaml   (takes the keys of another file; keys of this one override them)"
+"""Begins what `padflow config` prints: the one key of a file that is not of the configuration."""
+
+
 TROUBLES = (
     "missing",
     "truncated",
@@ -215,7 +219,7 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> 
     if schema:
         say(json.dumps(Config.model_json_schema(), indent=2))
     else:
-        say(documented_yaml(load_config(path, overrides)))
+        say(f"{INCLUDE_NOTE}\n\n{documented_yaml(load_config(path, overrides))}")
 
 
 def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
@@ -307,21 +311,8 @@ def run_command(
 @command(
     *run_options,
     click.option("--dry-run", is_flag=True, help="Only print the job script of the driver, and that of a worker."),
-    click.option(
-        "--cores", type=click.IntRange(1, 65_536), default=2, show_default=True, help="Cores of the driver's job."
-    ),
-    click.option("--memory", default="4GiB", show_default=True, help="Memory of the driver's job."),
-    click.option("--walltime", default=None, help="Longest time of the driver's job; by default cluster.walltime."),
 )
-def submit(
-    path: Path,
-    workdir: Path | None,
-    overrides: tuple[str, ...],
-    dry_run: bool,
-    cores: int,
-    memory: str,
-    walltime: str | None,
-) -> None:
+def submit(path: Path, workdir: Path | None, overrides: tuple[str, ...], dry_run: bool) -> None:
     """Hand `padflow run CONFIG` to the queueing system as a job, which asks for its workers."""
     from padflow.compute import jobs
 
@@ -336,9 +327,6 @@ def submit(
         config.cluster,
         ["run", str(path.absolute()), "--workdir", str(directory), *settings],
         directory=directory,
-        cores=cores,
-        memory=memory,
-        walltime=walltime,
     )
     if dry_run:
         say(f"# ---- the driver\n{job.job_script()}")
@@ -346,6 +334,38 @@ def submit(
         say(jobs.worker_script(config.cluster, directory))
     else:
         say(f"job {jobs.submit(job)}; `padflow status {directory}` says how far it is")
+
+
+server_options = (
+    click.argument("path", metavar="CONFIG", type=FILE),
+    click.argument("file", metavar="SCHEDULER_FILE", type=FILE),
+    set_option,
+)
+
+
+@command(*server_options)
+def scheduler(path: Path, file: Path, overrides: tuple[str, ...]) -> None:
+    """Run the scheduler of a cluster that is started by hand; SCHEDULER_FILE gets its address.
+
+    Of CONFIG, the section cluster is used. Workers (`padflow worker`) and the driver (`padflow run` with
+    cluster.kind=scheduler and cluster.scheduler=SCHEDULER_FILE) find it, and its certificate, by that file.
+    """
+    from padflow.compute.allocation import run_scheduler
+
+    run_scheduler(load_config(path, overrides).cluster, file.absolute())
+
+
+@command(
+    *server_options,
+    click.option(
+        "--processes", type=click.IntRange(1, 1024), default=1, show_default=True, help="Workers of one thread each."
+    ),
+)
+def worker(path: Path, file: Path, overrides: tuple[str, ...], processes: int) -> None:
+    """Run workers for the scheduler of SCHEDULER_FILE, with the memory limit of CONFIG, until it ends."""
+    from padflow.compute.allocation import run_worker
+
+    run_worker(load_config(path, overrides).cluster, file.absolute(), processes=processes)
 
 
 @command(click.argument("model", metavar="MODEL", type=FOLDER), *run_options, removal_option)

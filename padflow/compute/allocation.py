@@ -1,49 +1,156 @@
-"""What a batch script needs that starts scheduler and workers by hand, in one allocation: Dask's settings in a folder.
+"""A scheduler and workers that are started by hand, in one allocation: `padflow scheduler` and `padflow worker`.
 
-``python -m padflow.compute.allocation FOLDER`` makes a folder for this user alone, with a certificate and
-``dask.yaml``. With ``DASK_CONFIG=FOLDER/dask.yaml`` in their environment, ``dask scheduler --protocol tls
---no-dashboard``, ``dask worker`` and ``padflow run`` use TLS, and let nobody else in.
+They find each other, and the driver them, by a scheduler file. Beside it lies a folder for this user alone, while the
+scheduler is there: in it is the certificate of the cluster, without which nobody is let in.
 """
 
 from __future__ import annotations
 
-import sys
-from copy import deepcopy
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import dask
-import yaml
 
-from padflow.compute.private import make_private, write_private
-from padflow.compute.security import new_certificate, security_in, write_certificate
-from padflow.compute.settings import WORKER_SETTINGS
+from padflow.compute.jobs import check_interface, scheduler_of
+from padflow.compute.private import check_temporary_folder, private_folder
+from padflow.compute.scheduler_file import private_beside, scheduler_address
+from padflow.compute.security import protocol_of, security_in, security_of
+from padflow.compute.settings import server_settings
+from padflow.config.cluster import ClusterConfig
+from padflow.errors import PadflowError
 
-
-def settings_in(folder: Path) -> dict[str, Any]:
-    """Return Dask's settings for a scheduler and workers of the certificate in a folder."""
-    security = security_in(folder)
-    settings = WORKER_SETTINGS | {
-        "temporary-directory": str(folder),
-        "distributed.comm.require-encryption": True,
-        "distributed.scheduler.http.routes": [],  # its HTTP port, which cannot be closed, has nothing to show
-    }
-    for role in ("scheduler", "worker", "client"):
-        files = security.get_tls_config_for_role(role)
-        settings |= {f"distributed.comm.tls.{role}.{name}": files[name] for name in ("cert", "key")}
-        settings["distributed.comm.tls.ca-file"] = files["ca_file"]
-    nested: dict[str, Any] = {}
-    with dask.config.set(settings, config=nested):
-        return deepcopy(nested)  # which is emptied again
+if TYPE_CHECKING:
+    from distributed import Nanny
+    from distributed.core import Server
 
 
-def main() -> None:
-    """Make the folder and what is in it."""
-    folder = Path(sys.argv[1]).absolute()
-    make_private(folder)
-    write_certificate(folder, *new_certificate())
-    write_private(folder / "dask.yaml", yaml.safe_dump(settings_in(folder)))
+LOG_LEVEL = "WARNING"
+"""Dask writes more to the log of a job than what went wrong."""
 
 
-if __name__ == "__main__":
-    main()
+DEATH_SECONDS = 60
+"""A worker that the scheduler does not answer for this long ends."""
+
+
+def run_scheduler(config: ClusterConfig, file: Path) -> None:
+    """Run a scheduler until a signal ends it.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        Says where it listens: on `cluster.interface`, by default on the loopback interface only.
+    file : Path
+        Gets the scheduler's address, when it listens; it and the private folder beside it are removed at the end.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)  # of a scheduler that was killed
+    with private_folder(private_beside(file)) as folder, dask.config.set(_settings(config, str(folder))):
+        security = security_of(config, folder)
+        kind, options = scheduler_of(config)
+        common: dict[str, Any] = {
+            "port": 0,
+            "protocol": protocol_of(security),
+            "security": security,
+            "scheduler_file": str(file),
+        }
+        try:
+            asyncio.run(_serve(lambda: [kind(**common, **_place(config), **options)]))
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def run_worker(config: ClusterConfig, file: Path, *, processes: int = 1) -> None:
+    """Run workers of one thread each until the scheduler, or a signal, ends them.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        Says their memory limit, `cluster.memory_limit`, and where they listen.
+    file : Path
+        The scheduler file; it may come a little later.
+    processes : int
+        How many workers.
+
+    Raises
+    ------
+    PadflowError
+        Where there is no scheduler.
+    """
+    address = scheduler_address(file)
+    folder = private_beside(file)
+    own = config.security == "none" or config.tls_cert is not None
+    security = security_of(config) if own else security_in(folder)
+    check_temporary_folder()
+    with (
+        TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True) as scratch,
+        dask.config.set(_settings(config, scratch)),
+    ):
+        options = {"security": security, "memory_limit": config.memory_limit} | _place(config)
+        try:
+            asyncio.run(_serve(lambda: [_nanny(address, options, scratch) for _ in range(processes)]))
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise PadflowError(
+                f"No worker can be started: the scheduler at {address}, of {file}, does not answer or does not let it "
+                f"in ({error}). Is it running, and is this its file?"
+            ) from error
+
+
+def _settings(config: ClusterConfig, folder: str) -> dict[str, Any]:
+    return server_settings(config) | {"temporary-directory": folder}
+
+
+def _place(config: ClusterConfig) -> dict[str, Any]:
+    """Return where a server listens."""
+    if config.interface is None:
+        return {"host": "127.0.0.1"}
+    check_interface(config.interface)
+    return {"interface": config.interface}
+
+
+def _nanny(address: str, options: dict[str, Any], scratch: str) -> Nanny:
+    from distributed import Nanny
+
+    from padflow.compute import servers
+
+    return Nanny(
+        address,
+        nthreads=1,
+        worker_class=servers.Worker,
+        death_timeout=DEATH_SECONDS,
+        local_directory=scratch,
+        dashboard=False,
+        silence_logs=LOG_LEVEL,
+        **options,
+    )
+
+
+async def _serve(make: Callable[[], Sequence[Server]]) -> None:
+    """Run servers until all have finished by themselves, or a signal ends them in good order."""
+    logging.getLogger("distributed").setLevel(LOG_LEVEL)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    work, stopped = asyncio.create_task(_until_finished(make())), asyncio.create_task(_set(stop))
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not work.done():
+        work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+async def _until_finished(servers: Sequence[Server]) -> None:
+    async with AsyncExitStack() as stack:
+        await asyncio.gather(*map(stack.enter_async_context, servers))
+        for server in servers:
+            await server.finished()
+
+
+async def _set(stop: asyncio.Event) -> None:
+    await stop.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib.util
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -13,15 +12,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from padflow.compute.jobs import job_cluster
-from padflow.compute.local import _local_cluster, choose_workers, worker_environment
+from padflow.compute.local import _local_cluster, choose_workers
 from padflow.compute.private import check_temporary_folder
+from padflow.compute.scheduler_file import scheduler_address
 from padflow.compute.security import joined_security
-from padflow.compute.settings import WORKER_SETTINGS, own_dask_settings
+from padflow.compute.settings import own_dask_settings, server_settings
 from padflow.compute.watch import Watch, stall_message
-from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers, address_of, warn_of_plain
+from padflow.compute.workers import DaskWorkers, address_of, warn_of_plain
 from padflow.config.cluster import ClusterConfig
+from padflow.config.local_paths import is_url
 from padflow.errors import ConfigError, PadflowError
-from padflow.store.durable import read_json
 from padflow.store.run_files import PERFORMANCE, REPORT
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ LOGGER = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 """A scheduler that does not answer for this long is taken for absent."""
-
-
-FILE_SECONDS = 60
-"""Longest wait for a scheduler file, which comes when the scheduler started beside this process is up."""
 
 
 @contextmanager
@@ -65,11 +61,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
     _check_bokeh(config)
     check_temporary_folder()
     refusals: list[str] = []
-    settings = WORKER_SETTINGS | {
-        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-        "distributed.nanny.pre-spawn-environ": worker_environment(),
-        "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
-    }
+    settings = server_settings(config)
     if config.kind == "local":
         settings = own_dask_settings() | settings
         settings["distributed.worker.multiprocessing-method"] = "forkserver"
@@ -81,7 +73,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
         scratch = stack.enter_context(TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True))
         stack.enter_context(dask.config.set(settings | {"temporary-directory": scratch}))
         if config.scheduler is not None:
-            target: Any = _scheduler_address(config.scheduler)
+            target: Any = _address_of(config.scheduler)
             hint = f"Look at the scheduler at {target} and at the logs of its workers."
         elif config.by_jobs:
             target = stack.enter_context(job_cluster(config, directory, refusals))
@@ -100,6 +92,11 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
             with _reported(client, directory) if config.performance_report and directory else nullcontext():
                 expected = config.workers or choose_workers(config)
                 yield DaskWorkers(client, threads=lambda: max(expected, watch.threads))
+
+
+def _address_of(where: str) -> str:
+    """Return the address of a scheduler that somebody else started: this one, or that of its file."""
+    return where if is_url(where) else scheduler_address(Path(where))
 
 
 def _check_bokeh(config: ClusterConfig) -> None:
@@ -170,21 +167,6 @@ def _reported(client: Client, directory: Path) -> Iterator[None]:
 
 def _log_folder(config: ClusterConfig, directory: Path | None) -> str:
     return str(config.options.get("log_directory") or (directory / "logs" if directory else "the folder of the job"))
-
-
-def _scheduler_address(where: str) -> str:
-    """Return an address, or what a scheduler file says; the file may come a little later than its reader."""
-    if "://" in where:
-        return where
-    end = time.monotonic() + FILE_SECONDS
-    while not (content := read_json(Path(where))):
-        if time.monotonic() > end:
-            raise PadflowError(
-                f"cluster.scheduler = {where}: no scheduler file came there within {FILE_SECONDS} s. Start `dask "
-                "scheduler --scheduler-file` with this path, in a folder that this machine sees."
-            )
-        time.sleep(0.2)
-    return str(content["address"])
 
 
 def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:

@@ -41,7 +41,9 @@ QUOTED_ALREADY = "#BSUB -P "
 """A line whose value dask-jobqueue puts into double quotes."""
 
 
-def check_texts(kind: str, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def check_texts(
+    kind: str, arguments: Mapping[str, Any], options: Mapping[str, Any], *, section: str = "cluster.options"
+) -> None:
     """Refuse text that would become more than its own line of a job script: another directive, or a command.
 
     Parameters
@@ -49,7 +51,9 @@ def check_texts(kind: str, arguments: Mapping[str, Any], options: Mapping[str, A
     arguments : mapping
         Of dask-jobqueue; what is not among them comes from Dask's own configuration, which is looked at too.
     options : mapping
-        Those of them that are `cluster.options`.
+        Those of them that are keys of a section of the configuration.
+    section : str
+        Its name.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def check_texts(kind: str, arguments: Mapping[str, Any], options: Mapping[str, A
         if name not in arguments:
             key = f"jobqueue.{kind}.{name.replace('_', '-')} of Dask's configuration"
         else:
-            key = f"cluster.options.{name}" if name in options else OURS.get(name, str(name))
+            key = f"{section}.{name}" if name in options else OURS.get(name, str(name))
         check_lines(key, value, allowed=allowed)
 
 

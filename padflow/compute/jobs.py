@@ -21,8 +21,8 @@ from padflow.compute.private import private_folder
 from padflow.compute.security import protocol_of, security_in, security_of
 from padflow.compute.settings import ENVIRONMENT, WORKER_SETTINGS, dask_log_level
 from padflow.config.cluster import ClusterConfig
-from padflow.config.types import Bytes, Walltime
-from padflow.errors import ConfigError, brief, one_line
+from padflow.config.types import Walltime
+from padflow.errors import ConfigError
 
 if TYPE_CHECKING:
     import distributed
@@ -52,6 +52,22 @@ LIFETIME_SHARE, STAGGER_SHARE = 0.9, 0.05
 
 PRIVATE = ".private"
 """Folder of a run directory, for its user alone, while workers are jobs: their certificate and scratch files."""
+
+
+SHARED_OPTIONS = {"python", "shebang", "log_directory", "job_directives_skip", "disk"}
+"""`cluster.options` that hold for the driver's job as well: they say where things are, not what a job takes."""
+
+
+OF_WORKERS: dict[str, list[str] | None] = {
+    "job-extra-directives": [],
+    "job-extra": None,
+    "resource-spec": None,
+    "job-cpu": None,
+    "job-mem": None,
+    "ncpus": None,
+    "mem": None,
+}
+"""What a worker's job takes, in Dask's ``jobqueue.yaml``; the driver's job has none of it."""
 
 
 ADAPT_SECONDS = 1.0
@@ -132,8 +148,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         raise ConfigError(
             "cluster.options has no disk: HTCondor must be told how much a worker's job takes, such as {disk: 1GB}."
         )
-    own = ("worker_extra_args", "job_script_prologue")
-    arguments |= {name: value for name, value in config.options.items() if name not in own}
+    arguments |= {name: value for name, value in config.options.items() if name != "worker_extra_args"}
     check_texts(kind, arguments, config.options)
     return arguments
 
@@ -147,23 +162,37 @@ def _lifetime(walltime_seconds: float | None) -> list[str]:
 
 
 def _prologue(config: ClusterConfig) -> list[str]:
-    elsewhere = dask.config.get(f"jobqueue.{config.kind}.job-script-prologue", None)
-    return [*(config.options.get("job_script_prologue") or elsewhere or []), *config.prologue]
+    return [*(dask.config.get(f"jobqueue.{config.kind}.job-script-prologue", None) or []), *config.prologue]
 
 
 def _interface(config: ClusterConfig, elsewhere: str | None) -> str:
-    import psutil
-
-    there = sorted(psutil.net_if_addrs())
     name = config.interface or elsewhere
     if name is None:
         raise ConfigError(
             f"cluster.interface is not set: name the network interface that driver and workers share "
-            f"({', '.join(there)} are on this machine), or lo where all are on this machine. Nothing listens on others."
+            f"({', '.join(interfaces())} are on this machine), or lo where all are on this machine. Nothing listens on "
+            "others."
         )
-    if name not in there:
-        raise ConfigError(f"cluster.interface = {name} is not on this machine; there are {', '.join(there)}.")
     return name
+
+
+def interfaces() -> list[str]:
+    """Return the names of this machine's network interfaces."""
+    import psutil
+
+    return sorted(psutil.net_if_addrs())
+
+
+def check_interface(name: str) -> None:
+    """Refuse an interface that this machine, on which a server is to listen, does not have.
+
+    Raises
+    ------
+    ConfigError
+        Names those that there are.
+    """
+    if name not in interfaces():
+        raise ConfigError(f"cluster.interface = {name} is not on this machine; there are {', '.join(interfaces())}.")
 
 
 def _job_class(config: ClusterConfig) -> type[Job]:
@@ -226,6 +255,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             self.status = Status.closed
 
     arguments = job_arguments(config, directory)
+    check_interface(arguments["interface"])  # on which the scheduler listens here
     with private_folder((directory or Path.cwd()) / PRIVATE) as folder:
         security = security_of(config, folder)
         secure = {"security": security, "protocol": protocol_of(security)}
@@ -264,42 +294,44 @@ def worker_script(config: ClusterConfig, directory: Path) -> str:
     return job("SCHEDULER-ADDRESS", name="NAME", **job_arguments(config, directory), **secure).job_script()
 
 
-def driver_job(
-    config: ClusterConfig, command: list[str], *, directory: Path, cores: int, memory: str, walltime: str | None
-) -> Job:
+def driver_job(config: ClusterConfig, command: list[str], *, directory: Path) -> Job:
     """Return the job that runs a padflow command and asks for workers.
+
+    It shares queue, account, prologue, Python and logs with the jobs of workers, unless `cluster.driver_options` say
+    otherwise. What it takes of the machine is its own: the ``driver_`` keys.
 
     Parameters
     ----------
     command : list of str
         Arguments of ``padflow``.
-    memory, walltime : str
-        In words, such as ``4GiB`` and ``8h``; the walltime is by default that of a worker's job.
 
     Raises
     ------
     ConfigError
-        Where they cannot be read, or `job_arguments` does not fit.
+        Where `job_arguments` does not fit.
     """
-    seconds = None if walltime is None else _read_option("--walltime", walltime, Walltime)
-    _read_option("--memory", memory, Bytes)
     check_lines("a path or setting of the command", command)
     kind = quoting(_job_class(config))
-    own = {"cores": cores, "processes": 1, "memory": memory, "job_name": "padflow"}
-    arguments = job_arguments(config, directory) | own | {"job_script_prologue": _prologue(config)}
-    if seconds and config.kind != "htcondor":
-        arguments["walltime"] = walltime_text(config.kind, seconds)
-    job = kind("", name="padflow", **arguments)
+    own = {
+        "cores": config.driver_cores,
+        "processes": 1,
+        "memory": str(config.driver_memory),
+        "job_name": "padflow",
+        "job_script_prologue": _prologue(config),
+    }
+    shared = config.model_copy(
+        update={
+            "options": {name: value for name, value in config.options.items() if name in SHARED_OPTIONS},
+            "walltime": config.driver_walltime or config.walltime,
+        }
+    )
+    # Dask's jobqueue.yaml says what a worker's job takes, too.
+    with dask.config.set({f"jobqueue.{config.kind}": {**dask.config.get(f"jobqueue.{config.kind}"), **OF_WORKERS}}):
+        arguments = job_arguments(shared, directory) | own | config.driver_options
+        check_texts(config.kind, arguments, config.driver_options, section="cluster.driver_options")
+        job = kind("", name="padflow", **arguments)
     job._command_template = shlex.join([arguments.get("python", sys.executable), "-m", "padflow", *command])
     return job
-
-
-def _read_option(name: str, text: str, kind: Any) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(text)
-    except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name} {brief(text)}: {one_line(said)}.") from None
 
 
 def submit(job: Job) -> str:

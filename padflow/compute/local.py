@@ -5,14 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dask.system import CPU_COUNT
 from distributed import Worker, WorkerPlugin
 
 from padflow.compute.jobs import scheduler_of
 from padflow.compute.security import protocol_of, security_of
-from padflow.compute.settings import ENVIRONMENT, dask_log_level
+from padflow.compute.settings import dask_log_level, worker_environment
 from padflow.config.cluster import ClusterConfig
 from padflow.errors import ConfigError
 from padflow.startup import check_semaphores, unheard_interrupts
@@ -54,14 +54,6 @@ def choose_workers(config: ClusterConfig) -> int:
             f"this machine's {machine_memory_bytes() / 2**30:.1f} GiB. Lower cluster.workers or cluster.memory_limit."
         )
     return wanted
-
-
-def worker_environment() -> dict[str, Any]:
-    """Return the environment that worker processes start with: Dask's, and padflow's."""
-    import dask
-
-    # Those that Dask has by default are in padflow's, so that `distributed` need not be imported for them.
-    return dask.config.get("distributed.nanny.pre-spawn-environ", {}) | ENVIRONMENT
 
 
 def start_fork_server() -> None:

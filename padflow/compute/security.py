@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from padflow.compute.private import write_private
+from padflow.compute.scheduler_file import private_beside
 from padflow.config.cluster import ClusterConfig
+from padflow.config.local_paths import is_url
 from padflow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,9 +51,14 @@ def security_of(config: ClusterConfig, folder: Path | None = None) -> Security:
 
 
 def joined_security(config: ClusterConfig) -> Security | None:
-    """Return the security of a cluster that somebody else started; None leaves it to Dask's own configuration."""
+    """Return the security of a cluster that somebody else started; None leaves it to Dask's own configuration.
+
+    Beside the scheduler file of `padflow scheduler` lies the certificate of its cluster.
+    """
     if config.tls_cert is None:
-        return None
+        where = config.scheduler or ""
+        folder = private_beside(Path(where))
+        return security_in(folder) if not is_url(where) and (folder / CERTIFICATE).is_file() else None
     return _of_all_roles(str(config.tls_ca_file), str(config.tls_cert), str(config.tls_key))
 
 

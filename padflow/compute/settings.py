@@ -9,6 +9,8 @@ from typing import Any
 import dask
 from dask.config import collect, merge
 
+from padflow.config.cluster import ClusterConfig
+
 ENVIRONMENT = {
     # One thread a worker, in every library that would start its own.
     "OMP_NUM_THREADS": "1",
@@ -43,12 +45,31 @@ WORKER_SETTINGS = {
 }
 
 
+def worker_environment() -> dict[str, Any]:
+    """Return the environment that worker processes start with: Dask's, and padflow's."""
+    # Those that Dask has by default are in padflow's, so that `distributed` need not be imported for them.
+    return dask.config.get("distributed.nanny.pre-spawn-environ", {}) | ENVIRONMENT
+
+
+def server_settings(config: ClusterConfig) -> dict[str, Any]:
+    """Return Dask's settings for schedulers, nannies and workers that padflow starts."""
+    return WORKER_SETTINGS | {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.nanny.pre-spawn-environ": worker_environment(),
+        "distributed.scheduler.no-workers-timeout": config.stall_seconds or None,
+    }
+
+
 def dask_log_level() -> str:
     """Return the level from which Dask's servers log: warnings where padflow's log is at level DEBUG, else nothing.
 
     Errors of tasks come back with their results; what a worker says of its last heartbeat helps nobody.
     """
     return "WARNING" if logging.getLogger("padflow").isEnabledFor(logging.DEBUG) else "CRITICAL"
+
+
+ALLOWED_FAILURES = 2
+"""Deaths of workers that had a task after which it is still given to another."""
 
 
 SECTIONS = ("distributed", "scheduler", "temporary-directory")

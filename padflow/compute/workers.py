@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from padflow.compute.settings import ALLOWED_FAILURES
 from padflow.errors import PadflowError
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ MOST_TOGETHER = 4
 
 TASK_SECONDS = 0.5
 """Items are put together in tasks of up to this long: what is done shows soon, and little is lost with a worker."""
-
-
-ALLOWED_FAILURES = 2
-"""Deaths of workers that had a task after which it is still given to another."""
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,22 @@ class ClusterConfig(Section):
         "machine. Servers listen on no other.",
     )
     prologue: tuple[str, ...] = Field(
-        (), description="Shell lines before a worker starts in its job, such as [module load gcc]."
+        (),
+        description="Shell lines of each job before padflow starts in it: modules, an environment, a folder for "
+        "scratch files, such as [module load gcc, conda activate padflow, export TMPDIR=/scratch/$USER].",
     )
     options: dict[str, Any] = Field(
         {},
-        description="Further arguments of dask-jobqueue, such as {resource_spec: h_vmem=3G} or {disk: 1GB}.",
+        description="Further arguments of dask-jobqueue for jobs of workers, such as {resource_spec: h_vmem=3G} or "
+        "{disk: 1GB}.",
+    )
+    driver_cores: Annotated[int, Field(ge=1)] = Field(2, description="Cores of the driver's job (`padflow submit`).")
+    driver_memory: Bytes = Field("4GiB", description="Memory of the driver's job.", validate_default=True)
+    driver_walltime: Walltime | None = Field(
+        None, description="Longest time of the driver's job, which lasts for all of the run; null: as `walltime`."
+    )
+    driver_options: dict[str, Any] = Field(
+        {}, description="Further arguments of dask-jobqueue for the driver's job; those of workers do not reach it."
     )
     scheduler: str | None = Field(
         None,
@@ -121,8 +132,11 @@ class ClusterConfig(Section):
             raise ValueError("minimum_workers is for workers that are jobs, and at most workers")
         if len({path is None for path in (self.tls_ca_file, self.tls_cert, self.tls_key)}) > 1:
             raise ValueError("tls_ca_file, tls_cert and tls_key go together")
-        if own := self.options.keys() & OWN_OPTIONS:
-            raise ValueError(f"options: {', '.join(sorted(own))} is padflow's own affair; see cluster.security")
+        for name, options in (("options", self.options), ("driver_options", self.driver_options)):
+            if own := options.keys() & OWN_OPTIONS:
+                raise ValueError(f"{name}: {', '.join(sorted(own))} is padflow's own affair; see cluster.security")
+            if "job_script_prologue" in options:
+                raise ValueError(f"{name}: write the lines of job_script_prologue into cluster.prologue")
         if self.security == "none" and self.tls_cert is not None:
             raise ValueError("security: none and certificates (tls_cert) do not go together")
         if self.kind == "scheduler" and self.dashboard_address is not None:

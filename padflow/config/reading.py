@@ -21,18 +21,18 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     Parameters
     ----------
     path : path or None
-        The YAML file; None starts from the defaults. Relative paths in it are taken relative to its folder.
+        The YAML file; None starts from the defaults. Relative paths in it are taken relative to its folder. Its key
+        ``include`` names another such file, whose keys it overrides one by one.
     overrides : iterable of str
         Each ``key=value`` or ``section.key=value``; the value is read as YAML.
 
     Raises
     ------
     ConfigError
-        For a missing file, malformed YAML, an unknown key or a value that does not fit; names file and key.
+        For a missing file, files that include each other, malformed YAML, an unknown key or a value that does not fit;
+        names file and key.
     """
-    values = {} if path is None else _read_yaml(local_path(path, "CONFIG"))
-    if path is not None:
-        _resolve_paths(values, Path(path).resolve().parent)
+    values = {} if path is None else _read_file(local_path(path, "CONFIG"))
     for text in overrides:
         _override(values, text)
     try:
@@ -40,6 +40,38 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     except ValidationError as error:
         where = "the configuration" if path is None else str(path)
         raise ConfigError(f"{where} cannot be used: {describe_validation(error, Config)}") from None
+
+
+def _read_file(path: Path, including: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return what a file says, and beneath it what the file that it includes says."""
+    if path.resolve() in including:
+        chain = " includes ".join(str(one) for one in (*including, path.resolve()))
+        raise ConfigError(f"{chain}: a file that includes itself says nothing. Remove one `{INCLUDE}:`.")
+    values = _read_yaml(path)
+    _resolve_paths(values, path.resolve().parent)
+    if INCLUDE not in values:
+        return values
+    included = _included(path, values.pop(INCLUDE))
+    return _merged(_read_file(included, (*including, path.resolve())), values)
+
+
+def _included(path: Path, name: Any) -> Path:
+    """Return the file that another one includes, relative to that one's folder."""
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{path}: {INCLUDE} = {brief(name)}: expected the path of a YAML file.")
+    included = path.resolve().parent / local_path(name, INCLUDE).expanduser()
+    if not included.exists():
+        raise ConfigError(f"{path}: {INCLUDE} = {brief(name)}: there is no file {included}.")
+    return included
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections of two files, in which each key is that of the upper file where it has one."""
+    merged = below | above
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], dict) and isinstance(above[name], dict):
+            merged[name] = below[name] | above[name]
+    return merged
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -51,6 +83,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds a {type(values).__name__}; expected sections such as `archive:`.")
     return values
+
+
+INCLUDE = "include"
+"""Key of a file, not of the configuration: what it stands for is resolved when the file is read."""
 
 
 PATH_KEYS = (

@@ -20,6 +20,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from padflow.compute import cluster as cluster_module
+from padflow.compute import scheduler_file
 from padflow.compute.cluster import connect
 from padflow.compute.local import start_fork_server
 from padflow.compute.workers import DaskWorkers
@@ -290,13 +291,13 @@ def test_a_scheduler_that_dies(scheduler: Path) -> None:
 
 def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 2)
-    monkeypatch.setattr(cluster_module, "FILE_SECONDS", 1)
+    monkeypatch.setattr(scheduler_file, "FILE_SECONDS", 1)
     began = time.monotonic()
     nobody = ClusterConfig(kind="scheduler", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(PadflowError, match=r"Nobody answers at .* tcp://127\.0\.0\.1:9"), connect(nobody):
         pass
     nothing = joined(tmp_path / "none.json")
-    with pytest.raises(PadflowError, match=r"no scheduler file came.*--scheduler-file"), connect(nothing):
+    with pytest.raises(PadflowError, match=r"no scheduler file came.*padflow scheduler"), connect(nothing):
         pass
     assert time.monotonic() - began < 20
 

@@ -33,9 +33,7 @@ def test_nothing_becomes_another_line_of_a_script(kind: str, options: dict, end:
         "cluster.options.job_extra_directives": lambda: worker_script(
             config(kind, options=options | {"job_extra_directives": {end: end} if options else [end]}), tmp_path
         ),
-        "of the command": lambda: driver_job(
-            config(kind, options=options), [f"c{end}.yaml"], directory=tmp_path, cores=1, memory="1GiB", walltime=None
-        ),
+        "of the command": lambda: driver_job(config(kind, options=options), [f"c{end}.yaml"], directory=tmp_path),
     }
     if kind != "htcondor":
         spoilt["cluster.queue"] = lambda: worker_script(config(kind, queue=f"fast{end}"), tmp_path)

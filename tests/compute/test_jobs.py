@@ -10,6 +10,7 @@ from pathlib import Path
 import dask
 import pytest
 
+from padflow.compute import jobs
 from padflow.compute.jobs import CLASSES, driver_job, job_arguments, job_cluster, walltime_text, worker_script
 from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
@@ -74,27 +75,59 @@ def test_dask_jobqueue_yaml_is_honoured(tmp_path: Path) -> None:
 
 def test_a_driver_trains_with_the_cores_of_its_job(tmp_path: Path) -> None:
     command = ["run", "my conf.yaml", "--workdir", "x"]
-    job = driver_job(config(), command, directory=tmp_path, cores=8, memory="6GiB", walltime="8h")
+    keys = {"driver_cores": 8, "driver_memory": "6GiB", "driver_walltime": "8h"}
+    job = driver_job(config(**keys), command, directory=tmp_path)
     script = job.job_script()
     for line in ("#SBATCH --cpus-per-task=8", "#SBATCH --mem=6G", "#SBATCH -t 08:00:00", "#SBATCH -J padflow"):
         assert line in script.splitlines()
     assert script.splitlines()[-1].endswith("-m padflow run 'my conf.yaml' --workdir x")
     assert "OMP_NUM_THREADS" not in script
-    for wrong in ({"memory": "much", "walltime": None}, {"memory": "1GiB", "walltime": "soon"}):
-        with pytest.raises(ConfigError, match=r"'much': expected bytes|'soon': expected a time such as 2h"):
-            driver_job(config(), command, directory=tmp_path, cores=1, **wrong)
 
 
-@pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ({"interface": None}, r"cluster\.interface is not set.*lo"),
-        ({"interface": "ib7"}, r"cluster\.interface = ib7 is not on this machine; there are .*lo"),
-    ],
-)
-def test_interface(keys: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        job_arguments(config(**keys), None)
+def test_what_workers_take_does_not_reach_the_driver(tmp_path: Path) -> None:
+    workers = {"job_extra_directives": ["--gres=tmp:50"], "job_cpu": 4, "python": "/site/python"}
+    keys = {
+        "prologue": ["module load gcc"],
+        "queue": "fast",
+        "driver_options": {"job_extra_directives": ["--qos=long"]},
+    }
+    elsewhere = {"jobqueue.slurm.job-extra-directives": ["--exclusive"], "jobqueue.slurm.job-mem": "90GB"}
+    with dask.config.set(elsewhere):
+        mine = config(options=workers, **keys)
+        driver = driver_job(mine, ["run"], directory=tmp_path).job_script().splitlines()
+        worker = worker_script(mine, tmp_path).splitlines()
+    for line in ("#SBATCH -p fast", "#SBATCH --cpus-per-task=2", "#SBATCH --mem=4G", "#SBATCH --qos=long"):
+        assert line in driver
+    for line in ("#SBATCH --gres=tmp:50", "#SBATCH --exclusive", "#SBATCH --mem=90GB", "#SBATCH --cpus-per-task=4"):
+        assert line not in driver
+    assert driver[-1] == "/site/python -m padflow run"
+    assert "module load gcc" in driver
+    for line in ("#SBATCH --gres=tmp:50", "#SBATCH --mem=90GB", "#SBATCH --cpus-per-task=4", "module load gcc"):
+        assert line in worker
+    assert "#SBATCH --qos=long" not in worker
+    sge = config("sge", options={"resource_spec": "h_vmem=3G"}, driver_options={"resource_spec": "h_vmem=9G"})
+    assert "#$ -l h_vmem=3G" in worker_script(sge, tmp_path)
+    assert "#$ -l h_vmem=9G" in driver_job(sge, ["run"], directory=tmp_path).job_script()
+
+
+def test_lines_before_the_start_are_written_in_one_place() -> None:
+    for key in ("options", "driver_options"):
+        with pytest.raises(ValueError, match=r"job_script_prologue into cluster\.prologue"):
+            ClusterConfig(kind="slurm", workers=1, **{key: {"job_script_prologue": ["module load gcc"]}})
+
+
+def test_an_interface_has_to_be_named_and_to_be_where_the_driver_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"cluster\.interface is not set.*lo"):
+        job_arguments(config(interface=None), None)
+    # A login node need not have the network of the nodes on which the jobs run.
+    assert "--interface ib7" in worker_script(config(interface="ib7"), tmp_path)
+    assert driver_job(config(interface="ib7"), ["run"], directory=tmp_path).job_script()
+    monkeypatch.setattr(jobs, "_check_commands", lambda _: None)
+    absent = r"cluster\.interface = ib7 is not on this machine; there are .*lo"
+    with pytest.raises(ConfigError, match=absent), job_cluster(config(interface="ib7"), tmp_path, []):
+        pass
 
 
 def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -136,9 +169,23 @@ def test_submit_prints_the_jobs(padflow: Callable, tmp_path: Path, monkeypatch: 
     assert (refused.status, "cluster.kind = local" in refused.err) == (2, True)
 
 
+def assert_only_the_header_differs(path: Path) -> None:
+    """What follows the header is the same for each queueing system, and knows nothing of what a worker needs."""
+    bodies = set()
+    for one in BATCH:
+        if one.stem == path.stem and one.suffix != ".yaml":
+            _, mark, body = one.read_text().partition("# ---- the rest is the same for each queueing system\n")
+            assert mark
+            bodies.add(body)
+    assert len(bodies) == 1
+    for name in ("MALLOC", "NUM_THREADS", "memory_limit", "--memory-limit", "dask "):
+        assert name not in path.read_text()
+
+
 @pytest.mark.parametrize("path", BATCH, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_batch_scripts_and_their_configurations(path: Path, tmp_path: Path) -> None:
     if path.suffix != ".yaml":
+        assert_only_the_header_differs(path)
         subprocess.run(["bash", "-n", path], check=True)
         named = f"scripts/{path.parent.name}/{path.name}"
         assert named in path.read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import stat
 import subprocess
@@ -17,11 +16,14 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from padflow.compute import scheduler_file
+from padflow.compute.allocation import run_worker
 from padflow.compute.cluster import connect
 from padflow.compute.security import CERTIFICATE, KEY, new_certificate
+from padflow.compute.settings import ENVIRONMENT, WORKER_SETTINGS
 from padflow.compute.workers import warn_of_plain
 from padflow.config.cluster import ClusterConfig
-from padflow.errors import ConfigError
+from padflow.errors import ConfigError, PadflowError
 
 BY_CODE = {"comm", "client", "worker"}
 
@@ -77,43 +79,63 @@ def test_without_tls_anybody_gets_in() -> None:
     assert all("comm" in ways for ways in found.values())
 
 
-def test_a_cluster_started_by_hand_as_the_batch_scripts_do(tmp_path: Path) -> None:
-    folder, file = tmp_path / "private", str(tmp_path / "scheduler.json")
-    subprocess.run([sys.executable, "-m", "padflow.compute.allocation", str(folder)], check=True)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    common = ["--protocol", "tls", "--scheduler-file", file, "--interface", "lo"]
-    commands = [
-        ["scheduler", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *common],
-        [
-            "worker",
-            "--nthreads",
-            "1",
-            "--memory-limit",
-            "1GiB",
-            "--worker-class",
-            "padflow.compute.servers.Worker",
-            *common,
-        ],
-    ]
-    quiet = {
-        "stdout": subprocess.DEVNULL,
-        "stderr": subprocess.DEVNULL,
-        "env": os.environ | {"DASK_CONFIG": folder / "dask.yaml"},
-    }
-    processes = [subprocess.Popen([sys.executable, "-m", "dask", *words], **quiet) for words in commands]
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Iterator[tuple[Path, list[psutil.Process]]]:
+    """A scheduler file, and the processes of a scheduler and a worker that are started as the batch scripts do."""
+    config, file = tmp_path / "config.yaml", tmp_path / "scheduler.json"
+    config.write_text("cluster: {memory_limit: 1GiB, interface: lo}\n")
+    commands = [[sys.executable, "-m", "padflow", role, config, file] for role in ("scheduler", "worker")]
+    processes = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for command in commands]
     try:
-        keys = {"tls_ca_file": folder / CERTIFICATE, "tls_cert": folder / CERTIFICATE, "tls_key": folder / KEY}
-        config = ClusterConfig(kind="scheduler", scheduler=file, memory_limit="1GiB", stall_seconds=120, **keys)
-        with connect(config) as workers:
-            assert workers.map(_scratch, [None])[0][0].startswith(str(folder))
-            found = ways_in(listening(family(*(psutil.Process(process.pid) for process in processes))))
-        assert len(found) == 4
-        # Dask's own scheduler has an HTTP port always; this one shows nothing there.
-        assert sorted(way for ways in found.values() for way in ways) == ["http"]
+        yield file, [psutil.Process(process.pid) for process in processes]
     finally:
         for process in processes:
             process.terminate()
-            process.wait(60)
+            assert process.wait(60) == 0
+    assert sorted(tmp_path.iterdir()) == [config]  # nothing is left
+
+
+def test_a_cluster_started_by_hand_as_the_batch_scripts_do(by_hand: tuple[Path, list[psutil.Process]]) -> None:
+    file, processes = by_hand
+    config = ClusterConfig(kind="scheduler", scheduler=str(file), memory_limit="1GiB", stall_seconds=120)
+    with connect(config) as workers:
+        folder = Path(workers.map(_scratch, [None])[0][0])
+        scratch = next(one for one in folder.parents if one.name.startswith("padflow-"))
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        private = file.with_name(".private-scheduler")
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (private, *private.glob("*.pem"))} == {0o700, 0o600}
+        ports = listening(family(*processes))
+        assert len(ports) == 3  # the scheduler's, the nanny's and the worker's: no page is shown
+        assert ways_in(ports) == {port: [] for port in ports}
+
+
+def test_a_worker_starts_with_what_padflow_has_measured(by_hand: tuple[Path, list[psutil.Process]]) -> None:
+    file, (_, starter) = by_hand
+    config = ClusterConfig(kind="scheduler", scheduler=str(file), memory_limit="1GiB", stall_seconds=120)
+    with connect(config) as workers:
+        (worker,) = workers.client.scheduler_info(n_workers=-1)["workers"].values()
+        assert worker["memory_limit"] == 1 << 30
+        assert worker["nthreads"] == 1
+        settings = dict(workers.map(_setting, list(WORKER_SETTINGS)))
+        assert settings == WORKER_SETTINGS
+        (process,) = [one for one in starter.children() if "spawn_main" in " ".join(one.cmdline())]
+        # What the C library and BLAS read is the environment that the process was started with.
+        assert ENVIRONMENT.items() <= process.environ().items()
+
+
+def _setting(name: str) -> tuple[str, object]:
+    import dask
+
+    return name, dask.config.get(name)
+
+
+_setting.__module__ = "__main__"  # so that it travels by value
+
+
+def test_a_worker_without_a_scheduler_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scheduler_file, "FILE_SECONDS", 0.2)
+    with pytest.raises(PadflowError, match=r"no scheduler file came.*padflow scheduler"):
+        run_worker(ClusterConfig(), tmp_path / "scheduler.json")
 
 
 def test_a_certificate_is_new_each_time_and_valid_where_clocks_differ(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 
@@ -118,3 +119,53 @@ def test_home_and_absolute_paths_and_instrument_names_stay(write, monkeypatch):
     assert load_config(write("archive: {source: ~/data}")).archive.source == Path("/home/somebody/data")
     archive = load_config(write("archive: {source: /data, instrument: hope}")).archive
     assert (archive.source, archive.instrument) == (Path("/data"), "hope")
+
+
+def test_a_file_that_is_included_is_overridden_key_by_key(tmp_path: Path, write):
+    site = tmp_path / "site" / "cluster.yaml"
+    site.parent.mkdir()
+    site.write_text(
+        "archive: {source: data}\n"
+        "cluster: {kind: slurm, workers: 16, interface: ib0, prologue: [module load gcc], options: {a: 1, b: 2}}\n"
+    )
+    config = load_config(write("include: site/cluster.yaml\nseed: 3\ncluster: {workers: 4, options: {c: 3}}\n"))
+    assert (config.seed, config.cluster.kind, config.cluster.workers) == (3, "slurm", 4)
+    assert config.cluster.prologue == ("module load gcc",)
+    assert config.cluster.options == {"c": 3}
+    assert config.archive.source == site.parent / "data"  # relative to the file that says it
+    assert "include:" not in config.to_yaml()
+    assert load_config(write("include: site/cluster.yaml"), ["cluster.workers=2"]).cluster.workers == 2
+
+
+def test_a_file_that_is_included_may_include_another(tmp_path: Path, write):
+    (tmp_path / "a.yaml").write_text("include: b.yaml\nseed: 1")
+    (tmp_path / "b.yaml").write_text("seed: 2\ntrain: {epochs: 7}")
+    config = load_config(write(f"include: {tmp_path / 'a.yaml'}"))
+    assert (config.seed, config.train.epochs) == (1, 7)
+
+
+def test_files_that_include_each_other_are_named(tmp_path: Path, write):
+    first = write("include: b.yaml")
+    (tmp_path / "b.yaml").write_text(f"include: {first}")
+    says = message_of(first)
+    assert f"{first} includes {tmp_path / 'b.yaml'} includes {first}" in says
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("nowhere.yaml", "include = 'nowhere.yaml': there is no file .*nowhere.yaml"),
+        ("[a, b]", r"include = \['a', 'b'\]: expected the path"),
+        ("''", "include = '': expected the path"),
+        ("https://site/x.yaml", "include https://site/x.yaml: this is a URL"),
+    ],
+)
+def test_what_cannot_be_included_is_named(value: str, says: str, write):
+    assert re.search(says, message_of(write(f"include: {value}")))
+
+
+def test_an_included_file_is_read_by_the_same_rules(tmp_path: Path, write):
+    (tmp_path / "site.yaml").write_text("cluster:\n  workers: 1\n  workers: 2\n")
+    assert "site.yaml" in message_of(write("include: site.yaml"))
+    assert "workers" in message_of(write("include: site.yaml"))
+    assert "include" in message_of(None, ["include=site.yaml"])  # it is a key of files
