@@ -36,6 +36,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole-runs", action="store_true", help="Do all stages on file systems that differ, not ingest.")
 
 
+SLOW_FIXTURES = {"finished_run", "padflow_process", "troubled_archive"}
+"""Fixtures that take long to make: a test that asks for one is slow."""
+
+SLOW_FILES = {
+    "test_bench.py",
+    "test_cli.py",
+    "test_demo.py",
+    "test_end_to_end.py",
+    "test_file_systems.py",
+    "test_full_disk.py",
+    "test_kills.py",
+    "test_paper_mode.py",
+    "test_readers.py",
+    "test_real_files.py",
+    "test_slurm.py",
+    "test_state_machine.py",
+    "test_surroundings.py",
+    "test_untrusted_folders.py",
+    "archive/test_ingest.py",
+    "cdf/test_mutated_cdfs.py",
+    "compute/test_cluster.py",
+    "compute/test_security.py",
+    "compute/test_workers.py",
+    "model/test_fit.py",
+    "pipeline/test_held.py",
+    "pipeline/test_set_aside.py",
+    "pipeline/test_trainer.py",
+}
+"""Test files of whole runs, clusters, processes that are killed, and archives that are ingested."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what waits for a run, a cluster or a large archive; single tests have the marker themselves."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real HOPE and ELFIN files; they are not part of this repository."""

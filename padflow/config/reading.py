@@ -31,6 +31,15 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     ConfigError
         For a missing file, files that include each other, malformed YAML, an unknown key or a value that does not fit;
         names file and key.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> config = padflow.load_config("recommended.yaml", ["train.epochs=50", "archive.start=2013-03-01"])
+    >>> config.train.epochs
+    50
+    >>> config.archive.start
+    datetime.date(2013, 3, 1)
     """
     values = {} if path is None else _read_file(local_path(path, "CONFIG"))
     for text in overrides:

@@ -288,7 +288,16 @@ class Config(Section):
     seed: Seed = Field(0, description="Seed of everything random that has none of its own.")
 
     def to_yaml(self) -> str:
-        """Return the resolved configuration as YAML, every key present."""
+        """Return the resolved configuration as YAML, every key present.
+
+        Examples
+        --------
+        >>> import padflow
+        >>> print(padflow.Config(seed=3).to_yaml())
+        archive:
+        ...
+        seed: 3
+        """
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def fit_settings(self) -> dict[str, Any]:

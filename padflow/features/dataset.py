@@ -74,6 +74,15 @@ def preprocess(dataset: xr.Dataset, config: PreprocessConfig | Config) -> xr.Dat
         Where the Dataset is not laid out so, or its times do not ascend.
     ConfigError
         Where `config` is something else, or asks for what the Dataset does not hold.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> archive = padflow.open_archive("run", "rbspa")
+    >>> made = padflow.preprocess(archive, padflow.load_config("recommended.yaml"))
+    >>> made["features"].dims
+    ('time', 'feature')
+    >>> selected = made["features"].isel(time=made["reason"].values == 0)
     """
     config = config.preprocess if isinstance(config, Config) else config
     if not isinstance(config, PreprocessConfig):

@@ -95,6 +95,16 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on
         Where the Dataset is not laid out so, or its times do not ascend.
     ConfigError
         Where `config` is no whole configuration, or asks for what the Dataset does not hold.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> archive = padflow.open_archive("run", "rbspa")
+    >>> quick = ["train.epochs=2", "kmeans.clusters=3", "kmeans.init=k-means++", "kmeans.fit_to=all"]
+    >>> model = padflow.fit(archive, padflow.load_config("recommended.yaml", [*quick, "kmeans.borders=halfway"]))
+    >>> len(model.names)
+    3
+    >>> labels = model.label(archive)
     """
     if not isinstance(config, Config):
         raise ConfigError(

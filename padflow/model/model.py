@@ -50,6 +50,16 @@ class Model:
     names : tuple of str
         Of the classes, by their number, such as ``"butterfly_3"``: after what they look like in the archive that they
         were fitted to. A model keeps them, whatever they look like in another. ``"class_3"`` by default.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> model = padflow.Model.load("run/model")
+    >>> model.names
+    ('class_0', 'class_1', 'class_2')
+    >>> labels = model.label(padflow.open_archive("run", "rbspa"))
+    >>> labels["margin"].dims
+    ('time',)
     """
 
     preprocess: PreprocessConfig

@@ -51,6 +51,16 @@ def open_archive(
     ------
     PadflowError
         Where there is no such archive or spacecraft.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> archive = padflow.open_archive("run", "rbspa")
+    >>> archive["flux"].dims
+    ('time', 'pitch_angle', 'energy')
+    >>> spectrum = archive["flux"].sel(pitch_angle=90, method="nearest").isel(time=0).values
+    >>> spectrum.shape
+    (12,)
     """
     return _open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
 
@@ -77,6 +87,14 @@ def open_results(
     ------
     PadflowError
         Where there are no such results or spacecraft.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> results = padflow.open_results("run", "rbspa")
+    >>> results["score"].dims
+    ('time', 'component')
+    >>> labelled = results.isel(time=results["reason"].values == 0)
     """
     return _open_group(_store(path, RESULTS), spacecraft, chunks=chunks)
 
