@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -10,21 +10,66 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from padflow.config.reading import load_config
     from padflow.config.sections import Config
+    from padflow.errors import BadFile, ConfigError, PadflowError
     from padflow.features.dataset import preprocess
+    from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.model.fit import fit
     from padflow.model.model import Model
+    from padflow.pipeline.driver import label, plan, run
+    from padflow.pipeline.status import status
+    from padflow.pipeline.verify import verify
+    from padflow.records import Reason
+    from padflow.report.export import export_labels as export
+    from padflow.shapes.names import name_shape
+    from padflow.simulation.archive import simulate_archive as simulate
     from padflow.store.opening import open_archive, open_results
 
-__all__ = ["Config", "Model", "fit", "load_config", "open_archive", "open_results", "preprocess"]
+__all__ = [
+    "BadFile",
+    "Config",
+    "ConfigError",
+    "Instrument",
+    "Model",
+    "PadflowError",
+    "Reason",
+    "export",
+    "fit",
+    "label",
+    "load_config",
+    "load_instrument",
+    "name_shape",
+    "open_archive",
+    "open_results",
+    "plan",
+    "preprocess",
+    "run",
+    "simulate",
+    "status",
+    "verify",
+]
 
 _HOMES = {
-    "Config": "padflow.config.sections",
-    "Model": "padflow.model.model",
-    "fit": "padflow.model.fit",
-    "load_config": "padflow.config.reading",
-    "open_archive": "padflow.store.opening",
-    "open_results": "padflow.store.opening",
-    "preprocess": "padflow.features.dataset",
+    "BadFile": "padflow.errors:BadFile",
+    "Config": "padflow.config.sections:Config",
+    "ConfigError": "padflow.errors:ConfigError",
+    "Instrument": "padflow.instruments.instrument:Instrument",
+    "Model": "padflow.model.model:Model",
+    "PadflowError": "padflow.errors:PadflowError",
+    "Reason": "padflow.records:Reason",
+    "export": "padflow.report.export:export_labels",
+    "fit": "padflow.model.fit:fit",
+    "label": "padflow.pipeline.driver:label",
+    "load_config": "padflow.config.reading:load_config",
+    "load_instrument": "padflow.instruments.instrument:load_instrument",
+    "name_shape": "padflow.shapes.names:name_shape",
+    "open_archive": "padflow.store.opening:open_archive",
+    "open_results": "padflow.store.opening:open_results",
+    "plan": "padflow.pipeline.driver:plan",
+    "preprocess": "padflow.features.dataset:preprocess",
+    "run": "padflow.pipeline.driver:run",
+    "simulate": "padflow.simulation.archive:simulate_archive",
+    "status": "padflow.pipeline.status:status",
+    "verify": "padflow.pipeline.verify:verify",
 }
 
 
@@ -32,4 +77,8 @@ def __getattr__(name: str) -> Any:
     # Late, so that `padflow --help` does not wait for xarray, scikit-learn and Dask.
     if name not in _HOMES:
         raise AttributeError(f"module 'padflow' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return resolve_name(_HOMES[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -95,7 +95,8 @@ class Interrupts:
 
     def _again(self) -> None:
         self._due = True
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        if (main := threading.main_thread().ident) is not None:
+            signal.pthread_kill(main, signal.SIGTERM)
 
     def _lost(self, unraisable: sys.UnraisableHookArgs) -> None:
         """Come again where Python could not pass the interrupt on, as from ``__del__``."""

@@ -71,7 +71,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 @pytest.fixture
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else fills the disk after a run was found to fit."""
-    monkeypatch.setattr("padflow.pipeline.stages.archive.check_budget", lambda *_, **__: None)
+    monkeypatch.setattr("padflow.pipeline.plan.check_budget", lambda *_, **__: None)
 
 
 @pytest.fixture

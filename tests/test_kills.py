@@ -22,7 +22,7 @@ import pytest
 
 from padflow import open_results
 from padflow.faults import VARIABLE, Fault, FaultPlan, invocations
-from padflow.pipeline.status import status_of
+from padflow.pipeline.status import status
 from padflow.pipeline.verify import verify
 from padflow.records import Reason
 from padflow.simulation.archive import simulate_archive
@@ -216,8 +216,8 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_whole(
     if target == "worker" and stage != "start":  # the run goes on without it; Dask needs it only while it starts
         assert server.status() == 0, log.read_text()[-3000:]
     else:
-        status = server.status()
-        assert status in ((-9, 0) if target == "driver" else (0, 1)), log.read_text()[-3000:]
+        ended = server.status()
+        assert ended in ((-9, 0) if target == "driver" else (0, 1)), log.read_text()[-3000:]
         _, alive = psutil.wait_procs(family, timeout=30)
         assert alive == []  # no worker outlives its driver and writes on
         before = receipts(directory)
@@ -253,9 +253,9 @@ def test_what_workers_die_of_is_set_aside_and_nothing_else(
     said = log.read_text()
     assert re.search(rf"set aside \(kills_workers\): .*{victim}: 3 workers died of it", said)
     assert "set aside in score: part 1 of rbspa (records 1024 to " in said
-    status = status_of(directory)
-    assert status["files"] == {"used": 3, "set_aside": 1}
-    assert len(status["parts_set_aside"]) == 1
+    facts = status(directory)
+    assert facts["files"] == {"used": 3, "set_aside": 1}
+    assert len(facts["parts_set_aside"]) == 1
     results = open_results(directory).load()
     reasons = results["reason"].values
     assert (reasons[1024:2048] == Reason.SET_ASIDE).all()
@@ -267,6 +267,6 @@ def test_what_workers_die_of_is_set_aside_and_nothing_else(
     server.start(arguments(undisturbed.archive, directory), log, plan=counting(tmp_path))
     assert server.status() == 3  # the file is left alone until it changes
     assert Reason.SET_ASIDE not in open_results(directory)["reason"].values
-    assert status_of(directory)["parts_set_aside"] == []
+    assert status(directory)["parts_set_aside"] == []
     problems = verify(directory).problems
     assert problems == []

@@ -24,7 +24,9 @@ HELD_ELSEWHERE = {
     "model/description.py": "model/test_model.py",  # a model is described where it is saved
     "pipeline/driver.py": "test_end_to_end.py",
     "pipeline/preloaded.py": "pipeline/test_trainer.py",
+    "pipeline/plan.py": "pipeline/test_held.py",  # what a plan refuses and says
     "pipeline/run.py": "test_end_to_end.py",
+    "pipeline/timing.py": "test_end_to_end.py",  # run.json of a finished run
     "pipeline/stages/archive.py": "archive/test_ingest.py",
     "pipeline/stages/finish.py": "pipeline/test_summary.py",
     "pipeline/stages/fit.py": "model/test_fit.py",
@@ -44,7 +46,6 @@ WHOLE_BEHAVIOURS = {
     "cdf/test_forms.py": "forms of files, through all of cdf/",
     "cdf/test_mutated_cdfs.py": "damaged files, through all of cdf/ and archive/",
     "pipeline/test_set_aside.py": "workers that die, through all stages",
-    "pipeline/test_stages.py": "the stages that pipeline/stages/__init__.py declares",
     "report/test_browser.py": "the page of the report in a browser",
 }
 """Test files in a folder that are of no single module."""

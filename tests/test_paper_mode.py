@@ -13,7 +13,7 @@ import padflow
 from padflow.autoencoder.split import Subset
 from padflow.config.reading import load_config
 from padflow.pipeline.directory import RunDirectory
-from padflow.pipeline.driver import open_run, run_all
+from padflow.pipeline.driver import run
 from padflow.records import Rows
 from padflow.simulation.archive import simulate_archive
 
@@ -28,7 +28,7 @@ def paper_run(tmp_path_factory):
         REPOSITORY / "configs" / "killey2023.yaml",
         [f"archive.source={folder / 'cdf'}", "train.epochs=6", "cluster.workers=2", "archive.rows_per_part=4096"],
     )
-    run_all(open_run(config, folder / "run"))
+    run(config, folder / "run")
     return folder / "run", config
 
 

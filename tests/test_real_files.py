@@ -11,7 +11,7 @@ import xarray as xr
 
 import padflow
 from padflow.config.reading import load_config
-from padflow.pipeline.driver import open_run, run_all
+from padflow.pipeline.driver import run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CASES = {"hope": ("hope", "rbspa", 100), "elfin_halfspin": ("elfin", "elb", 44), "elfin_fullspin": ("elfin", "elb", 21)}
@@ -23,7 +23,7 @@ def case(request, real_data, tmp_path_factory):
     directory = tmp_path_factory.mktemp(request.param)
     overrides = [f"archive.source={real_data / folder}", "cluster.workers=1", "train.epochs=20"]
     config = load_config(REPOSITORY / "configs" / f"{request.param}.yaml", overrides)
-    outcome = run_all(open_run(config, directory))
+    outcome = run(config, directory)
     return request.param, outcome, directory, spacecraft, records, next((real_data / folder).glob("*.cdf"))
 
 

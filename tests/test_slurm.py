@@ -27,7 +27,7 @@ from padflow.config.reading import load_config
 from padflow.errors import PadflowError
 from padflow.pipeline import status, verify
 from padflow.pipeline.directory import RunDirectory
-from padflow.pipeline.driver import Outcome, open_run, run_all
+from padflow.pipeline.driver import Outcome, run
 from padflow.pipeline.receipts import Ingested, receipts
 from padflow.progress.events import Event, OnEvent, PartDone, StageBegan
 from padflow.simulation.archive import simulate_archive
@@ -129,8 +129,7 @@ def run_here(
     values = [f"archive.source={archive}", *SMALL, *settings]
     config = load_config(REPOSITORY / "configs" / "recommended.yaml", values)
     with without_report():
-        run = open_run(config, directory, restart_from=restart_from, on_event=on_event)
-        return run_all(run, until=until)
+        return run(config, directory, restart_from=restart_from, until=until, on_event=on_event)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +229,7 @@ def workers_at_work() -> list[psutil.Process]:
 
 def assert_workers_start_as_measured(directory: Path) -> None:
     """Check the environment that the C library and BLAS of each worker have read, while the run trains."""
-    wait_until(lambda: (status.status_of(directory)["progress"] or {}).get("stage") == "train")
+    wait_until(lambda: (status.status(directory)["progress"] or {}).get("stage") == "train")
     at_work = workers_at_work()
     assert len(at_work) == 2
     for process in at_work:

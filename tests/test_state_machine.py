@@ -147,9 +147,7 @@ def run_padflow(
     restart_from: str | None = None,
     allow_removal: int = 0,
 ) -> None:
-    run = driver.open_run(config, directory, restart_from=restart_from, allow_removal=allow_removal)
-    run.progress = Progress()
-    driver.run_all(run, until=until)
+    driver.run(config, directory, restart_from=restart_from, until=until, allow_removal=allow_removal)
 
 
 def arrays(directory: Path, store: str) -> dict[str, np.ndarray]:
@@ -480,7 +478,8 @@ def test_random_sequences_end_as_the_oracle_says(
     REFERENCES.clear()
     monkeypatch.setattr(Path, "replace", lambda path, target: MORTAL(path, target))
     monkeypatch.setattr(driver, "connect", lambda *_, **__: nullcontext(SerialWorkers()))
-    monkeypatch.setattr(driver, "load_instrument", lambda _: REPT)
+    monkeypatch.setattr(driver, "shown", lambda *_: Progress())
+    monkeypatch.setattr("padflow.pipeline.plan.load_instrument", lambda _: REPT)
     monkeypatch.setattr("padflow.pipeline.verify.load_instrument", lambda _: REPT)
     monkeypatch.setattr(driver, "Trainer", lambda: nullcontext(SimpleNamespace(train=trainer.fit_network)))
     monkeypatch.setattr(trainer, "train_network", train_nothing)

@@ -11,11 +11,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+import padflow
 from padflow import __version__
 from padflow.cli.logs import logged
 from padflow.config.local_paths import local_path
@@ -24,7 +26,7 @@ from padflow.config.sections import Config
 from padflow.config.text import documented_yaml
 from padflow.config.types import FIRST_YEAR, LAST_YEAR
 from padflow.errors import ConfigError, PadflowError, one_line, printable, printable_line
-from padflow.pipeline.stages import STAGE_NAMES
+from padflow.pipeline.stage_order import STAGE_NAMES
 from padflow.startup import INTERRUPTED, gc_paused, interrupted, let_libraries_speak
 
 DONE, FAILED, USAGE, SET_ASIDE = 0, 1, 2, 3
@@ -176,13 +178,13 @@ def _logged(function: Callable) -> Callable:
 )
 def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, **options: Any) -> None:
     """Make an archive of REPT level-3 files in DIR, with the true populations in truth_*.nc."""
-    from padflow.simulation.archive import parallel_map, simulate_archive
+    from padflow.simulation.archive import parallel_map
     from padflow.simulation.troubles import Troubles
 
     if not FIRST_SIMULATED <= start.year <= LAST_SIMULATED:
         raise ConfigError(f"--start {start.date()}: expected a day from {FIRST_SIMULATED} to {LAST_SIMULATED}.")
     workers, everything, chosen = (options.pop(name) for name in ("workers", "troubles", "trouble"))
-    summary = simulate_archive(
+    summary = padflow.simulate(
         folder,
         spacecraft=spacecraft,
         start=start.date(),
@@ -222,14 +224,22 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> 
         say(f"{INCLUDE_NOTE}\n\n{documented_yaml(load_config(path, overrides))}")
 
 
-def _open(path: Path, workdir: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
+def _begun(path: Path, overrides: tuple[str, ...]) -> Config:
+    """Read the configuration, and import what a run needs, as workers of this machine do meanwhile."""
     config = load_config(path, overrides)
     _start_fork_server(config)
     with gc_paused():
-        from padflow.pipeline.driver import open_run
+        import_module("padflow.pipeline.driver")
+    return config
 
-    note = f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
-    return open_run(config, workdir or Path(f"{path.stem}-run"), note=note, **more)
+
+def _run_directory(path: Path, workdir: Path | None) -> Path:
+    return workdir or Path(f"{path.stem}-run")
+
+
+def _command(path: Path, overrides: tuple[str, ...]) -> str:
+    """Return what ``run.json`` keeps of the command line."""
+    return f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
 
 
 def _start_fork_server(config: Config) -> None:
@@ -255,31 +265,34 @@ removal_option = click.option(
 @command(*run_options, removal_option, json_option)
 def plan(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int, as_json: bool) -> None:
     """Look at the files and print what a run will take and change; refuse one that cannot fit. Writes nothing."""
-    run = _open(path, workdir, overrides, allow_removal=allow_removal)
+    config = _begun(path, overrides)
     from padflow.cli.text import plan_facts, plan_text
-    from padflow.pipeline.driver import plan_only
 
-    def show(run: Any) -> None:
-        facts = plan_facts(run)
-        say(json.dumps(facts, indent=2) if as_json else plan_text(facts))
-
-    plan_only(run, show=show)
-    _say_set_aside(run)
+    found = padflow.plan(config, _run_directory(path, workdir), allow_removal=allow_removal)
+    facts = plan_facts(found)
+    say(json.dumps(facts, indent=2) if as_json else plan_text(facts))
+    found.check_removal()
+    _say_removal(found)
+    _say_set_aside(found)
 
 
 @command(*run_options, removal_option)
 def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int) -> None:
     """Read the CDF files into archive.zarr; go on where an earlier run stopped."""
-    run = _open(path, workdir, overrides, allow_removal=allow_removal)
-    from padflow.pipeline.driver import run_all
-
-    outcome = run_all(run, until="ingest")
+    config = _begun(path, overrides)
     from padflow.cli.text import simulated_lines
 
-    for line in simulated_lines(outcome.run):
+    outcome = padflow.run(
+        config,
+        _run_directory(path, workdir),
+        until="ingest",
+        allow_removal=allow_removal,
+        command=_command(path, overrides),
+    )
+    for line in simulated_lines(outcome.plan):
         say(line)
-    say(f"{outcome.records:,} records in {outcome.run.directory.archive}")
-    _say_set_aside(outcome.run)
+    say(f"{outcome.records:,} records in {outcome.plan.directory.archive}")
+    _say_set_aside(outcome.plan)
 
 
 @command(
@@ -302,10 +315,15 @@ def run_command(
     restart_from: str | None,
 ) -> None:
     """Do all stages, from CDF files to the report; go on where an earlier run stopped."""
-    run = _open(path, workdir, overrides, restart_from=restart_from, allow_removal=allow_removal)
-    from padflow.pipeline.driver import run_all
-
-    _finish(run_all(run))
+    config = _begun(path, overrides)
+    outcome = padflow.run(
+        config,
+        _run_directory(path, workdir),
+        restart_from=restart_from,
+        allow_removal=allow_removal,
+        command=_command(path, overrides),
+    )
+    _finish(outcome)
 
 
 @command(
@@ -374,27 +392,23 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
 
     Of CONFIG, the sections archive and cluster are used; the model decides how records are classified.
     """
-    from padflow.model.model import Model
-    from padflow.pipeline.driver import label_all, open_run
     from padflow.pipeline.labelling import config_for_labels
 
-    fitted = Model.load(model)
+    fitted = padflow.Model.load(model)
     config, warning = config_for_labels(path, overrides, fitted)
     if warning:
         say(f"padflow: {warning}", err=True)
     directory = workdir or Path(f"{path.stem}-labels")
-    note = f"padflow label {model} {path.name}"
-    run = open_run(config, directory, note=note, allow_removal=allow_removal)
-    _finish(label_all(run, fitted))
+    command = f"padflow label {model} {path.name}"
+    _finish(padflow.label(config, fitted, directory, allow_removal=allow_removal, command=command))
 
 
 @command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
 def status(directory: Path, as_json: bool) -> None:
     """Say how far the run in DIR is."""
     from padflow.cli.text import status_text
-    from padflow.pipeline.status import status_of
 
-    facts = status_of(directory)
+    facts = padflow.status(directory)
     say(json.dumps(facts, indent=2) if as_json else status_text(facts))
 
 
@@ -407,11 +421,11 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
     """Recount the run in DIR against its catalogue, and check every part's checksums."""
     from dataclasses import asdict
 
-    from padflow.pipeline import verify
+    from padflow.pipeline import verify as verifying
     from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.lock import locked
 
-    verdict = verify.verify(directory)
+    verdict = padflow.verify(directory)
     if as_json:
         say(json.dumps(asdict(verdict), indent=2))
     else:
@@ -423,7 +437,7 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
         )
     if repair and verdict.broken:
         with locked(RunDirectory.at(directory)):
-            verify.repair(directory, verdict.broken)
+            verifying.repair(directory, verdict.broken)
     if verdict.problems:
         first = "" if repair else f"`padflow verify --repair {directory}`, then "
         raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
@@ -455,9 +469,7 @@ def report(directory: Path) -> None:
 )
 def export(directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None) -> None:
     """Write labels of the run in DIR to FILE.nc or FILE.csv."""
-    from padflow.report.export import export_labels
-
-    count = export_labels(
+    count = padflow.export(
         directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
     )
     say(f"{count:,} records in {output}")
@@ -482,17 +494,16 @@ def _time(text: str | None, option: str) -> Any:
 )
 def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None:
     """Run the recommended configuration on FOLDER, or on 20 simulated days."""
-    from padflow.pipeline.driver import open_run, run_all
-    from padflow.simulation.archive import parallel_map, simulate_archive
+    from padflow.simulation.archive import parallel_map
     from padflow.store.durable import read_json
 
     if folder is None:
         folder = workdir / "cdf"
         if not (read_json(folder / "simulation.json") or {}).get("complete"):
             say("simulating 20 days of REPT on rbspa", err=True)
-            simulate_archive(folder, days=20, map_days=parallel_map)
+            padflow.simulate(folder, days=20, map_days=parallel_map)
     config = load_config(_packaged("recommended.yaml"), [f"archive.source={folder.resolve()}", *overrides])
-    _finish(run_all(open_run(config, workdir / "run", note="padflow demo")))
+    _finish(padflow.run(config, workdir / "run", command="padflow demo"))
 
 
 def _packaged(name: str) -> Path:
@@ -506,13 +517,19 @@ def _finish(outcome: Any) -> None:
     from padflow.cli.text import outcome_text
 
     say(outcome_text(outcome))
-    _say_set_aside(outcome.run)
+    _say_set_aside(outcome.plan)
 
 
-def _say_set_aside(run: Any) -> None:
+def _say_removal(plan: Any) -> None:
+    from padflow.pipeline.plan import say_removal
+
+    say_removal(plan, say=partial(say, err=True))
+
+
+def _say_set_aside(plan: Any) -> None:
     from padflow.cli.text import set_aside_lines
 
-    lines = list(set_aside_lines(run))
+    lines = list(set_aside_lines(plan))
     for line in lines:
         say(line, err=True)
     if lines:
@@ -525,7 +542,7 @@ def run_commands() -> None:
     try:
         commands(standalone_mode=False, obj=told)
     except click.ClickException as error:
-        error.message = one_line(printable(error.message))
+        error.message = one_line(printable(error.message))  # type: ignore[misc]  # it is what `show` prints
         error.show()
         sys.exit(error.exit_code)
     except ConfigError as error:

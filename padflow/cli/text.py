@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 from padflow.archive.changes import DayRange, in_words
 from padflow.errors import printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
-from padflow.pipeline.held import changes_of
 from padflow.pipeline.receipts import Labelled, parts_set_aside, receipts
 from padflow.progress.lines import describe
 
 if TYPE_CHECKING:
     from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.driver import Outcome
-    from padflow.pipeline.run import Run
+    from padflow.pipeline.plan import Plan
 
 
-def plan_facts(run: Run) -> dict[str, Any]:
-    """Return what a planned run takes and what it changes in the archive (`padflow.pipeline.held.changes_of`)."""
-    return asdict(run.budget) | {
-        "groups": {group.group: group.rows for group in run.groups},
-        "memory_limit": run.config.cluster.memory_limit,
-        "changes": changes_of(run),
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return what a run takes, and what it changes in the archive."""
+    return asdict(plan.budget) | {
+        "groups": plan.rows,
+        "memory_limit": plan.config.cluster.memory_limit,
+        "changes": asdict(plan.changes()),
     }
 
 
@@ -58,7 +57,7 @@ def _change_lines(changes: dict[str, Any]) -> Iterator[str]:
 
 
 def status_text(facts: dict[str, Any]) -> str:
-    """Return how far a run is (`padflow.pipeline.status.status_of`)."""
+    """Return how far a run is (`padflow.pipeline.status.status`)."""
     lines = []
     if who := facts["at_work"]:
         progress = facts["progress"]
@@ -77,9 +76,9 @@ def status_text(facts: dict[str, Any]) -> str:
 
 def outcome_text(outcome: Outcome) -> str:
     """Return the classes that a run found, what it left out, and where its report is."""
-    directory = outcome.run.directory
+    directory = outcome.plan.directory
     sizes = _class_sizes(directory)
-    lines = [*simulated_lines(outcome.run), "class  shape           records   share"]
+    lines = [*simulated_lines(outcome.plan), "class  shape           records   share"]
     for cluster in directory.model_facts()["clusters"]:
         records = sizes[cluster["cluster"]]
         share = records / max(1, outcome.labelled)
@@ -95,9 +94,9 @@ def outcome_text(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def simulated_lines(run: Run) -> list[str]:
+def simulated_lines(plan: Plan) -> list[str]:
     """Return a line that says that the data are simulated, or none."""
-    words = simulated_words(run.catalog.origin_of_files())
+    words = simulated_words(plan.catalog.origin_of_files())
     return [f"{SIMULATED}: {words}"] if words else []
 
 
@@ -106,9 +105,9 @@ def _class_sizes(directory: RunDirectory) -> list[int]:
     return [sum(column) for column in zip(*parts, strict=True)]
 
 
-def set_aside_lines(run: Run) -> Iterator[str]:
+def set_aside_lines(plan: Plan) -> Iterator[str]:
     """Yield a line for each file, and each part, that a run has set aside."""
-    for entry in run.catalog.set_aside():
+    for entry in plan.catalog.set_aside():
         yield printable_line(f"set aside ({entry.reason}): {entry.message}")
-    for note in parts_set_aside(run.directory):
+    for note in parts_set_aside(plan.directory):
         yield printable_line(f"set aside in {note.stage}: {note.part}: {note.message}; the next run tries it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ PASSES = 5
 
 
 def estimate(
-    groups: list[GroupPlan],
+    groups: Sequence[GroupPlan],
     *,
     bins: int,
     ephemeris_values: int,

@@ -1,40 +1,43 @@
-"""A run from beginning to end: what is done in which order, on what cluster, and what is left alone."""
+"""A run from beginning to end: what is done in which order, on what cluster, and what is left alone.
+
+`run`, `plan` and `label` are what `padflow` offers in Python; the command line calls them.
+"""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from dask.system import CPU_COUNT
 from dask.utils import format_bytes
 
 from padflow import __version__
-from padflow.archive.catalog import axes_of
 from padflow.compute.cluster import connect
 from padflow.compute.local import machine_memory_bytes
+from padflow.compute.workers import Workers
 from padflow.config.cluster import ClusterConfig
-from padflow.config.local_paths import local_path
 from padflow.config.sections import Config
 from padflow.errors import CannotRead, ConfigError, NoSpace
-from padflow.instruments.instrument import load_instrument
 from padflow.model.model import Model
 from padflow.pipeline.directory import Fit, Fixed, Provenance, RunDirectory
 from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.guard import clear_from, guard_settings, left_from
-from padflow.pipeline.held import guard_records
+from padflow.pipeline.labelling import decided_by
 from padflow.pipeline.lock import locked
+from padflow.pipeline.plan import Plan, Request, approve, make_plan, request_of
 from padflow.pipeline.receipts import Labelled, receipts
 from padflow.pipeline.run import Run
-from padflow.pipeline.stages import STAGE_NAMES, STAGES, stages_to
-from padflow.pipeline.stages.archive import budget_of, bytes_left, look, save_catalog, scan
+from padflow.pipeline.stage_order import STAGE_NAMES, STAGES, Stage, stages_to
 from padflow.pipeline.stages.finish import reasons_of
+from padflow.pipeline.timing import StageTimes
 from padflow.pipeline.trainer import Trainer
-from padflow.progress.events import OnEvent
+from padflow.progress.events import OnEvent, Progress
 from padflow.progress.shown import shown
 from padflow.store.durable import explain_os_error, lacks_of, remove_partial, write_bytes, write_json
 from padflow.store.npz import pack_arrays
@@ -46,100 +49,298 @@ PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command leaves its user with.
+    """What a run, or the labelling of an archive, came to.
 
     Parameters
     ----------
-    run : Run
-    records, labelled : int
+    plan : Plan
+        What was done: the files with their fate, the records, the run directory.
+    labelled : int
+        Records that have a class.
     reasons : dict of str to int
         Records without a class, by reason.
     """
 
-    run: Run
-    records: int
+    plan: Plan
     labelled: int
     reasons: dict[str, int]
 
+    @property
+    def records(self) -> int:
+        """Number of records of the archive."""
+        return self.plan.records
 
-def open_run(
+
+def run(
     config: Config,
-    directory: Path,
+    directory: str | Path,
     *,
     restart_from: str | None = None,
-    note: str = "",
+    until: str | None = None,
     allow_removal: int = 0,
+    command: str = "",
     on_event: OnEvent | None = None,
-) -> Run:
-    """Open a run directory, or one that is to be made, for a configuration.
+) -> Outcome:
+    """Do all stages that are not done, from CDF files to the report.
 
     Parameters
     ----------
+    config : Config
+    directory : path
+        The run directory; it is made if need be, and an earlier run in it goes on.
     restart_from : str, optional
-        Stage from which everything is done anew.
-    note : str
-        The command, for ``run.json``.
+        Stage that is done again, with all after it: ``"ingest"``, ``"train"``, ``"pca"``, ``"score"``, ``"cluster"``,
+        ``"label"`` or ``"report"``.
+    until : str, optional
+        The last stage to do.
     allow_removal : int
-        Records that may be taken out of an archive that is there; a plan that takes more is refused.
+        Records that may be taken out of an archive that is there. A run that takes more is refused.
+    command : str
+        What to keep in ``run.json``, of how the run was started.
     on_event : callable, optional
         Gets each event (`padflow.progress.events`); by default a bar is drawn in a terminal and in a notebook.
+
+    Returns
+    -------
+    Outcome
 
     Raises
     ------
     ConfigError
-        Where the directory was made with another configuration.
+        Where the configuration cannot be used for these files, the directory was made with another one or holds labels
+        of a model, or records would be taken out of the archive.
+    PadflowError
+        Where no file can be used, memory or disk are too small, or somebody is at work in the directory.
+
+    Examples
+    --------
+    >>> config = padflow.load_config(None, ["archive.source=cdf", "kmeans.clusters=3", "train.epochs=2"])
+    >>> outcome = padflow.run(config, "mine-run")
+    >>> outcome.records
+    6000
     """
-    if config.archive.source is None:
-        raise ConfigError(
-            "archive.source is not set: write the folder of CDF files into the configuration, or use "
-            "--set archive.source=FOLDER."
+    request = request_of(config, directory, restart_from=restart_from, allow_removal=allow_removal, command=command)
+    _refuse_labels(request.directory)
+    stages = stages_to(until or STAGE_NAMES[-1])
+    with _at_work(request, on_event, trains="train" in [stage.name for stage in stages]) as work:
+        found = work.planned()
+        with _said_how_much_more(found):
+            _begin(found, work.times)
+            plan_done = _do(stages, Run(found, work.workers, work.trainer, work.times))
+    return _outcome(plan_done)
+
+
+def plan(config: Config, directory: str | Path, *, allow_removal: int = 0, on_event: OnEvent | None = None) -> Plan:
+    """Look at the files, and return what a run would need and change. Nothing is written.
+
+    Parameters
+    ----------
+    config, directory, allow_removal, on_event
+        As for `padflow.run`.
+
+    Returns
+    -------
+    Plan
+        `Plan.validate` refuses what a run would refuse.
+
+    Raises
+    ------
+    ConfigError, PadflowError
+        Where the run would be refused for another reason than the records that it takes out of the archive.
+
+    Examples
+    --------
+    >>> config = padflow.load_config(None, ["archive.source=cdf"])
+    >>> found = padflow.plan(config, "another-run")
+    >>> found.records, found.changes().added.records, found.budget.parts
+    (6000, 6000, 1)
+    """
+    request = request_of(config, directory, allow_removal=allow_removal)
+    _refuse_labels(request.directory)
+    cluster = config.cluster
+    if cluster.by_jobs:  # jobs leave logs, and wait for their turn
+        cluster = ClusterConfig()
+    progress = shown(on_event)  # without progress.json
+    try:
+        with connect(cluster) as workers:
+            found = make_plan(request, workers=workers, times=StageTimes(request.directory, progress))
+    finally:
+        progress.close()
+    found.check_needs()
+    return found
+
+
+def label(
+    config: Config,
+    model: Model,
+    directory: str | Path,
+    *,
+    allow_removal: int = 0,
+    command: str = "",
+    on_event: OnEvent | None = None,
+) -> Outcome:
+    """Make an archive of CDF files, and label it with a fitted model. Nothing is fitted.
+
+    Parameters
+    ----------
+    config : Config
+        Says which archive, and where to compute; the model decides the rest.
+    model : Model
+    directory : path
+        The directory of the labels; one of a run is refused.
+    allow_removal, command, on_event
+        As for `padflow.run`.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ConfigError
+        Where the directory is that of a run, or holds the labels of another model, or the archive has other axes.
+    PadflowError
+        As `padflow.run`.
+
+    Examples
+    --------
+    >>> model = padflow.Model.load("mine-run/model")
+    >>> outcome = padflow.label(padflow.load_config(None, ["archive.source=cdf"]), model, "labels")
+    >>> outcome.records
+    6000
+    """
+    decided, _ = decided_by(model, config)
+    request = request_of(decided, directory, allow_removal=allow_removal, command=command)
+    _refuse_others_labels(request.directory, model)
+    with _at_work(request, on_event, trains=False) as work:
+        found = work.planned()
+        found.check_model(model)
+        with _said_how_much_more(found):
+            _begin(found, work.times)
+            _adopt(request.directory, model)
+            stages = [stage for stage in STAGES if stage.kind != "fit"]
+            plan_done = _do(stages, Run(found, work.workers, None, work.times))
+    return _outcome(plan_done)
+
+
+def _refuse_labels(directory: RunDirectory) -> None:
+    if directory.adopted():
+        raise ConfigError(f"{directory} was made by `padflow label`; choose another --workdir for a run.")
+
+
+def _refuse_others_labels(directory: RunDirectory, model: Model) -> None:
+    adopted = directory.adopted()
+    if adopted is None and directory.fitted("train"):
+        raise ConfigError(f"{directory} was made by `padflow run`; choose another --workdir for labels.")
+    if adopted not in (None, model.digest()):
+        raise ConfigError(f"{directory} holds the labels of another model; choose another --workdir.")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What there is while a cluster is up."""
+
+    request: Request
+    workers: Workers
+    trainer: Trainer | None
+    times: StageTimes
+
+    def planned(self) -> Plan:
+        """Look at all there is and refuse what cannot be done; nothing is written."""
+        found = make_plan(self.request, workers=self.workers, times=self.times)
+        approve(found, say=self.times.progress.say)
+        return found
+
+
+@contextmanager
+def _at_work(request: Request, on_event: OnEvent | None, *, trains: bool) -> Iterator[_Work]:
+    directory = request.directory
+    progress = shown(on_event, ProgressFile(directory))
+    try:
+        with _folder_of(directory), locked(directory), _closed(progress):
+            refuse_links(directory.path)
+            _say_what_lacks(directory, progress)
+            # Again, for another run may have ended.
+            guard_settings(request.config, directory, restart_from=request.restart_from)
+            anew = request.restart_from in [stage.name for stage in stages_to("train")]
+            ahead = Trainer() if trains and (anew or not directory.fitted("train")) else nullcontext()
+            with ahead as trainer, connect(request.config.cluster, directory.path) as workers:
+                yield _Work(request, workers, trainer, StageTimes(directory, progress))
+    except OSError as error:
+        if isinstance(error, CannotRead):
+            raise
+        known = explain_os_error(error, Path(error.filename or directory.path))
+        if known is error:
+            raise
+        raise known from error
+
+
+@contextmanager
+def _said_how_much_more(plan: Plan) -> Iterator[None]:
+    """Say, where the disk is full, how much more the whole run takes."""
+    try:
+        yield
+    except CannotRead:
+        raise
+    except OSError as error:
+        known = explain_os_error(error, Path(error.filename or plan.directory.path))
+        if not isinstance(known, NoSpace):
+            raise
+        raise NoSpace(f"{known} All of the run takes about {format_bytes(plan.bytes_left())} more.") from error
+
+
+def _say_what_lacks(directory: RunDirectory, progress: Progress) -> None:
+    if lacks := lacks_of(directory.path):
+        progress.say(
+            f"The file system of {directory} cannot {', '.join(lacks)}: padflow does without. After a power cut, "
+            "run the same command again."
         )
-    if not config.archive.source.is_dir():
-        raise ConfigError(
-            f"archive.source = {config.archive.source} is not a folder; give the one that holds the CDF files, at any "
-            "depth."
-        )
-    instrument = load_instrument(config.archive.instrument)
-    folder = RunDirectory(local_path(directory, "--workdir").resolve())
-    guard_settings(config, folder, restart_from=restart_from)
-    return Run(
-        config,
-        folder,
-        instrument,
-        shown(on_event, ProgressFile(folder)),
-        restart_from=restart_from,
-        command=note,
-        allow_removal=allow_removal,
-    )
 
 
-def _look(run: Run) -> None:
-    """Look at all there is and refuse what cannot be done; nothing is written."""
-    scan(run)
-    budget_of(run)
+@contextmanager
+def _folder_of(directory: RunDirectory) -> Iterator[None]:
+    """Make the run directory, and remove it where nothing was written to it."""
+    made = [folder for folder in (directory.path, *directory.path.parents) if not folder.exists()]
+    directory.path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of a folder that holds something
+            for folder in made:
+                folder.rmdir()
 
 
-def _begin(run: Run) -> None:
+@contextmanager
+def _closed(progress: Progress) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of a folder that has become read-only
+            progress.close()
+
+
+def _begin(plan: Plan, times: StageTimes) -> None:
     """Make the run directory one of this configuration and these files; only under its lock."""
-    run.begun = True
-    save_catalog(run)  # first, for it says what the archive holds, whatever is removed or written next
-    if run.restart_from is not None:
-        left = [str(path.relative_to(run.directory.path)) for path in left_from(run.directory, run.restart_from)]
-        run.progress.say(f"--from {run.restart_from} removes from {run.directory}: {', '.join(left) or 'nothing'}")
-        clear_from(run.directory, run.restart_from)
-    remove_partial(run.directory.path)
-    run.directory.fit_folder.mkdir(parents=True, exist_ok=True)
-    _write_provenance(run, run.command)
+    directory, restart_from = plan.directory, plan.request.restart_from
+    plan.save_catalog()  # first, for it says what the archive holds, whatever is removed or written next
+    if restart_from is not None:
+        left = [str(path.relative_to(directory.path)) for path in left_from(directory, restart_from)]
+        times.progress.say(f"--from {restart_from} removes from {directory}: {', '.join(left) or 'nothing'}")
+        clear_from(directory, restart_from)
+    remove_partial(directory.path)
+    directory.fit_folder.mkdir(parents=True, exist_ok=True)
+    _write_provenance(plan, times)
 
 
-def _write_provenance(run: Run, command: str) -> None:
-    before = run.directory.provenance()
-    write_bytes(run.directory.config_file, run.config.to_yaml().encode())
+def _write_provenance(plan: Plan, times: StageTimes) -> None:
+    directory = plan.directory
+    before = directory.provenance()
+    write_bytes(directory.config_file, plan.config.to_yaml().encode())
     values: Provenance = {
         "padflow": __version__,
         "created": before.get("created") or np.datetime_as_string(np.datetime64("now"), timezone="UTC"),
-        "command": command or before.get("command", ""),
-        "config_hash": run.config.digest(),
+        "command": plan.request.command or before.get("command", ""),
+        "config_hash": plan.config.digest(),
         "versions": {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES},
         "host": {
             "platform": platform.platform(),
@@ -147,153 +348,21 @@ def _write_provenance(run: Run, command: str) -> None:
             "memory_bytes": machine_memory_bytes(),
         },
         "flags": before.get("flags", {}),
-        "stages": before.get("stages", {}) | run.timings,
+        "stages": before.get("stages", {}) | times.facts,
     }
-    write_json(run.directory.provenance_file, values)
+    write_json(directory.provenance_file, values)
 
 
-@contextmanager
-def _at_work(run: Run, *, trains: bool = False) -> Iterator[None]:
-    try:
-        with _folder_of(run), locked(run.directory), _progress_of(run):
-            refuse_links(run.directory.path)
-            _say_what_lacks(run)
-            # Again, for another run may have ended.
-            guard_settings(run.config, run.directory, restart_from=run.restart_from)
-            anew = run.restart_from in [stage.name for stage in stages_to("train")]
-            ahead = Trainer() if trains and (anew or not run.directory.fitted("train")) else nullcontext()
-            with ahead as trainer, connect(run.config.cluster, run.directory.path) as workers:
-                run.workers, run.trainer = workers, trainer
-                try:
-                    yield
-                finally:
-                    run.workers = run.trainer = None
-    except OSError as error:
-        if isinstance(error, CannotRead):
-            raise
-        known = explain_os_error(error, Path(error.filename or run.directory.path))
-        if isinstance(known, NoSpace) and run.budget:
-            more = format_bytes(bytes_left(run))
-            raise NoSpace(f"{known} All of the run takes about {more} more.") from error
-        if known is error:
-            raise
-        raise known from error
+def _do(stages: Sequence[Stage], at_work: Run) -> Plan:
+    """Do stages one after the other; return the plan that stands in the end."""
+    for stage in stages:
+        resolve_name(stage.function)(at_work)
+    return at_work.plan
 
 
-def _say_what_lacks(run: Run) -> None:
-    if lacks := lacks_of(run.directory.path):
-        run.progress.say(
-            f"The file system of {run.directory} cannot {', '.join(lacks)}: padflow does without. After a power cut, "
-            "run the same command again."
-        )
-
-
-@contextmanager
-def _folder_of(run: Run) -> Iterator[None]:
-    """Make the run directory, and remove it where the run never began."""
-    made = [folder for folder in (run.directory.path, *run.directory.path.parents) if not folder.exists()]
-    run.directory.path.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        if not run.begun:
-            with suppress(OSError):  # logs of jobs stay
-                for folder in made:
-                    folder.rmdir()
-
-
-@contextmanager
-def _progress_of(run: Run) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # of a folder that has become read-only
-            run.progress.close()
-
-
-def run_all(run: Run, *, until: str | None = None) -> Outcome:
-    """Do all stages that are not done, or those up to one.
-
-    Raises
-    ------
-    ConfigError
-        Where the directory holds the labels of a fitted model.
-    """
-    _refuse_labels(run)
-    stages = stages_to(until or STAGE_NAMES[-1])
-    with _at_work(run, trains="train" in [stage.name for stage in stages]):
-        _look(run)
-        _begin(run)
-        for stage in stages:
-            stage.do(run)
-    return _outcome(run)
-
-
-def _refuse_labels(run: Run) -> None:
-    if run.directory.adopted():
-        raise ConfigError(f"{run.directory} was made by `padflow label`; choose another --workdir for a run.")
-
-
-def plan_only(run: Run, *, show: Callable[[Run], None]) -> None:
-    """Scan the files and `show` what the run would need and change, without writing or doing any of it.
-
-    Raises
-    ------
-    PadflowError
-        Where the run would be refused; where that is for records it would take out of the archive, after they were
-        shown.
-    """
-    _refuse_labels(run)
-    cluster = run.config.cluster
-    if cluster.by_jobs:  # jobs leave logs, and wait for their turn
-        cluster = ClusterConfig()
-    run.progress = shown()  # without progress.json
-    with connect(cluster) as workers:
-        run.workers = workers
-        try:
-            look(run)
-        finally:
-            run.workers = None
-            run.progress.close()
-    if not run.groups:
-        guard_records(run)
-    budget_of(run)
-    show(run)
-    guard_records(run)
-
-
-def label_all(run: Run, model: Model) -> Outcome:
-    """Ingest an archive and label it with a fitted model, without fitting anything.
-
-    Raises
-    ------
-    ConfigError
-        Where the directory is that of a run, or holds the labels of another model.
-    """
-    adopted = run.directory.adopted()
-    if adopted is None and run.directory.fitted("train"):
-        raise ConfigError(f"{run.directory} was made by `padflow run`; choose another --workdir for labels.")
-    if adopted not in (None, model.digest()):
-        raise ConfigError(f"{run.directory} holds the labels of another model; choose another --workdir.")
-    with _at_work(run):
-        _look(run)
-        _refuse_other_axes(run, model)
-        _begin(run)
-        _adopt(run, model)
-        for stage in STAGES:
-            if stage.kind != "fit":
-                stage.do(run)
-    return _outcome(run)
-
-
-def _refuse_other_axes(run: Run, model: Model) -> None:
-    model.encoder(axes_of(run.catalog, run.instrument))
-
-
-def _adopt(run: Run, model: Model) -> None:
+def _adopt(directory: RunDirectory, model: Model) -> None:
     """Put a model's arrays where the passes look for fitted ones."""
     key = model.digest()
-    directory = run.directory
     directory.write_adopted(key)
     write_bytes(directory.fit_folder / ENCODER, pack_arrays(model.encoder_arrays()))
     write_bytes(directory.fit_folder / CLASSES, pack_arrays(model.classes.to_arrays()))
@@ -306,15 +375,7 @@ def _adopt(run: Run, model: Model) -> None:
     model.save(directory.model)
 
 
-def _outcome(run: Run) -> Outcome:
-    return Outcome(
-        run,
-        records=sum(g.rows for g in run.groups),
-        labelled=sum(_label_sizes(run)),
-        reasons=reasons_of(run),
-    )
-
-
-def _label_sizes(run: Run) -> Iterable[int]:
-    for _, _, receipt in receipts(run.directory, Labelled):
-        yield from receipt.sizes
+def _outcome(plan: Plan) -> Outcome:
+    labels = receipts(plan.directory, Labelled)
+    labelled = sum(sum(receipt.sizes) for _, _, receipt in labels)
+    return Outcome(plan, labelled, reasons_of(plan.directory))

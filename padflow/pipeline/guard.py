@@ -10,7 +10,7 @@ from padflow.config.sections import Config
 from padflow.errors import ConfigError, brief
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.held import not_chosen_in_words
-from padflow.pipeline.stages import STAGE_NAMES, STAGES, stages_from
+from padflow.pipeline.stage_order import STAGE_NAMES, STAGES, stages_from
 from padflow.store.durable import sync_folder
 from padflow.store.run_files import ARCHIVE, RECEIPTS, RESULTS
 from padflow.store.states import forget_state

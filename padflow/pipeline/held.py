@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from padflow.archive.catalog import RecordsByDay
-from padflow.archive.changes import day_ranges, fewer, in_words, records_by_day, total
+from padflow.archive.catalog import Catalog, RecordsByDay
+from padflow.archive.changes import DayRange, day_ranges, fewer, in_words, records_by_day, total
+from padflow.archive.plan import GroupPlan
 from padflow.config.sections import ArchiveConfig, Config
-from padflow.errors import ConfigError, PadflowError
+from padflow.errors import PadflowError
 from padflow.pipeline.directory import RunDirectory, groups_of
 from padflow.pipeline.receipts import Ingested, receipts
+from padflow.pipeline.tasks import parts_of
 from padflow.store.reading import DAMAGES, ArchiveReader
-
-if TYPE_CHECKING:
-    from padflow.pipeline.run import Run
 
 
 def held_records(directory: RunDirectory, config: Config) -> RecordsByDay:
@@ -66,40 +65,42 @@ def _counted(directory: RunDirectory) -> RecordsByDay:
     return held
 
 
-def guard_records(run: Run) -> None:
-    """Refuse a plan that takes more records out of the archive than was said they may be.
+@dataclass(frozen=True)
+class Removal:
+    """Records that a plan takes out of the archive.
 
-    Raises
-    ------
-    ConfigError
-        Names the days with the number of records and the cause, and what to do.
+    Parameters
+    ----------
+    records : int
+        How many they are.
+    held : int
+        How many there are in the archive.
+    days : tuple of DayRange
+        Whose they are, with the cause.
     """
-    removed = fewer(run.held, records_by_day(run.groups))
-    count = total(removed)
-    if count <= run.allow_removal:
-        if count:
-            run.progress.say(f"{count:,} records are taken out of the archive: {in_words(_removals(run, removed))}")
-        return
-    raise ConfigError(
-        f"{run.directory}: {count:,} of the {total(run.held):,} records in the archive would be taken out: "
-        f"{in_words(_removals(run, removed))}. None was. Put back what is missing (is a disk not mounted, or "
-        f"archive.source = {run.config.archive.source} wrong?) and give the same command again, or let them go with "
-        f"--allow-removal {count}."
-    )
+
+    records: int
+    held: int
+    days: tuple[DayRange, ...]
+
+    def __str__(self) -> str:
+        return in_words(list(self.days))
 
 
-def _removals(run: Run, removed: RecordsByDay) -> list:
-    planned = records_by_day(run.groups)
-    aside = {(entry.spacecraft, entry.day): entry for entry in run.catalog.set_aside()}
+def removal_of(config: ArchiveConfig, catalog: Catalog, groups: Sequence[GroupPlan], held: RecordsByDay) -> Removal:
+    """Return what planned groups take out of an archive that holds some records."""
+    planned = records_by_day(groups)
+    removed = fewer(held, planned)
+    aside = {(entry.spacecraft, entry.day): entry for entry in catalog.set_aside()}
 
     def cause(group: str, day: str) -> str:
-        if why := _not_chosen(run.config.archive, group, day):
+        if why := _not_chosen(config, group, day):
             return why
         if (group, day) in aside:
             return f"{aside[group, day].path} is set aside: {aside[group, day].reason}"
         return "its files hold fewer" if day in planned.get(group, {}) else "no file"
 
-    return day_ranges(removed, run.held, cause=cause)
+    return Removal(total(removed), total(held), tuple(day_ranges(removed, held, cause=cause)))
 
 
 def _not_chosen(config: ArchiveConfig, group: str, day: str) -> str:
@@ -130,37 +131,75 @@ def not_chosen_in_words(directory: RunDirectory, config: Config) -> str:
     )
 
 
-def changes_of(run: Run) -> dict[str, Any]:
-    """Return what a planned run adds to, rewrites in and removes from the archive.
+@dataclass(frozen=True)
+class DayCounts:
+    """Numbers of records by days.
 
-    Returns
-    -------
-    dict
-        ``added`` and ``removed``: ``records`` and ``days``, a list of ranges. ``parts``: how many there are
-        ``unchanged``, are ``rewritten``, ``new``, or ``removed`` as a whole. ``rewritten_records``: in parts that
-        are rewritten.
+    Parameters
+    ----------
+    records : int
+        All of them.
+    days : list of DayRange
+        Whose they are.
     """
-    planned = records_by_day(run.groups)
-    added, removed = fewer(planned, run.held), fewer(run.held, planned)
-    before = {(group, index): receipt.key for group, index, receipt in receipts(run.directory, Ingested)}
+
+    records: int
+    days: list[DayRange]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a run adds to, rewrites in and removes from the archive.
+
+    Parameters
+    ----------
+    added, removed : DayCounts
+    parts : dict of str to int
+        How many are ``unchanged``, are ``rewritten``, ``new``, or ``removed`` as a whole.
+    rewritten_records : int
+        Records of the parts that are rewritten.
+    """
+
+    added: DayCounts
+    removed: DayCounts
+    parts: dict[str, int]
+    rewritten_records: int
+
+
+def changes_between(
+    before: Mapping[tuple[str, int], str],
+    after: Mapping[tuple[str, int], str],
+    groups: Sequence[GroupPlan],
+    held: RecordsByDay,
+) -> Changes:
+    """Return what planned groups change of an archive.
+
+    Parameters
+    ----------
+    before, after : mapping
+        What each part is made from, and is to be made from, by group and number.
+    groups : sequence of GroupPlan
+    held : dict of str to dict
+        What the archive holds.
+    """
+    planned = records_by_day(groups)
     parts = dict.fromkeys(("unchanged", "rewritten", "new"), 0)
     rewritten_records = 0
-    for group in run.groups:
-        for span in group.parts():
-            key = before.get((group.group, span.index))
-            state = "new" if key is None else "rewritten"
-            if key == run.ingest_keys[group.group, span.index]:
-                state = "unchanged"
-            parts[state] += 1
-            rewritten_records += span.stop - span.start if state == "rewritten" else 0
-    parts["removed"] = len(before.keys() - run.ingest_keys.keys())
-    return {
-        "added": _as_facts(added, planned),
-        "removed": _as_facts(removed, run.held),
-        "parts": parts,
-        "rewritten_records": rewritten_records,
-    }
+    for part in parts_of(groups):
+        key = before.get((part.group, part.index))
+        state = "new" if key is None else "rewritten"
+        if key == after[part.group, part.index]:
+            state = "unchanged"
+        parts[state] += 1
+        rewritten_records += part.rows if state == "rewritten" else 0
+    parts["removed"] = len(before.keys() - after.keys())
+    return Changes(
+        _counted_by_days(fewer(planned, held), planned),
+        _counted_by_days(fewer(held, planned), held),
+        parts,
+        rewritten_records,
+    )
 
 
-def _as_facts(records: RecordsByDay, among: RecordsByDay) -> dict[str, Any]:
-    return {"records": total(records), "days": [asdict(one) for one in day_ranges(records, among)]}
+def _counted_by_days(records: RecordsByDay, among: RecordsByDay) -> DayCounts:
+    return DayCounts(total(records), day_ranges(records, among))

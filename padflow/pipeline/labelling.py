@@ -21,22 +21,19 @@ OWN_KEY = "kmeans.silhouette_samples"
 
 
 def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tuple[Config, str]:
-    """Return the configuration with which a model labels an archive.
-
-    Keys of the sections that decide a fit come from the model. Given by ``--set`` they are refused: somebody means
-    them, now. A file may hold them, for it is often the one that the model was fitted with; where it differs from the
-    model, a warning says so.
+    """Return the configuration with which a model labels an archive, of a file and overrides.
 
     Parameters
     ----------
     path, overrides
-        As for `padflow.config.reading.load_config`.
+        As for `padflow.config.reading.load_config`. What the model decides is refused as an override: somebody means
+        it, now. A file may hold it, for it is often the one that the model was fitted with.
 
     Returns
     -------
     Config
     str
-        The warning, empty where the file does not differ.
+        A warning that names what differs from the model; empty where nothing does.
 
     Raises
     ------
@@ -44,7 +41,13 @@ def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tup
         Names the override that the model decides.
     """
     overrides = list(overrides)
-    config = load_config(path, overrides)
+    given = load_config(path, overrides)
+    _refuse_decided(overrides)
+    config, differing = decided_by(model, given)
+    return config, f"The model decides, and not {path}: {listed(differing)}." if differing else ""
+
+
+def _refuse_decided(overrides: Iterable[str]) -> None:
     for text in overrides:
         key = text.partition("=")[0].strip()
         if key.partition(".")[0] in OF_THE_MODEL and key != OWN_KEY:
@@ -52,13 +55,26 @@ def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tup
                 f"--set {brief(text)}: `padflow label` fits nothing; the model decides {one_line(key)}. Leave it out, "
                 "or fit a model with `padflow run`."
             )
+
+
+def decided_by(model: Model, config: Config) -> tuple[Config, list[str]]:
+    """Return the configuration with which a model labels an archive.
+
+    Keys of the sections that decide a fit come from the model. A configuration may hold them, for it is often the one
+    that the model was fitted with.
+
+    Returns
+    -------
+    Config
+    list of str
+        In words, each key that the configuration sets to something else than the model.
+    """
     sections = _sections_of(model)
     differing = [f"{key} = {brief(now)}, not {brief(said)}" for key, said, now in _differing(config, sections)]
     kmeans, pca = sections.get("kmeans", config.kmeans), sections.get("pca", config.pca)
     sections["kmeans"] = kmeans.model_copy(update={"silhouette_samples": config.kmeans.silhouette_samples})
     sections["pca"] = pca.model_copy(update={"components": model.projection.components, "rows": "all"})
-    warning = f"The model decides, and not {path}: {listed(differing)}." if differing else ""
-    return config.model_copy(update=sections), warning
+    return config.model_copy(update=sections), differing
 
 
 def _sections_of(model: Model) -> dict[str, Any]:

@@ -213,6 +213,7 @@ def _beat(path: Path, mine: str, done: threading.Event, lost: threading.Event) -
             # Twice: one who wants to take it over may hold it for a moment, and give it back.
             if _text(path) != mine and not done.wait(1) and _text(path) != mine:
                 lost.set()
-                signal.pthread_kill(threading.main_thread().ident, WAKE)
+                if (main := threading.main_thread().ident) is not None:
+                    signal.pthread_kill(main, WAKE)
                 return
             os.utime(path)

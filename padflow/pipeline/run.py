@@ -2,113 +2,88 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from padflow import faults
-from padflow.archive.catalog import Catalog, RecordsByDay
+from padflow.archive.catalog import Catalog
 from padflow.archive.plan import GroupPlan
-from padflow.compute.workers import Workers, peak_memory_bytes
+from padflow.compute.workers import Workers
 from padflow.config.sections import Config
 from padflow.instruments.instrument import Instrument
-from padflow.pipeline.budget import Budget
-from padflow.pipeline.directory import RunDirectory, StageFacts
+from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.parts import PartTask, run_parts
+from padflow.pipeline.plan import Plan
 from padflow.pipeline.receipts import Receipt, is_done
+from padflow.pipeline.timing import StageCost, StageTimes
 from padflow.pipeline.trainer import Trainer
 from padflow.progress.events import Progress
-from padflow.progress.shown import shown
 from padflow.store.states import begin_change, commit_change, state_of
 
 R = TypeVar("R", bound=Receipt)
 
 
 @dataclass
-class Tally:
-    """What one stage has done so far."""
-
-    began: float = field(default_factory=time.monotonic)
-    records: int = 0
-    peak_memory_bytes: int = 0
-    summary: str = ""
-
-    def count(self, records: int, peak: int = 0) -> None:
-        """Add records done, and note a worker's peak memory."""
-        self.records += records
-        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
-
-
-@dataclass
 class Run:
-    """A run directory with its configuration, and what earlier stages found.
+    """A run at work: what its stages are given.
 
     Parameters
     ----------
-    config : Config
-    directory : RunDirectory
-    instrument : Instrument
-    progress : Progress
-    restart_from : str, optional
-        Stage from which all is done anew.
-    command : str
-        For ``run.json``.
+    plan : Plan
+        What is to be done. Where a file turns out bad only when it is read, another plan takes its place.
     workers : Workers
-        Set while a cluster is up.
-    trainer : Trainer
-        Set while a cluster is up, where there is something to train.
+    trainer : Trainer, optional
+        Where the autoencoder has to be trained.
+    times : StageTimes
     """
 
-    config: Config
-    directory: RunDirectory
-    instrument: Instrument
-    progress: Progress = field(default_factory=shown)
-    restart_from: str | None = None
-    command: str = ""
-    workers: Workers | None = None
-    trainer: Trainer | None = None
-    catalog: Catalog | None = None
-    groups: list[GroupPlan] = field(default_factory=list)
-    budget: Budget | None = None
-    ingest_keys: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Of the parts of the archive, by group and number: what they are to be made from."""
-    allow_removal: int = 0
-    """Records that may be taken out of the archive."""
-    held: RecordsByDay = field(default_factory=dict)
-    """What the archive held when the run began."""
-    begun: bool = False
-    """Whether the run directory is one of this configuration and these files now."""
-    timings: dict[str, StageFacts] = field(default_factory=dict)
-    """Of the stages done, for ``run.json``."""
+    plan: Plan
+    workers: Workers
+    trainer: Trainer | None
+    times: StageTimes
 
-    @contextmanager
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.plan.config
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The run directory."""
+        return self.plan.directory
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+        return self.plan.instrument
+
+    @property
+    def catalog(self) -> Catalog:
+        """Each file with its fate."""
+        return self.plan.catalog
+
+    @property
+    def groups(self) -> tuple[GroupPlan, ...]:
+        """Days and parts of each spacecraft."""
+        return self.plan.groups
+
+    @property
+    def progress(self) -> Progress:
+        """Shows how far the stage is."""
+        return self.times.progress
+
     def stage(
-        self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0, noted: bool = True
-    ) -> Iterator[Tally]:
-        """Time a stage, show it, and put it into ``run.json`` where it did something.
-
-        One that is not `noted` comes before the first word is written; its facts wait in `timings`.
-        """
-        self.progress.begin(name, total=total, unit=unit, parts=parts)
-        stage = Tally()
-        faults.fault_point(name)
-        yield stage
-        if stage.records:
-            peak = max(stage.peak_memory_bytes, peak_memory_bytes())
-            seconds = round(time.monotonic() - stage.began, 3)
-            self.timings[name] = {"seconds": seconds, "records": stage.records, "peak_memory_bytes": peak}
-            if noted:
-                known = self.directory.provenance().get("stages", {})
-                self.directory.note({"stages": known | self.timings})
-        self.progress.end(stage.summary or f"{stage.records:,} {unit}")
+        self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0
+    ) -> AbstractContextManager[StageCost]:
+        """Time a stage, show it, and put it into ``run.json`` where it did something."""
+        return self.times.stage(name, total=total, unit=unit, parts=parts)
 
 
 def begin_parts(run: Run, store: Path, kind: type[Receipt], tasks: Sequence[PartTask]) -> None:
     """Begin a change of a store where a stage has parts of it to do, or their number is another."""
-    known = rows_of(run)
+    known = run.plan.rows
     parts = [(task.group, task.index) for task in tasks if not is_done(run.directory, kind, task, task.key)]
     state = state_of(store)
     if parts or state is None or {name: (state.rows or {}).get(name) for name in known} != known:
@@ -117,12 +92,7 @@ def begin_parts(run: Run, store: Path, kind: type[Receipt], tasks: Sequence[Part
 
 def commit_parts(run: Run, store: Path) -> None:
     """Let readers see a store whose parts are all whole."""
-    commit_change(store, rows_of(run))
-
-
-def rows_of(run: Run) -> dict[str, int]:
-    """Return the records of each group."""
-    return {group.group: group.rows for group in run.groups}
+    commit_change(store, run.plan.rows)
 
 
 def run_pass(

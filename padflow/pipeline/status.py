@@ -10,10 +10,10 @@ from padflow.instruments.origin import simulated_words
 from padflow.pipeline.directory import RunDirectory, groups_of
 from padflow.pipeline.lock import holder_of
 from padflow.pipeline.receipts import PART_KINDS, parts_set_aside, receipts
-from padflow.pipeline.stages import STAGES
+from padflow.pipeline.stage_order import STAGES
 
 
-def status_of(run_dir: str | Path) -> dict[str, Any]:
+def status(run_dir: str | Path) -> dict[str, Any]:
     """Return how far a run is.
 
     Returns

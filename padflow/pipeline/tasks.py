@@ -24,7 +24,7 @@ def parts_of(groups: Iterable[GroupPlan]) -> list[Part]:
     ]
 
 
-def part_tasks(directory: RunDirectory, groups: list[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
+def part_tasks(directory: RunDirectory, groups: Iterable[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
     """Return the parts of all groups with keys made of `context` and the bytes of the archive parts that they read.
 
     With `halo`, a part depends on its neighbours too: averages reach across its borders. Bytes and not the files
@@ -42,7 +42,9 @@ def part_tasks(directory: RunDirectory, groups: list[GroupPlan], *context: str, 
     return tasks
 
 
-def score_tasks(directory: RunDirectory, groups: list[GroupPlan], config: Config, *, components: str) -> list[PartTask]:
+def score_tasks(
+    directory: RunDirectory, groups: Iterable[GroupPlan], config: Config, *, components: str
+) -> list[PartTask]:
     """Return the parts with keys made of the components' key, the preprocessing and the archive.
 
     The rows that are fitted to decide a count in the receipt: hence the section ``pca``.
@@ -51,7 +53,7 @@ def score_tasks(directory: RunDirectory, groups: list[GroupPlan], config: Config
     return part_tasks(directory, groups, "score", components, config.digest("preprocess", "pca"), halo=halo)
 
 
-def label_tasks(directory: RunDirectory, groups: list[GroupPlan], *, classes: str) -> list[PartTask]:
+def label_tasks(directory: RunDirectory, groups: Iterable[GroupPlan], *, classes: str) -> list[PartTask]:
     """Return the parts with keys made of the classes' key and the bytes of the scores."""
     contents = {(group, index): receipt.content for group, index, receipt in receipts(directory, Scored)}
     tasks = []

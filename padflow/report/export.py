@@ -31,9 +31,9 @@ def export_labels(
     run_dir: str | Path,
     output: str | Path,
     *,
-    spacecraft: str | None,
-    start: np.datetime64 | None,
-    end: np.datetime64 | None,
+    spacecraft: str | None = None,
+    start: np.datetime64 | None = None,
+    end: np.datetime64 | None = None,
 ) -> int:
     """Write the labels of one spacecraft and time range, with L, L*, MLT and MLAT where the archive has them.
 

@@ -33,7 +33,7 @@ from padflow.config.sections import Config
 from padflow.errors import PadflowError
 from padflow.model.fit import fit, fit_encoded
 from padflow.model.model import Model
-from padflow.pipeline.driver import open_run, run_all
+from padflow.pipeline.driver import run
 from padflow.simulation.archive import parallel_map, simulate_archive
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -55,7 +55,7 @@ def prepare(name: str, data: Path) -> xr.Dataset:
         map_days=parallel_map,
     )
     config = load_config(CONFIGS / "recommended.yaml", [f"archive.source={folder / 'cdf'}"])
-    run_all(open_run(config, folder / "run"), until="ingest")
+    run(config, folder / "run", until="ingest")
     dataset = padflow.open_archive(folder / "run", spacecraft=case.spacecraft).load()
     with xr.open_dataset(folder / "cdf" / f"truth_{case.spacecraft}.nc", engine="h5netcdf") as truth:
         assert (truth["time"].values == dataset["time"].values).all(), "the archive and the truth differ in time"

@@ -32,11 +32,13 @@ from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import PadflowError
 from padflow.instruments.instrument import load_instrument
-from padflow.pipeline.driver import open_run
+from padflow.pipeline.plan import make_plan, request_of
 from padflow.pipeline.receipts import Ingested, receipt_path, receipts
 from padflow.pipeline.run import Run
-from padflow.pipeline.stages.archive import ingest, scan
+from padflow.pipeline.stages.archive import ingest
 from padflow.pipeline.tasks import part_tasks
+from padflow.pipeline.timing import StageTimes
+from padflow.progress.events import Progress
 from padflow.records import Records
 from padflow.simulation.archive import simulate_archive
 from padflow.simulation.troubles import Troubles
@@ -48,10 +50,11 @@ EPHEMERIS = ("L", "L_star", "MLT", "MLAT", "B_Calc", "B_Eq", "Position")
 
 def opened(source: Path, directory: Path, *, allow_removal: int = 0) -> Run:
     config = Config(archive=ArchiveConfig(source=source, rows_per_part=1024))
-    run = open_run(config, directory, allow_removal=allow_removal)
-    run.workers = SerialWorkers()
-    scan(run)
-    return run
+    request = request_of(config, directory, allow_removal=allow_removal)
+    times, workers = StageTimes(request.directory, Progress()), SerialWorkers()
+    plan = make_plan(request, workers=workers, times=times)
+    plan.validate()
+    return Run(plan, workers, None, times)
 
 
 def ingested(source: Path, directory: Path, *, allow_removal: int = 0) -> Run:
@@ -343,7 +346,7 @@ def test_what_is_made_from_a_file_stands_where_it_was_only_touched(tmp_path: Pat
     before = [task.key for task in part_tasks(first.directory, first.groups, "score", halo=True)]
     sorted(source.rglob("*.cdf"))[0].touch()
     second = ingested(source, tmp_path / "run")
-    assert first.ingest_keys != second.ingest_keys
+    assert first.plan.ingest_keys != second.plan.ingest_keys
     after = [task.key for task in part_tasks(second.directory, second.groups, "score", halo=True)]
     assert before == after
     # And not where its values changed: with its neighbours, for averages reach across the borders of parts.

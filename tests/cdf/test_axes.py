@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +19,7 @@ from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import BadFile
 from padflow.instruments.instrument import Instrument, load_instrument
-from padflow.pipeline.driver import open_run
-from padflow.pipeline.stages.archive import ingest, scan
+from padflow.pipeline.driver import run
 
 REPT = load_instrument("rept")
 DAY = date(2013, 3, 17)
@@ -166,10 +166,9 @@ def test_times_and_places_of_shape_n_1(tmp_path, factory):
 
 def ingested(source: Path, directory: Path, instrument: Path) -> xr.Dataset:
     config = Config(archive=ArchiveConfig(source=source, instrument=str(instrument), rows_per_part=1024))
-    run = open_run(config, directory)
-    run.workers = SerialWorkers()
-    scan(run)
-    ingest(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("padflow.pipeline.driver.connect", lambda *_, **__: nullcontext(SerialWorkers()))
+        run(config, directory, until="ingest")
     return xr.open_zarr(directory / "archive.zarr", group="rbspa", consolidated=False, chunks=None).load()
 
 

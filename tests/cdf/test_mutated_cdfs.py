@@ -38,12 +38,10 @@ import numpy as np
 import pytest
 
 from padflow.cdf.reader import _opened, inspect, read_records
-from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import ArchiveConfig, Config
 from padflow.errors import BadFile
 from padflow.instruments.instrument import Instrument, load_instrument
-from padflow.pipeline.driver import open_run
-from padflow.pipeline.stages.archive import ingest, scan
+from padflow.pipeline.driver import run
 from padflow.simulation.archive import simulate_archive
 from padflow.store.reading import ArchiveReader
 
@@ -243,6 +241,7 @@ def writers(factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ca
     return make
 
 
+@pytest.mark.usefixtures("serial")
 @pytest.mark.parametrize("sort", [*SORTS, "simulated"])
 def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
     tmp_path: Path, writers: Callable[[str, int], list[bytes]], table: Counter, sort: str
@@ -262,11 +261,9 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
         changed[path.name] += sum(a != b for a, b in zip(content, damaged, strict=False))
         found[path.name] = kind, outcome(path, load_instrument("rept"), "rbspa", day)
 
-    run = open_run(Config(archive=ArchiveConfig(source=source, rows_per_part=1024)), tmp_path / "run")
-    run.workers = SerialWorkers()
-    scan(run)
-    ingest(run)
-    entries = {entry.path: entry for entry in run.catalog.files}
+    config = Config(archive=ArchiveConfig(source=source, rows_per_part=1024))
+    plan = run(config, tmp_path / "run", until="ingest").plan
+    entries = {entry.path: entry for entry in plan.catalog.files}
     assert entries.keys() == found.keys()
     for name, (kind, what) in found.items():
         fate = entries[name].reason or "read"
@@ -281,7 +278,7 @@ def test_damaged_files_are_read_as_another_reader_does_or_set_aside(
         name: [note.removeprefix("absent:") for note in entries[name].notes if note.startswith("absent:")]
         for name in used
     }
-    alone = check_store(run.directory.path, absent, others, undamaged, changed)
+    alone = check_store(plan.directory.path, absent, others, undamaged, changed)
     table[sort, "read by padflow alone", ""] += alone
     table[sort, "read by pycdfpp alone", ""] += sum(1 for name in others if others[name] and name not in used)
     if sort == "with MD5":

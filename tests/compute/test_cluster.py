@@ -27,7 +27,7 @@ from padflow.compute.workers import DaskWorkers
 from padflow.config.cluster import ClusterConfig
 from padflow.config.reading import load_config
 from padflow.errors import PadflowError
-from padflow.pipeline.driver import open_run, run_all
+from padflow.pipeline.driver import run
 from padflow.pipeline.receipts import Ingested, receipts
 
 
@@ -225,13 +225,14 @@ def test_a_cluster_that_somebody_else_started(
         caplog.clear()
         with connect(joined(scheduler, workers=2, security="none")):
             assert not [line for line in caplog.messages if "TLS" in line]
-        run = open_run(load_config(None, settings), tmp_path / "run")
-        run_all(run, until="ingest")
+        first = run(load_config(None, settings), tmp_path / "run", until="ingest")
         with connect(joined(scheduler, workers=2)) as workers:  # it is left as it was
             assert len(workers.client.nthreads()) == 2
-    local = open_run(load_config(None, [*settings[:1], *settings[4:]]), tmp_path / "local")
-    run_all(local, until="ingest")
-    keys = [[receipt.files for _, _, receipt in receipts(path, Ingested)] for path in (run.directory, local.directory)]
+    local = run(load_config(None, [*settings[:1], *settings[4:]]), tmp_path / "local", until="ingest")
+    keys = [
+        [receipt.files for _, _, receipt in receipts(path, Ingested)]
+        for path in (first.plan.directory, local.plan.directory)
+    ]
     assert keys[0] == keys[1]  # sizes and checksums of every file
 
 

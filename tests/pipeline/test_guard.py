@@ -12,7 +12,7 @@ from padflow.errors import ConfigError
 from padflow.pipeline import guard
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.guard import clear_from, differing_keys, flatten, guard_settings, is_begun, left_from
-from padflow.pipeline.stages import STAGE_NAMES
+from padflow.pipeline.stage_order import STAGE_NAMES
 
 
 def config(**sections) -> Config:

@@ -16,8 +16,9 @@ import pytest
 from padflow import open_archive
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
+from padflow.pipeline import driver
 from padflow.pipeline.directory import RunDirectory
-from padflow.pipeline.driver import Outcome, open_run, plan_only, run_all
+from padflow.pipeline.driver import Outcome
 from padflow.pipeline.held import held_records
 from padflow.pipeline.receipts import Ingested, receipts
 from padflow.pipeline.verify import verify
@@ -49,8 +50,7 @@ def day_file(source: Path, day: int, spacecraft: str = "rbspa") -> Path:
 def ingest(source: Path, tmp_path: Path) -> Callable[..., Outcome]:
     def run(*, allow: int = 0, restart_from: str | None = None, folder: Path = source, **archive: Any) -> Outcome:
         config = Config.model_validate({"archive": {"source": folder, "rows_per_part": 1024, **archive}})
-        opened = open_run(config, tmp_path / "run", restart_from=restart_from, allow_removal=allow)
-        return run_all(opened, until="ingest")
+        return driver.run(config, tmp_path / "run", restart_from=restart_from, until="ingest", allow_removal=allow)
 
     return run
 
@@ -78,7 +78,7 @@ def test_a_source_that_shrank_is_refused_until_it_is_whole_again(
     ingest: Callable, source: Path, tmp_path: Path
 ) -> None:
     first = ingest()
-    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.plan.config)
     assert sum(map(len, counts.values())) == 12
     gone = [day_file(source, day) for day in (2, 3, 5)]
     for path in gone:
@@ -103,7 +103,7 @@ def test_a_source_that_shrank_is_refused_until_it_is_whole_again(
 
 def test_records_go_where_so_many_are_let_go_and_no_more(ingest: Callable, source: Path, tmp_path: Path) -> None:
     first = ingest()
-    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-02"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.plan.config)["rbspa"]["2013-03-02"]
     day_file(source, 2).unlink()
     refused(lambda: ingest(allow=count - 1), tmp_path / "run")
     assert ingest(allow=count).records == first.records - count
@@ -115,9 +115,9 @@ def test_records_go_where_so_many_are_let_go_and_no_more(ingest: Callable, sourc
 
 def test_a_missing_catalogue_does_not_hide_that_a_source_shrank(ingest: Callable, source: Path, tmp_path: Path) -> None:
     first = ingest()
-    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.plan.config)
     (tmp_path / "run" / "catalog.json").unlink()
-    assert held_records(RunDirectory(tmp_path / "run"), first.run.config) == counts
+    assert held_records(RunDirectory(tmp_path / "run"), first.plan.config) == counts
     day_file(source, 6).unlink()
     assert f"rbspa 2013-03-06 ({counts['rbspa']['2013-03-06']} records, no file)" in refused(ingest, tmp_path / "run")
 
@@ -129,7 +129,7 @@ def test_a_spacecraft_that_is_gone_is_refused_and_goes_as_a_whole(
     for day in range(1, 7):
         day_file(source, day, "rbspb").unlink()
     said = refused(ingest, tmp_path / "run")
-    count = sum(held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspb"].values())
+    count = sum(held_records(RunDirectory(tmp_path / "run"), first.plan.config)["rbspb"].values())
     assert f"rbspb 2013-03-01 to 2013-03-06 ({count:,} records, no file)" in said
     ingest(allow=count)
     assert open_archive(tmp_path / "run").attrs["spacecraft"] == "rbspa"  # the only one
@@ -165,7 +165,7 @@ def test_an_older_or_newer_version_with_fewer_records_is_refused(
     path.rename(tmp_path / "aside")
     path.with_name(path.name.replace("v5.6.0", "v5.10.0")).rename(path.with_name(path.name.replace("v5.6.0", "v5.0.0")))
     assert "its files hold fewer" in refused(ingest, tmp_path / "run")
-    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-04"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.plan.config)["rbspa"]["2013-03-04"]
     ingest(allow=count)
     assert verify(tmp_path / "run").problems == []
 
@@ -204,10 +204,10 @@ def test_a_file_that_turns_out_bad_while_it_is_read_keeps_its_records(
     assert verify(tmp_path / "run").problems == []
     broken = True
     os.utime(victim)
-    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-04"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.plan.config)["rbspa"]["2013-03-04"]
     outcome = ingest(allow=count)
     assert outcome.records == first.records - count
-    assert [entry.path for entry in outcome.run.catalog.set_aside()] == [str(victim.relative_to(source))]
+    assert [entry.path for entry in outcome.plan.catalog.set_aside()] == [str(victim.relative_to(source))]
 
 
 def test_an_interrupted_rewrite_forgets_no_day(
@@ -217,7 +217,7 @@ def test_an_interrupted_rewrite_forgets_no_day(
     early = day_file(source, 1)
     early.rename(tmp_path / early.name)
     first = ingest(rows_per_part=1024)
-    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.plan.config)
     (tmp_path / early.name).rename(early)
     from padflow.archive.ingest import IngestPart
 
@@ -233,7 +233,7 @@ def test_an_interrupted_rewrite_forgets_no_day(
         patch.setattr(IngestPart, "__call__", once)
         with pytest.raises(KeyboardInterrupt):
             ingest()
-    later = held_records(RunDirectory(tmp_path / "run"), first.run.config)
+    later = held_records(RunDirectory(tmp_path / "run"), first.plan.config)
     assert all(later[group][day] >= count for group, days in counts.items() for day, count in days.items())
     gone = day_file(source, 4)
     gone.rename(tmp_path / gone.name)
@@ -272,7 +272,7 @@ def test_a_configuration_that_chooses_fewer_days_says_it_in_records(
     archive: dict, lost: dict, ingest: Callable, tmp_path: Path
 ) -> None:
     first = ingest()
-    counts = held_records(RunDirectory(tmp_path / "run"), first.run.config)
+    counts = held_records(RunDirectory(tmp_path / "run"), first.plan.config)
     said = refused(lambda: ingest(**archive), tmp_path / "run")
     (cause, (begin, end)), *_ = lost.items()
     days = [f"2013-03-{day:02d}" for day in range(begin, end + 1)]
@@ -309,9 +309,9 @@ def plan(source: Path, directory: Path, *, allow: int = 0, **archive: Any) -> di
     from padflow.cli.text import plan_facts
 
     config = Config.model_validate({"archive": {"source": source, "rows_per_part": 1024, **archive}})
-    shown: list[dict] = []
-    plan_only(open_run(config, directory, allow_removal=allow), show=lambda run: shown.append(plan_facts(run)))
-    return json.loads(json.dumps(shown[0]))
+    found = driver.plan(config, directory, allow_removal=allow)
+    found.validate()
+    return json.loads(json.dumps(plan_facts(found)))
 
 
 def test_a_plan_writes_nothing_and_says_what_a_run_changes(
@@ -349,7 +349,7 @@ def test_a_plan_that_is_refused_for_records_shows_them_first(
     config = tmp_path / "mine.yaml"
     config.write_text(f"archive:\n  source: {source}\n  rows_per_part: 1024\n")
     day_file(source, 2).rename(tmp_path / "aside.cdf")
-    count = held_records(RunDirectory(tmp_path / "run"), first.run.config)["rbspa"]["2013-03-02"]
+    count = held_records(RunDirectory(tmp_path / "run"), first.plan.config)["rbspa"]["2013-03-02"]
     before = tree(tmp_path)
     ended = padflow("plan", config, "--workdir", tmp_path / "run")
     assert ended.status == 2

@@ -20,7 +20,7 @@ from padflow.errors import PadflowError
 from padflow.pipeline import driver, trainer
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.receipts import Scored, parts_set_aside, receipts
-from padflow.pipeline.status import status_of
+from padflow.pipeline.status import status
 from padflow.pipeline.verify import verify
 from padflow.records import Reason
 from padflow.simulation.archive import simulate_archive
@@ -110,7 +110,7 @@ def run(
                 "agglomerative": {"samples": 100},
             }
         )
-        return driver.run_all(driver.open_run(config, tmp_path / directory), until=until)
+        return driver.run(config, tmp_path / directory, until=until)
 
     return start
 
@@ -146,7 +146,7 @@ def test_records_of_a_lethal_part_have_that_reason_and_come_back(
     (note,) = parts_set_aside(directory)
     assert (note.stage, note.part.name) == (stage, "rbspa/1")
     assert "3 workers died of it" in note.message
-    (line,) = status_of(tmp_path / "run")["parts_set_aside"]
+    (line,) = status(tmp_path / "run")["parts_set_aside"]
     assert line.startswith(f"in {stage}: part 1 of rbspa (records 1024 to 2047): 3 workers died")
     assert any("was set aside" in problem for problem in verify(tmp_path / "run").problems)
 
@@ -207,7 +207,7 @@ def test_a_lethal_file_costs_nothing_but_its_day(
     victim = sorted(path.name for path in source.iterdir())[1]
     workers.lethal = {f"{stage} {victim}"}
     outcome = run(source=source, until="ingest")
-    (entry,) = outcome.run.catalog.set_aside()
+    (entry,) = outcome.plan.catalog.set_aside()
     assert (entry.path, entry.reason) == (victim, "kills_workers")
     assert "3 workers died of it" in entry.message
     assert "cluster.memory_limit" in entry.message
@@ -220,7 +220,7 @@ def test_a_lethal_file_costs_nothing_but_its_day(
     assert workers.done == []  # it is left alone until it changes
     workers.lethal = set()
     (source / victim).touch()
-    assert run(source=source, until="ingest").run.catalog.set_aside() == []
+    assert run(source=source, until="ingest").plan.catalog.set_aside() == []
     assert same(open_archive(tmp_path / "run").load(), whole)
 
 

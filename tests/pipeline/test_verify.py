@@ -17,7 +17,7 @@ from padflow.cli.text import status_text
 from padflow.errors import PadflowError
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.lock import locked
-from padflow.pipeline.status import status_of
+from padflow.pipeline.status import status
 from padflow.pipeline.verify import repair, verify
 
 
@@ -63,7 +63,7 @@ def test_looking_changes_nothing(finished_run) -> None:
 
     before = state()
     verify(finished_run.directory)
-    status_of(finished_run.directory)
+    status(finished_run.directory)
     assert state() == before
 
 
@@ -98,7 +98,7 @@ def test_broken_parts_and_no_others_are_forgotten_for_a_repair(copy: Path) -> No
     verdict = verify(copy)
     assert sorted(verdict.broken) == [("ingest", "rbspa", 2), ("score", "rbspa", 4)]
     repair(copy, verdict.broken)
-    stages = {name: facts["parts_done"] for name, facts in status_of(copy)["stages"].items()}
+    stages = {name: facts["parts_done"] for name, facts in status(copy)["stages"].items()}
     assert stages == {"ingest": 5, "score": 5, "label": 6}
 
 
@@ -106,7 +106,7 @@ def test_a_missing_receipt_is_a_part_not_done(copy: Path) -> None:
     (copy / "receipts" / "score" / "rbspa" / "000002.json").unlink()
     (problem,) = verify(copy).problems
     assert problem.startswith("score, rbspa part 2: there is no receipt")
-    assert status_of(copy)["stages"]["score"] == {"parts_done": 5, "parts": 6}
+    assert status(copy)["stages"]["score"] == {"parts_done": 5, "parts": 6}
 
 
 def test_times_that_do_not_ascend(copy: Path) -> None:
@@ -174,15 +174,15 @@ def test_axes_that_are_not_those_of_the_files(copy: Path) -> None:
 
 
 def test_what_is_no_run(tmp_path: Path, finished_run) -> None:
-    for look in (verify, status_of, lambda path: RunDirectory(path).config()):
+    for look in (verify, status, lambda path: RunDirectory(path).config()):
         with pytest.raises(PadflowError, match="is not a run directory"):
             look(tmp_path)
     shutil.copyfile(finished_run.directory / "config.yaml", tmp_path / "config.yaml")
-    for look in (verify, status_of):
+    for look in (verify, status):
         with pytest.raises(PadflowError, match="has no catalogue yet"):
             look(tmp_path)
     shutil.copyfile(finished_run.directory / "catalog.json", tmp_path / "catalog.json")
-    facts = status_of(tmp_path)
+    facts = status(tmp_path)
     assert facts["stages"]["ingest"] == {"parts_done": 0, "parts": 6}
     assert facts["fits"] == {"train": False, "pca": False, "cluster": False}
     assert facts["report"] is None
@@ -198,10 +198,10 @@ def test_configuration_of_a_run(finished_run) -> None:
 def test_status_during_the_first_scan(tmp_path: Path) -> None:
     """Until files are looked at there is only the lock: that somebody is at work is all there is to say."""
     with locked(RunDirectory(tmp_path)):
-        facts = status_of(tmp_path)
+        facts = status(tmp_path)
         assert facts["at_work"]["pid"] == os.getpid()
         assert (facts["records"], facts["files"], facts["progress"]) == (0, {}, None)
         assert {stage["parts"] for stage in facts["stages"].values()} == {0}
         assert f"at work   process {os.getpid()} on" in status_text(facts)
     with pytest.raises(PadflowError, match="is not a run directory"):
-        status_of(tmp_path)
+        status(tmp_path)

@@ -15,7 +15,7 @@ from padflow.clustering.classes import classes_from_arrays
 from padflow.components.projection import Projection
 from padflow.errors import PadflowError
 from padflow.model.model import Model, class_flags
-from padflow.pipeline.directory import Fixed, Shown
+from padflow.pipeline.directory import Fixed, RunDirectory, Shown
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.receipts import (
     PART_KINDS,
@@ -159,17 +159,17 @@ def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> Fixed:
 
 
 def _nothing_selected(run: Run) -> str:
-    reasons = reasons_of(run)
+    reasons = reasons_of(run.directory)
     words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
     return (
-        f"All {sum(g.rows for g in run.groups):,} records were left out: {words}. Widen the preprocess section of the "
+        f"All {run.plan.records:,} records were left out: {words}. Widen the preprocess section of the "
         "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
     )
 
 
-def reasons_of(run: Run) -> dict[str, int]:
+def reasons_of(directory: RunDirectory) -> dict[str, int]:
     """Return how many records have no class, by the name of the reason."""
     total: Counter[int] = Counter()
-    for _, _, receipt in receipts(run.directory, Scored):
+    for _, _, receipt in receipts(directory, Scored):
         total.update(receipt.reasons)
     return {Reason(code).name.lower(): n for code, n in sorted(total.items()) if code != Reason.SELECTED}

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from padflow.archive.catalog import axes_of
 from padflow.autoencoder.network import Network
 from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
@@ -30,11 +29,10 @@ from padflow.clustering.fit import (
     subsamples_to_search,
     ward_classes,
 )
-from padflow.components.fit import check_components, describe_components, fit_components_to, pairs_share
+from padflow.components.fit import describe_components, fit_components_to, pairs_share
 from padflow.components.moments import CodeStatistics
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.features.preprocessor import Preprocessor
 from padflow.model.fit import kmeans_place
 from padflow.pipeline.directory import Fit
 from padflow.pipeline.parts import run_parts
@@ -51,15 +49,9 @@ ALL_DIED = (
 )
 
 
-def check_fit(run: Run) -> None:
-    """Refuse settings that a fit to the catalogued archive could not meet, before anything is computed."""
-    axes = axes_of(run.catalog, run.instrument)
-    check_components(run.config, Preprocessor(run.config.preprocess, axes).features)
-
-
 def fit_autoencoder(run: Run) -> None:
     """Train the autoencoder on rows drawn from the archive, unless the run has one."""
-    if run.directory.fitted("train"):
+    if run.trainer is None:
         return
     run.workers.rest()  # until training ends
     with run.stage("train", total=run.config.train.epochs, unit="epochs") as stage:
@@ -137,6 +129,7 @@ def fit_classes(run: Run) -> None:
         if config.method == "agglomerative":
             size = min(total, config.agglomerative.samples)
             index = sample_indices(total, size, seed=config.seed_of("kmeans"))
+            classes: Classes
             classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
         else:
             classes, info = _kmeans(run, sizes, k=k, found=found, samples=samples)

@@ -11,8 +11,8 @@ from padflow.cli.commands import run_command
 from padflow.config.sections import Config
 from padflow.pipeline.guard import FIRST_STAGE
 from padflow.pipeline.receipts import PART_KINDS
-from padflow.pipeline.stages import STAGE_NAMES, STAGES, Stage, stages_from, stages_to
-from padflow.pipeline.status import status_of
+from padflow.pipeline.stage_order import STAGE_NAMES, STAGES, Stage, stages_from, stages_to
+from padflow.pipeline.status import status
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -32,7 +32,7 @@ def test_the_command_line_offers_them() -> None:
 
 
 def test_status_tells_of_them(finished_run) -> None:
-    facts = status_of(finished_run.directory)
+    facts = status(finished_run.directory)
     assert list(facts["stages"]) == [stage.name for stage in STAGES if stage.kind == "parts"]
     assert list(facts["fits"]) == [stage.name for stage in STAGES if stage.kind == "fit"]
 

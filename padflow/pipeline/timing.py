@@ -1,0 +1,73 @@
+"""Time stages, show how far they are, and put what they took into ``run.json``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from padflow import faults
+from padflow.compute.workers import peak_memory_bytes
+from padflow.pipeline.directory import RunDirectory, StageFacts
+from padflow.progress.events import Progress
+
+
+@dataclass
+class StageCost:
+    """What one stage has done so far, and what that took."""
+
+    began: float = field(default_factory=time.monotonic)
+    records: int = 0
+    peak_memory_bytes: int = 0
+    summary: str = ""
+
+    def count(self, records: int, peak: int = 0) -> None:
+        """Add records done, and note a worker's peak memory."""
+        self.records += records
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
+
+    def facts(self) -> StageFacts:
+        """Return what ``run.json`` says of the stage."""
+        peak = max(self.peak_memory_bytes, peak_memory_bytes())
+        seconds = round(time.monotonic() - self.began, 3)
+        return {"seconds": seconds, "records": self.records, "peak_memory_bytes": peak}
+
+
+class StageTimes:
+    """Times the stages of a command, one after the other.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+    progress : Progress
+        Shows how far the stage is.
+
+    Attributes
+    ----------
+    facts : dict of str to StageFacts
+        Of the stages that did something, for ``run.json``.
+    """
+
+    def __init__(self, directory: RunDirectory, progress: Progress):
+        self.directory, self.progress = directory, progress
+        self.facts: dict[str, StageFacts] = {}
+
+    @contextmanager
+    def stage(
+        self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0, noted: bool = True
+    ) -> Iterator[StageCost]:
+        """Time a stage, show it, and put it into ``run.json`` where it did something.
+
+        One that is not `noted` comes before the first word is written; its facts wait for those of the next.
+        """
+        self.progress.begin(name, total=total, unit=unit, parts=parts)
+        cost = StageCost()
+        faults.fault_point(name)
+        yield cost
+        if cost.records:
+            self.facts[name] = cost.facts()
+            if noted:
+                known = self.directory.provenance().get("stages", {})
+                self.directory.note({"stages": known | self.facts})
+        self.progress.end(cost.summary or f"{cost.records:,} {unit}")
