@@ -17,7 +17,14 @@ BLOCK_ROWS = 1024
 
 
 class Reason(IntEnum):
-    """Why a record has no label; stored beside it."""
+    """Why a record has no label; stored beside it.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> padflow.Reason(3).name
+    'OUTSIDE_L'
+    """
 
     NOT_PROCESSED = -1
     SELECTED = 0

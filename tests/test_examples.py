@@ -21,7 +21,7 @@ from padflow.store.writing import prepare_group, write_part
 
 RECOMMENDED = Path(__file__).resolve().parent.parent / "configs" / "recommended.yaml"
 ROWS = 2 * BLOCK_ROWS
-SLOW = {"fit"}
+SLOW = {"fit", "label", "plan", "run", "status", "verify"}
 """Names whose examples wait for a training or a run."""
 
 

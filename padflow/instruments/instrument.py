@@ -94,6 +94,12 @@ class Instrument(_Frozen):
     """One product: how its files are named and what their variables mean.
 
     Names of variables may hold ``{spacecraft}``, which stands for the spacecraft's name in lower case.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> padflow.load_instrument("rept").flux
+    'FEDU'
     """
 
     name: str = Field(description="Short name, used in configurations and archives.")

@@ -114,10 +114,12 @@ def run(
 
     Examples
     --------
-    >>> config = padflow.load_config(None, ["archive.source=cdf", "kmeans.clusters=3", "train.epochs=2"])
-    >>> outcome = padflow.run(config, "mine-run")
-    >>> outcome.records
-    6000
+    >>> import padflow
+    >>> archive = padflow.simulate("cdf", days=2, records_per_day=1000)
+    >>> config = padflow.load_config("recommended.yaml", ["archive.source=cdf", "cluster.workers=1"])
+    >>> outcome = padflow.run(config, "march", until="ingest")
+    >>> outcome.records == archive.records
+    True
     """
     request = request_of(config, directory, restart_from=restart_from, allow_removal=allow_removal, command=command)
     _refuse_labels(request.directory)
@@ -150,10 +152,14 @@ def plan(config: Config, directory: str | Path, *, allow_removal: int = 0, on_ev
 
     Examples
     --------
-    >>> config = padflow.load_config(None, ["archive.source=cdf"])
-    >>> found = padflow.plan(config, "another-run")
-    >>> found.records, found.changes().added.records, found.budget.parts
-    (6000, 6000, 1)
+    >>> import padflow
+    >>> archive = padflow.simulate("cdf", days=2, records_per_day=1000)
+    >>> config = padflow.load_config("recommended.yaml", ["archive.source=cdf", "cluster.workers=1"])
+    >>> found = padflow.plan(config, "april")
+    >>> found.changes().added.records == archive.records
+    True
+    >>> found.budget.files
+    2
     """
     request = request_of(config, directory, allow_removal=allow_removal)
     _refuse_labels(request.directory)
@@ -204,10 +210,15 @@ def label(
 
     Examples
     --------
-    >>> model = padflow.Model.load("mine-run/model")
-    >>> outcome = padflow.label(padflow.load_config(None, ["archive.source=cdf"]), model, "labels")
-    >>> outcome.records
-    6000
+    >>> import padflow
+    >>> archive = padflow.simulate("cdf", days=2, records_per_day=1000)
+    >>> small = ["train.epochs=2", "mean_shift.samples=300", "mean_shift.repeats=2", "preprocess.min_counts=100"]
+    >>> small += ["archive.source=cdf", "cluster.workers=1"]
+    >>> config = padflow.load_config("recommended.yaml", small)
+    >>> fitted = padflow.run(config, "fitted")
+    >>> outcome = padflow.label(config, padflow.Model.load("fitted/model"), "labelled")
+    >>> outcome.labelled == fitted.labelled
+    True
     """
     decided, _ = decided_by(model, config)
     request = request_of(decided, directory, allow_removal=allow_removal, command=command)

@@ -22,6 +22,17 @@ def status(run_dir: str | Path) -> dict[str, Any]:
         ``at_work`` (host and process, None where nobody is) and its ``progress``, ``records``, ``simulated`` (in
         words; empty where no file says so), ``files`` by status,
         ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> archive = padflow.simulate("cdf", days=2, records_per_day=1000)
+    >>> config = padflow.load_config("recommended.yaml", ["archive.source=cdf", "cluster.workers=1"])
+    >>> outcome = padflow.run(config, "march", until="ingest")
+    >>> padflow.status("march")["stages"]["ingest"]
+    {'parts_done': 1, 'parts': 1}
+    >>> padflow.status("march")["fits"]["train"]
+    False
     """
     directory = RunDirectory.at(run_dir)
     at_work = holder_of(directory)

@@ -70,6 +70,18 @@ def verify(run_dir: str | Path) -> Verdict:
     """Recount a run against its catalogue, and check every part's files against their checksums.
 
     Records are counted in the arrays, not in receipts: once each, in time order, with a class or a reason.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> archive = padflow.simulate("cdf", days=2, records_per_day=1000)
+    >>> config = padflow.load_config("recommended.yaml", ["archive.source=cdf", "cluster.workers=1"])
+    >>> outcome = padflow.run(config, "march", until="ingest")
+    >>> verdict = padflow.verify("march")
+    >>> verdict.records == archive.records
+    True
+    >>> verdict.problems
+    []
     """
     directory = RunDirectory.at(run_dir)
     config = directory.config()

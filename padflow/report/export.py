@@ -53,6 +53,12 @@ def export_labels(
     ------
     ConfigError
         For another ending, a URL, or a range that holds no record.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> padflow.export("run", "labels.csv")
+    2048
     """
     run_dir, output = local_path(run_dir, "run_dir"), local_path(output, "FILE")
     if output.suffix not in (".nc", ".csv"):

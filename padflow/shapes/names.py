@@ -45,6 +45,21 @@ def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:
     largest value at least `BUTTERFLY_INDEX` times that at 90 degrees, in the fit and in the values themselves
     (the fit to a plateau with sharp shoulders overshoots them); of the others a flattop has at 60 degrees at least
     `FLATTOP_RATIO` of its value at 90 degrees.
+
+    Parameters
+    ----------
+    pitch_angle : ndarray of float64, shape (pitch_angle,)
+        Degrees.
+    pad : ndarray of float64, shape (pitch_angle,)
+        Flux, in any unit; NaN where missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import padflow
+    >>> angle = np.arange(5.0, 180.0, 10.0)
+    >>> padflow.name_shape(angle, np.sin(np.radians(angle)) ** 2)
+    'pancake'
     """
     c0, c2, c4 = legendre_fit(pitch_angle, pad)
     if not np.isfinite(c0) or c0 <= 0:

@@ -134,6 +134,15 @@ def simulate_archive(
     ConfigError
         If an argument is out of range, the days are too few for the troubles, or the folder holds another
         simulation.
+
+    Examples
+    --------
+    >>> import padflow
+    >>> summary = padflow.simulate("simulated", days=2, records_per_day=200)
+    >>> summary.files
+    2
+    >>> summary.truth["rbspa"].name
+    'truth_rbspa.nc'
     """
     folder = local_path(folder, "folder")
     chosen = POPULATIONS[:populations] if isinstance(populations, int) else tuple(populations)
