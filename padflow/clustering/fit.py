@@ -57,7 +57,7 @@ def mode_scores(scores: np.ndarray, config: Config) -> np.ndarray:
     return soften(unsoften(scores, SOFTENING), MODE_SOFTENING) if config.pca.scale == "noise" else scores
 
 
-def mode_places(found: RepeatedModes, config: Config) -> np.ndarray:
+def modes_as_scores(found: RepeatedModes, config: Config) -> np.ndarray:
     """Return the modes among the scores, float64 (mode, component): the inverse of `mode_scores`."""
     modes = found.modes.modes
     return soften(unsoften(modes, MODE_SOFTENING), SOFTENING) if config.pca.scale == "noise" else modes
@@ -178,7 +178,7 @@ def kmeans_classes(
     init: Any = section.init
     if init == "modes":
         sample = near_modes(samples[0], found, config)
-        init = best_start(sample, k, modes=mode_places(found, config), config=config)
+        init = best_start(sample, k, modes=modes_as_scores(found, config), config=config)
     # Parts of the archive would be many small blocks, each with tasks of its own in every iteration.
     scores = scores.rechunk((KMEANS_ROWS, -1)).persist()
     fitted = fit_kmeans(

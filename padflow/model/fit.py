@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import dask
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -15,35 +14,20 @@ from padflow import __version__
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.autoencoder.training import deal_split, train_network
-from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
-from padflow.clustering.fit import (
-    FEWEST_SCORES,
-    START_SCORES,
-    class_sizes,
-    describe_modes,
-    describe_number,
-    draw_indices,
-    find_number,
-    kmeans_classes,
-    near_modes,
-    number_of_classes,
-    numbered_by_size,
-    sample_indices,
-    subsamples_to_search,
-    ward_classes,
-)
-from padflow.components.fit import check_components, fit_components_to, pairs_share
+from padflow.components.fit import check_components
 from padflow.components.moments import CodeStatistics
+from padflow.components.projection import Projection
 from padflow.compute.workers import DaskWorkers, SerialWorkers, Workers, losses_explained, warn_of_plain
 from padflow.config.sections import Config
-from padflow.errors import ConfigError, PadflowError, brief
+from padflow.errors import ConfigError, brief
 from padflow.features.checks import check_dataset
 from padflow.features.dataset import DatasetReader
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.model.model import Model
-from padflow.progress.events import OnEvent, Progress
+from padflow.model.steps import CodedParts, FitScores, fit_classes, fit_components
+from padflow.progress.events import Ending, OnEvent, Progress
 from padflow.progress.shown import shown
 from padflow.records import BLOCK_ROWS, Axes
 from padflow.shapes.means import mean_ratio, sum_shapes
@@ -52,14 +36,6 @@ from padflow.store.reading import needed_rows
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-
-def kmeans_place(workers: Workers, rows: int) -> AbstractContextManager[Any]:
-    """Return a context in which k-means of so many scores runs on the workers, or of few in threads of this process.
-
-    Which is where k-means++ has them anyway. An iteration takes workers longer to be handed out than to be done.
-    """
-    return workers.collections() if rows > START_SCORES else dask.config.set(scheduler="threads")
 
 
 FIT_ROWS = 32 * BLOCK_ROWS
@@ -138,7 +114,7 @@ def fit_encoded(
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Fit all that comes after the network.
+    """Fit all that comes after the network, by the steps that `padflow run` takes.
 
     Parameters
     ----------
@@ -150,39 +126,84 @@ def fit_encoded(
     progress : Progress, optional
         Is told of the stages.
     """
-    progress = progress or Progress()
-    workers = _workers_of(client)
-    reader, preprocessor = DatasetReader(dataset), Preprocessor(config.preprocess, Axes.of_dataset(dataset))
-    chosen = deal_split(config, {reader.group: reader}) if config.pca.rows == "test" else None
-    shared = reader if client is None else _sent(reader, client)
-    spans = [(shared, start, min(reader.rows, start + FIT_ROWS)) for start in range(0, reader.rows, FIT_ROWS)]
-    share = pairs_share(config, reader.rows)
-    statistics = partial(_span_statistics, preprocessor, network, chosen, share)
-    with progress.stage("pca", total=len(spans), unit="parts"):
-        parts = workers.map(statistics, spans, on_done=progress.step)
-        joined = CodeStatistics.joined(parts)
-        projection, components = fit_components_to(joined, config.pca, network=network)
-    encoder = Encoder(preprocessor, network, projection)
-    with progress.stage("score", total=len(spans), unit="parts") as stage:
-        scores = np.concatenate(workers.map(partial(_span_scores, encoder, chosen), spans, on_done=progress.step))
-        stage.summary = f"{len(scores):,} records to fit to"
-    if len(scores) < FEWEST_SCORES:
-        raise PadflowError(f"Only {len(scores)} records are selected for clustering; {FEWEST_SCORES} are needed.")
-    classes, info = _fit_classes(scores, config, workers, progress)
-    axes = Axes.of_dataset(dataset)
-    sums = partial(_span_shapes, encoder, classes, axes.counts_per_flux)
-    with progress.stage("mean shapes", total=len(spans), unit="parts"):
-        shapes = shapes_of_classes(
-            axes.pitch_angle, mean_ratio(_added(workers.map(sums, spans, on_done=progress.step)))
-        )
-    info |= {
-        "padflow": __version__,
-        "training": training,
-        "pca": components,
-        "method": config.method,
-        "settings": config.fit_settings(),
-    }
-    return Model(config.preprocess, axes, network, projection, classes, info, class_names(shapes))
+    source = DatasetSource(dataset, config, network, client, progress or Progress())
+    # First the components, for classes are made of the scores by them.
+    fit_components(source)
+    fit_classes(source)
+    return source.model(training)
+
+
+class DatasetSource:
+    """An archive that is open as a Dataset: what its parts return and what a step finds is kept in memory.
+
+    Parameters
+    ----------
+    dataset, config, network
+        As `fit_encoded` has them.
+    client : distributed.Client, optional
+    progress : Progress
+    """
+
+    def __init__(
+        self, dataset: xr.Dataset, config: Config, network: Network, client: Client | None, progress: Progress
+    ):
+        self.config, self.network, self.progress = config, network, progress
+        self.workers = _workers_of(client)
+        reader = DatasetReader(dataset)
+        self._reader = reader if client is None else _sent(reader, client)
+        self.axes, self.rows = Axes.of_dataset(dataset), reader.rows
+        self._split = deal_split(config, {reader.group: reader}) if config.pca.rows == "test" else None
+        self._preprocessor = Preprocessor(config.preprocess, self.axes)
+
+    def _spans(self) -> list[tuple[DatasetReader | Future, int, int]]:
+        return [(self._reader, start, min(self.rows, start + FIT_ROWS)) for start in range(0, self.rows, FIT_ROWS)]
+
+    def _of_parts(self, function: Callable[[tuple[DatasetReader, int, int]], Any]) -> list[Any]:
+        return self.workers.map(function, self._spans(), on_done=self.progress.step)
+
+    @contextmanager
+    def coded(self, share: float) -> Iterator[CodedParts]:
+        """Encode all parts."""
+        with self.progress.stage("pca", total=len(self._spans()), unit="parts") as ending:
+            function = partial(_span_statistics, self._preprocessor, self.network, self._split, share)
+            coded = CodedParts(CodeStatistics.joined(self._of_parts(function)))
+            yield coded
+            ending.summary = coded.summary
+
+    def keep_components(self, projection: Projection, info: dict[str, Any]) -> None:
+        """Keep the components, and what is to be said of them."""
+        self._encoder, self._components = Encoder(self._preprocessor, self.network, projection), info
+
+    def scores(self) -> FitScores:
+        """Score all parts."""
+        with self.progress.stage("score", total=len(self._spans()), unit="parts") as ending:
+            parts = self._of_parts(partial(_span_scores, self._encoder, self._split))
+            # They are in this process, so it reads them.
+            scores = FitScores.of(np.asarray, parts, sizes=map(len, parts), workers=SerialWorkers())
+            ending.summary = f"{scores.total:,} records to fit to"
+        return scores
+
+    def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> AbstractContextManager[Ending]:
+        """Begin a step that deals with so many scores in `total` units, and end it."""
+        return self.progress.stage(name, total=total, unit=unit)
+
+    def keep_classes(self, classes: Classes, *, modes: np.ndarray, info: dict[str, Any]) -> None:
+        """Keep the classes, and what is to be said of them."""
+        self._classes, self._info = classes, info
+
+    def model(self, training: dict[str, Any]) -> Model:
+        """Return the model of all that was kept, its classes named after what they look like."""
+        function = partial(_span_shapes, self._encoder, self._classes, self.axes.counts_per_flux)
+        with self.progress.stage("mean shapes", total=len(self._spans()), unit="parts"):
+            shapes = shapes_of_classes(self.axes.pitch_angle, mean_ratio(_added(self._of_parts(function))))
+        info = self._info | {
+            "padflow": __version__,
+            "training": training,
+            "pca": self._components,
+            "settings": self.config.fit_settings(),
+        }
+        encoder, names = self._encoder, class_names(shapes)
+        return Model(self.config.preprocess, self.axes, self.network, encoder.projection, self._classes, info, names)
 
 
 def _workers_of(client: Client | None) -> Workers:
@@ -203,43 +224,6 @@ def _sent(reader: DatasetReader, client: Client) -> Future:
         held.result()
         (holders,) = client.who_has([held]).values()
         return client.scatter(reader, workers=list(holders), hash=False)
-
-
-def _fit_classes(
-    scores: np.ndarray, config: Config, workers: Workers, progress: Progress
-) -> tuple[Classes, dict[str, Any]]:
-    samples = [scores[index].astype("f8") for index in draw_indices(config, len(scores))]
-    with progress.stage("mean shift", total=subsamples_to_search(config), unit="subsamples") as stage:
-        found = find_number(samples, config, apply=partial(workers.map, on_done=progress.step))
-        stage.summary = describe_number(found)
-    k = number_of_classes(config, found)
-    with progress.stage(config.method, unit="iterations" if config.method == "kmeans" else "scores") as stage:
-        classes, info = _classes_of(scores, k, found, samples, config, workers, progress)
-        stage.summary = f"{len(classes.centres)} classes of {len(scores):,} scores"
-    return classes, info | {"mean_shift": describe_modes(found)}
-
-
-def _classes_of(
-    scores: np.ndarray,
-    k: int,
-    found: RepeatedModes,
-    samples: list[np.ndarray],
-    config: Config,
-    workers: Workers,
-    progress: Progress,
-) -> tuple[Classes, dict[str, Any]]:
-    if config.method == "agglomerative":
-        size = min(len(scores), config.agglomerative.samples)
-        return ward_classes(scores[sample_indices(len(scores), size, seed=config.seed_of("kmeans"))], k)
-
-    def show(moved: float) -> None:
-        progress.advance(1, text=f"centres moved by {moved:.2e}")
-
-    near = near_modes(scores.astype("f8"), found, config)
-    with kmeans_place(workers, len(near)):
-        lazy = da.from_array(near, chunks=(FIT_ROWS, -1))
-        classes, info = kmeans_classes(lazy, k, found=found, samples=samples, config=config, on_iteration=show)
-    return numbered_by_size(classes, config, sizes=lambda classes: class_sizes(classes, scores)), info
 
 
 def _span_statistics(

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from padflow.clustering.agreement import RepeatedModes
-from padflow.clustering.fit import describe_number, find_number, kmeans_classes, mode_places, mode_scores, near_modes
+from padflow.clustering.fit import (
+    describe_number,
+    find_number,
+    kmeans_classes,
+    mode_scores,
+    modes_as_scores,
+    near_modes,
+)
 from padflow.clustering.mean_shift import Modes
 from padflow.components.projection import MODE_SOFTENING, SOFTENING, soften, soften_length
 from padflow.config.sections import Config
@@ -80,7 +87,7 @@ def test_modes_are_sought_among_softer_scores_and_classes_made_among_scores(scal
     np.testing.assert_allclose(mode_scores(scores, config), seen, rtol=1e-9, atol=1e-9)
     far = np.argmax(found.modes.modes[:, 0])
     np.testing.assert_allclose(found.modes.modes[far], np.median(seen[500:], axis=0), atol=1)
-    np.testing.assert_allclose(mode_places(found, config)[far], np.median(scores[500:], axis=0), atol=1)
+    np.testing.assert_allclose(modes_as_scores(found, config)[far], np.median(scores[500:], axis=0), atol=1)
     kept = near_modes(scores, found, config)
     distance = np.linalg.norm(seen[:, None] - found.modes.modes, axis=2).min(axis=1)
     np.testing.assert_array_equal(kept, scores[distance <= found.modes.bandwidth])

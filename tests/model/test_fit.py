@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from padflow import Model, fit, load_config, open_archive
+from padflow import Model, fit, load_config, open_archive, open_results
+from padflow.model.fit import FIT_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,23 @@ def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Mode
     sizes = np.bincount(cluster[cluster >= 0])
     assert len(sizes) > 1
     assert (np.diff(sizes) <= 0).all()
+
+
+def test_labels_are_those_of_a_run(opened, model: Model, finished_run) -> None:
+    """Every record has the class, and the reason, that a run of the same archive and configuration gave it.
+
+    The same rows train, by the same split. Moments of codes are added up in spans of `FIT_ROWS` rows here and in parts
+    of the archive there, so that the last bits of scores may differ, but not the class.
+    """
+    dataset, config = opened
+    assert config.archive.rows_per_part != FIT_ROWS
+    stored = open_results(finished_run.directory).load()
+    found = model.label(dataset)
+    assert (stored["cluster"] >= 0).sum() > 1000
+    for name in ("time", "cluster", "reason"):
+        np.testing.assert_array_equal(found[name].values, stored[name].values, err_msg=name)
+    for name in ("score", "distance", "margin", "reconstruction_error"):
+        np.testing.assert_allclose(found[name].values, stored[name].values, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:

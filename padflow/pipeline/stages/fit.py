@@ -1,45 +1,33 @@
-"""The stages that fit: autoencoder, principal components, number of classes, classes."""
+"""The stages that fit: autoencoder, principal components, number of classes, classes.
+
+What they do stands in `padflow.model.steps`; here is what a run gives to it and keeps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from padflow.autoencoder.network import Network
-from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
-from padflow.clustering.fit import (
-    FEWEST_SCORES,
-    class_sizes,
-    describe_modes,
-    describe_number,
-    draw_indices,
-    find_number,
-    kmeans_classes,
-    mode_places,
-    near_modes,
-    number_of_classes,
-    numbered_by_size,
-    sample_indices,
-    subsamples_to_search,
-    ward_classes,
-)
-from padflow.components.fit import describe_components, fit_components_to, pairs_share
 from padflow.components.moments import CodeStatistics
+from padflow.components.projection import Projection
+from padflow.compute.workers import Workers
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.model.fit import kmeans_place
+from padflow.model import steps
 from padflow.pipeline.directory import Fit
 from padflow.pipeline.parts import run_parts
 from padflow.pipeline.passes import MomentsPart, Pass, moments_file, read_statistics
-from padflow.pipeline.receipts import Coded, Part, Scored, digest, drop_receipts, parts_set_aside, receipts
+from padflow.pipeline.receipts import Coded, Scored, digest, drop_receipts, parts_set_aside, receipts
 from padflow.pipeline.run import Run
 from padflow.pipeline.tasks import part_tasks, parts_of
+from padflow.pipeline.timing import StageCost
+from padflow.progress.events import Progress
 from padflow.store.durable import write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK
@@ -71,127 +59,100 @@ def fit_autoencoder(run: Run) -> None:
 
 
 def fit_components(run: Run) -> None:
-    """Fit the principal components of the codes of all records, unless the run has them."""
-    if run.directory.fitted("pca"):
-        return
-    halo = bool(run.config.preprocess.average_seconds)
-    context = ("moments", run.directory.fit("train").key, run.config.digest("preprocess", "pca"))
-    tasks = part_tasks(run.directory, run.groups, *context, halo=halo)
-    with run.stage("pca", total=sum(t.stop - t.start for t in tasks), parts=len(tasks)) as stage:
-        share = pairs_share(run.config, sum(group.rows for group in run.groups))
-        function = MomentsPart.of(run.directory, run.config, pairs_share=share)
-        for part in run_parts(run.directory, Coded, tasks=tasks, function=function, workers=run.workers):
-            run.progress.advance(part.task.rows, reused=part.reused)
-            if not part.reused:
-                stage.count(part.task.rows, part.peak_memory_bytes)
-        aside = [note.part.name for note in parts_set_aside(run.directory, Coded.stage)]
-        whole = [task for task in tasks if task.name not in aside]
-        if not whole:
-            raise PadflowError(ALL_DIED)
-        statistics = CodeStatistics.joined([read_statistics(run.directory, task) for task in whole])
-        arrays = run.directory.arrays(NETWORK)
-        projection, info = fit_components_to(statistics, run.config.pca, network=Network.from_arrays(arrays))
-        if aside:
-            info["parts_left_out"] = aside
-        content = pack_arrays(arrays | projection.to_arrays())
-        write_bytes(run.directory.fit_folder / ENCODER, content)
-        run.directory.write_fit("pca", Fit(digest(content.hex()), info))
-        stage.summary = describe_components(info)
-    drop_receipts(run.directory, Coded.stage)
-    for task in tasks:
-        (run.directory.path / moments_file(task)).unlink(missing_ok=True)
+    """Fit the components of the codes of all records, unless the run has them."""
+    if not run.directory.fitted("pca"):
+        steps.fit_components(RunSource(run))
 
 
 def fit_classes(run: Run) -> None:
-    """Find the number of classes by mean shift and the classes by k-means or Ward, unless the run has them."""
-    if run.directory.fitted("cluster"):
-        return
-    config = run.config
-    selected = {(group, index): receipt.fit for group, index, receipt in receipts(run.directory, Scored)}
-    sizes = {part: selected[part.group, part.index] for part in parts_of(run.groups)}
-    sizes = {part: size for part, size in sizes.items() if size}
-    total = sum(sizes.values())
-    with run.stage("mean shift", total=subsamples_to_search(config), unit="subsamples") as stage:
-        if total < FEWEST_SCORES:
-            raise PadflowError(
-                f"Only {total} records are selected for clustering; at least {FEWEST_SCORES} are needed. Widen the "
-                "preprocess section, or set pca.rows=all."
-            )
-        indices = draw_indices(config, total)
-        samples = _samples(run, list(sizes), indices)
-        with ThreadPoolExecutor(1) as aside:
-            aside.submit(import_module, "dask_ml.cluster.k_means")  # for a second, in which this process only waits
-            found = find_number(samples, config, apply=partial(run.workers.map, on_done=run.progress.step))
-        stage.count(sum(len(index) for index in indices))
-        stage.summary = describe_number(found)
-    k = number_of_classes(config, found)
-    with run.stage(config.method, unit="iterations" if config.method == "kmeans" else "scores") as stage:
-        if config.method == "agglomerative":
-            size = min(total, config.agglomerative.samples)
-            index = sample_indices(total, size, seed=config.seed_of("kmeans"))
-            classes: Classes
-            classes, info = ward_classes(_samples(run, list(sizes), [index])[0], k)
-        else:
-            classes, info = _kmeans(run, sizes, k=k, found=found, samples=samples)
-        stage.count(total)
-        stage.summary = f"{len(classes.centres)} classes of {total:,} scores"
-        content = pack_arrays(classes.to_arrays() | {"modes": mode_places(found, config)})
-        write_bytes(run.directory.fit_folder / CLASSES, content)
-        info |= {"method": config.method, "mean_shift": describe_modes(found)}
-        run.directory.write_fit("cluster", Fit(digest(content.hex()), info))
+    """Find the number of classes and the classes, unless the run has them."""
+    if not run.directory.fitted("cluster"):
+        steps.fit_classes(RunSource(run))
 
 
-def _samples(run: Run, parts: list[Part], indices: list[np.ndarray]) -> list[np.ndarray]:
-    """Pick scores by their place among all that are fitted to, in one pass, a part in memory at a time."""
-    pieces: list[list[np.ndarray]] = [[] for _ in indices]
-    reader = Pass.of(run.directory, run.config)
-    start = 0
-    for task in parts:
-        scores = reader.fit_scores(task)
-        for index, drawn in zip(indices, pieces, strict=True):
-            low, high = np.searchsorted(index, [start, start + len(scores)])
-            drawn.append(scores[index[low:high] - start])
-        start += len(scores)
-    return [np.concatenate(drawn).astype("f8") for drawn in pieces]
+@dataclass(frozen=True)
+class RunSource:
+    """The archive of a run: its parts leave receipts, and what a step finds goes into the ``fit`` folder."""
 
+    run: Run
 
-def _kmeans(
-    run: Run, sizes: dict[Part, int], *, k: int, found: RepeatedModes, samples: list[np.ndarray]
-) -> tuple[Classes, dict[str, Any]]:
-    import dask
-    import dask.array as da
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.run.config
 
-    read = partial(_load_scores, Pass.of(run.directory, run.config), found, run.config)
-    load = dask.delayed(read, pure=False)
-    components = run.config.pca.components
-    tasks = list(sizes)
-    if run.config.kmeans.fit_to == "near_modes":
-        near = run.workers.map(partial(_count, read), tasks)
-        sizes = {task: size for task, size in zip(tasks, near, strict=True) if size}
-    blocks = [da.from_delayed(load(task), (size, components), "f8") for task, size in sizes.items()]
-    with kmeans_place(run.workers, sum(sizes.values())):
-        classes, info = kmeans_classes(
-            da.concatenate(blocks),
-            k,
-            found=found,
-            samples=samples,
-            config=run.config,
-            on_iteration=lambda moved: run.progress.advance(1, text=f"centres moved by {moved:.2e}"),
-        )
-    return numbered_by_size(classes, run.config, sizes=partial(_all_class_sizes, run, tasks)), info
+    @property
+    def workers(self) -> Workers:
+        """The cluster."""
+        return self.run.workers
 
+    @property
+    def progress(self) -> Progress:
+        """Who is told of each part that is done."""
+        return self.run.progress
 
-def _load_scores(reader: Pass, found: RepeatedModes, config: Config, task: Part) -> np.ndarray:
-    return near_modes(reader.fit_scores(task).astype("f8"), found, config)
+    @property
+    def rows(self) -> int:
+        """Number of records of all spacecraft."""
+        return sum(group.rows for group in self.run.groups)
 
+    @property
+    def network(self) -> Network:
+        """The network that the stage before has left."""
+        return Network.from_arrays(self.run.directory.arrays(NETWORK))
 
-def _count(read: Callable[[Part], np.ndarray], task: Part) -> int:
-    return len(read(task))
+    @contextmanager
+    def coded(self, share: float) -> Iterator[steps.CodedParts]:
+        """Encode the parts that have no receipt, and add up what all have left; then remove that."""
+        run, directory = self.run, self.run.directory
+        context = ("moments", directory.fit("train").key, run.config.digest("preprocess", "pca"))
+        tasks = part_tasks(directory, run.groups, *context, halo=bool(run.config.preprocess.average_seconds))
+        with run.stage("pca", total=self.rows, parts=len(tasks)) as stage:
+            function = MomentsPart.of(directory, run.config, pairs_share=share)
+            for part in run_parts(directory, Coded, tasks=tasks, function=function, workers=self.workers):
+                run.progress.advance(part.task.rows, reused=part.reused)
+                if not part.reused:
+                    stage.count(part.task.rows, part.peak_memory_bytes)
+            aside = self._parts_left_out()
+            whole = [task for task in tasks if task.name not in aside]
+            if not whole:
+                raise PadflowError(ALL_DIED)
+            coded = steps.CodedParts(CodeStatistics.joined([read_statistics(directory, task) for task in whole]))
+            yield coded
+            stage.summary = coded.summary
+        drop_receipts(directory, Coded.stage)
+        for task in tasks:
+            (directory.path / moments_file(task)).unlink(missing_ok=True)
 
+    def _parts_left_out(self) -> list[str]:
+        return [note.part.name for note in parts_set_aside(self.run.directory, Coded.stage)]
 
-def _all_class_sizes(run: Run, tasks: list[Part], classes: Classes) -> np.ndarray:
-    return np.sum(run.workers.map(partial(_class_sizes, Pass.of(run.directory, run.config), classes), tasks), axis=0)
+    def keep_components(self, projection: Projection, info: dict[str, Any]) -> None:
+        """Write them beside the network; what says that they are there comes last."""
+        directory = self.run.directory
+        if aside := self._parts_left_out():
+            info = info | {"parts_left_out": aside}
+        content = pack_arrays(directory.arrays(NETWORK) | projection.to_arrays())
+        write_bytes(directory.fit_folder / ENCODER, content)
+        directory.write_fit("pca", Fit(digest(content.hex()), info))
 
+    def scores(self) -> steps.FitScores:
+        """Return the scores of all parts in the store of results; workers read them."""
+        selected = {(group, index): receipt.fit for group, index, receipt in receipts(self.run.directory, Scored)}
+        parts = parts_of(self.run.groups)
+        sizes = [selected[part.group, part.index] for part in parts]
+        read = Pass.of(self.run.directory, self.config).fit_scores
+        return steps.FitScores.of(read, parts, sizes=sizes, workers=self.workers)
 
-def _class_sizes(reader: Pass, classes: Classes, task: Part) -> np.ndarray:
-    return class_sizes(classes, reader.fit_scores(task))
+    @contextmanager
+    def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> Iterator[StageCost]:
+        """Begin a stage that deals with so many scores in `total` units, and end it."""
+        with self.run.stage(name, total=total, unit=unit) as stage:
+            stage.count(scores)
+            yield stage
+
+    def keep_classes(self, classes: Classes, *, modes: np.ndarray, info: dict[str, Any]) -> None:
+        """Write them; what says that they are there comes last."""
+        content = pack_arrays(classes.to_arrays() | {"modes": modes})
+        write_bytes(self.run.directory.fit_folder / CLASSES, content)
+        self.run.directory.write_fit("cluster", Fit(digest(content.hex()), info))

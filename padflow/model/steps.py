@@ -1,0 +1,268 @@
+"""The steps of a fit that come after the network, for any source of records: components, number of classes, classes.
+
+What is done in which order stands here alone. A source gives parts and keeps what a step finds: a run in its directory,
+`padflow.fit` in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol, Self
+
+import dask
+import dask.array as da
+import numpy as np
+
+from padflow.autoencoder.network import Network
+from padflow.clustering.agreement import RepeatedModes
+from padflow.clustering.classes import Classes
+from padflow.clustering.fit import (
+    FEWEST_SCORES,
+    START_SCORES,
+    class_sizes,
+    describe_modes,
+    describe_number,
+    draw_indices,
+    find_number,
+    kmeans_classes,
+    modes_as_scores,
+    near_modes,
+    number_of_classes,
+    numbered_by_size,
+    sample_indices,
+    subsamples_to_search,
+    ward_classes,
+)
+from padflow.components.fit import describe_components, fit_components_to, pairs_share
+from padflow.components.moments import CodeStatistics
+from padflow.components.projection import Projection
+from padflow.compute.workers import Workers
+from padflow.config.sections import Config
+from padflow.errors import PadflowError
+from padflow.progress.events import Progress
+
+
+class Step(Protocol):
+    """A step that goes on."""
+
+    summary: str
+    """What it will say at its end."""
+
+
+@dataclass
+class CodedParts:
+    """A pass over all parts that has encoded their records.
+
+    Parameters
+    ----------
+    statistics : CodeStatistics
+        Of the codes of all parts.
+    summary : str
+        What the pass will say at its end.
+    """
+
+    statistics: CodeStatistics
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class FitScores:
+    """The scores that classes are fitted to, part by part, so that those of one part are in memory at a time.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the scores of a part, float32 (rows, component). It travels to workers.
+    parts : sequence
+        What `read` takes, in order; parts that have scores.
+    sizes : sequence of int
+        Numbers of scores of the parts.
+    workers : Workers
+        Who reads them where all parts are read one by one.
+    """
+
+    read: Callable[[Any], np.ndarray]
+    parts: Sequence[Any]
+    sizes: Sequence[int]
+    workers: Workers
+
+    @classmethod
+    def of(
+        cls, read: Callable[[Any], np.ndarray], parts: Iterable[Any], *, sizes: Iterable[int], workers: Workers
+    ) -> Self:
+        """Return the scores of those parts that have some."""
+        known = [(part, size) for part, size in zip(parts, sizes, strict=True) if size]
+        return cls(read, [part for part, _ in known], [size for _, size in known], workers)
+
+    @property
+    def total(self) -> int:
+        """Number of scores."""
+        return sum(self.sizes)
+
+    def pick(self, indices: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the scores at each of some lists of places, ascending, as float64, in one pass over the parts."""
+        pieces: list[list[np.ndarray]] = [[] for _ in indices]
+        start = 0
+        for part in self.parts:
+            scores = self.read(part)
+            for index, drawn in zip(indices, pieces, strict=True):
+                low, high = np.searchsorted(index, [start, start + len(scores)])
+                drawn.append(scores[index[low:high] - start])
+            start += len(scores)
+        return [np.concatenate(drawn).astype("f8") for drawn in pieces]
+
+    def near(self, found: RepeatedModes, config: Config) -> da.Array:
+        """Return the scores that k-means is fitted to, float64 (rows, component), lazily, a block a part."""
+        read = partial(_read_near, self.read, found, config)
+        sizes = self.sizes
+        if config.kmeans.fit_to == "near_modes":
+            # A Dask array has to know the length of its blocks before they are computed.
+            sizes = self.workers.map(partial(_count, read), self.parts)
+        load = dask.delayed(read, pure=False)
+        components = config.pca.components
+        blocks = [
+            da.from_delayed(load(part), (size, components), "f8")
+            for part, size in zip(self.parts, sizes, strict=True)
+            if size
+        ]
+        return da.concatenate(blocks)
+
+    def class_sizes(self, classes: Classes) -> np.ndarray:
+        """Return how many of the scores each class takes, int (classes,)."""
+        return np.sum(self.workers.map(partial(_class_sizes, self.read, classes), self.parts), axis=0)
+
+
+def _read_near(read: Callable[[Any], np.ndarray], found: RepeatedModes, config: Config, part: Any) -> np.ndarray:
+    return near_modes(read(part).astype("f8"), found, config)
+
+
+def _count(read: Callable[[Any], np.ndarray], part: Any) -> int:
+    return len(read(part))
+
+
+def _class_sizes(read: Callable[[Any], np.ndarray], classes: Classes, part: Any) -> np.ndarray:
+    return class_sizes(classes, read(part))
+
+
+class Source(Protocol):
+    """Records that a model is fitted to: gives them part by part, and keeps what each step finds."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+
+    @property
+    def workers(self) -> Workers:
+        """Who computes."""
+
+    @property
+    def progress(self) -> Progress:
+        """Who is told of each part that is done."""
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+
+    @property
+    def network(self) -> Network:
+        """The trained network."""
+
+    def coded(self, share: float) -> AbstractContextManager[CodedParts]:
+        """Encode all parts, as a step with its progress; see `padflow.model.encoder.code_statistics` for `share`."""
+
+    def keep_components(self, projection: Projection, info: dict[str, Any]) -> None:
+        """Keep the components, and what is to be said of them."""
+
+    def scores(self) -> FitScores:
+        """Return the scores by these components."""
+
+    def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> AbstractContextManager[Step]:
+        """Begin a step that deals with so many scores in `total` units, and end it."""
+
+    def keep_classes(self, classes: Classes, *, modes: np.ndarray, info: dict[str, Any]) -> None:
+        """Keep the classes, the modes among the scores, and what is to be said of them."""
+
+
+def fit_components(source: Source) -> None:
+    """Fit the components of the codes.
+
+    Raises
+    ------
+    PadflowError
+        Where too few records are selected.
+    """
+    share = pairs_share(source.config, source.rows)
+    # All that components need to know of the codes is their mean and scatter, and how neighbours in time differ: each
+    # part gives its own, and they add up in the order of the parts.
+    with source.coded(share) as coded:
+        projection, info = fit_components_to(coded.statistics, source.config.pca, network=source.network)
+        source.keep_components(projection, info)
+        coded.summary = describe_components(info)
+
+
+def fit_classes(source: Source) -> None:
+    """Find the number of classes by mean shift, and the classes by k-means or Ward's method.
+
+    Raises
+    ------
+    PadflowError
+        Where too few records are selected, or mean shift finds a single class.
+    """
+    config, scores = source.config, source.scores()
+    if scores.total < FEWEST_SCORES:
+        raise PadflowError(
+            f"Only {scores.total} records are selected for clustering; at least {FEWEST_SCORES} are needed. Widen the "
+            "preprocess section, or set pca.rows=all."
+        )
+    # Mean shift says where scores are densest. It is asked of several subsamples: what most of them have is kept.
+    indices = draw_indices(config, scores.total)
+    drawn = sum(len(index) for index in indices)
+    with source.step("mean shift", total=subsamples_to_search(config), unit="subsamples", scores=drawn) as step:
+        samples = scores.pick(indices)
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(import_module, "dask_ml.cluster.k_means")  # for a second, in which this process only waits
+            found = find_number(samples, config, apply=partial(source.workers.map, on_done=source.progress.step))
+        step.summary = describe_number(found)
+    k = number_of_classes(config, found)
+    # That many classes are made of all scores; Ward's method makes them of a sample, for it needs all distances.
+    unit = "iterations" if config.method == "kmeans" else "scores"
+    with source.step(config.method, unit=unit, scores=scores.total) as step:
+        classes: Classes
+        if config.method == "agglomerative":
+            classes, info = _ward(scores, k, config)
+        else:
+            classes, info = _kmeans(source, scores, k=k, found=found, samples=samples)
+        step.summary = f"{len(classes.centres)} classes of {scores.total:,} scores"
+        info |= {"method": config.method, "mean_shift": describe_modes(found)}
+        source.keep_classes(classes, modes=modes_as_scores(found, config), info=info)
+
+
+def _ward(scores: FitScores, k: int, config: Config) -> tuple[Classes, dict[str, Any]]:
+    size = min(scores.total, config.agglomerative.samples)
+    (sample,) = scores.pick([sample_indices(scores.total, size, seed=config.seed_of("kmeans"))])
+    return ward_classes(sample, k)
+
+
+def _kmeans(
+    source: Source, scores: FitScores, *, k: int, found: RepeatedModes, samples: list[np.ndarray]
+) -> tuple[Classes, dict[str, Any]]:
+    def show(moved: float) -> None:
+        source.progress.advance(1, text=f"centres moved by {moved:.2e}")
+
+    near, config = scores.near(found, source.config), source.config
+    with kmeans_scheduler(source.workers, len(near)):
+        classes, info = kmeans_classes(near, k, found=found, samples=samples, config=config, on_iteration=show)
+    return numbered_by_size(classes, config, sizes=scores.class_sizes), info
+
+
+def kmeans_scheduler(workers: Workers, rows: int) -> AbstractContextManager[Any]:
+    """Return a context in which k-means of so many scores runs on the workers, or of few in threads of this process.
+
+    K-means++ has few scores in this process anyway. An iteration takes workers longer to be handed out than to be done.
+    """
+    return workers.collections() if rows > START_SCORES else dask.config.set(scheduler="threads")
