@@ -45,8 +45,9 @@ FIT_ROWS = 32 * BLOCK_ROWS
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on_event: OnEvent | None = None) -> Model:
     """Fit a model to an archive that is open as a Dataset.
 
-    Scores, 4 bytes a component and record, are held in memory; a whole mission is better fitted by
-    ``padflow run``.
+    It takes the steps that ``padflow run`` takes (`padflow.model.steps`), so that `Model.label` gives every record the
+    class that a run of the same configuration gives it. Scores, 4 bytes a component and record, are held in memory; a
+    whole mission is better fitted by ``padflow run``.
 
     Parameters
     ----------
