@@ -10,7 +10,7 @@ import numpy as np
 from padflow.errors import PadflowError
 
 # Rows worked on at a time: their decoded block (1024 x 204 float32, 0.8 MB) stays in the processor's cache.
-BLOCK_ROWS = 1024
+CACHED_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Network:
             Error of each record, shape (n,), float32, in squares of the normalised flux.
         """
         error = np.empty(len(x), dtype=np.float32)
-        scratch = np.empty((min(len(x), BLOCK_ROWS), self.features), dtype=np.float32)
+        scratch = np.empty((min(len(x), CACHED_ROWS), self.features), dtype=np.float32)
         for block in _blocks(len(x)):
             difference = scratch[: block.stop - block.start]
             self._decode_into(code[block], difference)
@@ -179,4 +179,4 @@ class Network:
 
 
 def _blocks(rows: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
+    return [slice(start, min(start + CACHED_ROWS, rows)) for start in range(0, rows, CACHED_ROWS)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-BLOCK_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
+DISTANCE_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
 
 
 NO_CLASS = -1
@@ -125,8 +125,8 @@ def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
     """
     cluster = np.empty(len(scores), dtype=np.int16)
     distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-    for start in range(0, len(scores), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
+    for start in range(0, len(scores), DISTANCE_ROWS):
+        rows = slice(start, start + DISTANCE_ROWS)
         block = scores[rows]
         with np.errstate(invalid="ignore"):  # infinite scores
             cluster[rows], *two = nearest_two(squared_distances(block, centres), len(block))

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.metrics import silhouette_score
 
-BLOCK_ROWS = 65536
+METRIC_ROWS = 65536
 
 
 SILHOUETTE_MIB = 64
@@ -64,8 +64,8 @@ class ClusterStatistics:
             np.zeros(k),
             None if centroids is None else np.zeros(k),
         )
-        for start in range(0, len(scores), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
+        for start in range(0, len(scores), METRIC_ROWS):
+            rows = slice(start, start + METRIC_ROWS)
             labelled = cluster[rows] >= 0
             block = scores[rows][labelled].astype(np.float64)
             total = total.merge(_block_statistics(block, cluster[rows][labelled], k, centroids))

@@ -17,7 +17,7 @@ import numpy as np
 from padflow.blas import one_blas_thread
 from padflow.clustering.assignment import Assigned, assign, label_finite, nearest_two
 
-BLOCK_ROWS = 65_536
+LIKELIHOOD_ROWS = 65_536
 
 
 DEGREES = 5.0
@@ -83,8 +83,8 @@ class Likeliest:
     def _assign(self, scores: np.ndarray) -> Assigned:
         cluster = np.empty(len(scores), dtype=np.int16)
         distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-        for start in range(0, len(scores), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
+        for start in range(0, len(scores), LIKELIHOOD_ROWS):
+            rows = slice(start, start + LIKELIHOOD_ROWS)
             cluster[rows], squared, excess = _likeliest(scores[rows], self)
             distance[rows] = np.sqrt(squared)
             margin[rows] = -np.expm1(-excess / 2)

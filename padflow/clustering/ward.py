@@ -13,7 +13,7 @@ from sklearn.cluster import AgglomerativeClustering
 from padflow.clustering.assignment import Assigned, by_size, label_finite, margin_of, nearest_two
 from padflow.errors import ConfigError, PadflowError
 
-BLOCK_ROWS = 65536
+NEIGHBOUR_ROWS = 65536
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class NearestSample:
     def _assign(self, scores: np.ndarray) -> Assigned:
         cluster = np.empty(len(scores), dtype=np.int16)
         distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-        for start in range(0, len(scores), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
+        for start in range(0, len(scores), NEIGHBOUR_ROWS):
+            rows = slice(start, start + NEIGHBOUR_ROWS)
             block = scores[rows].astype(np.float64)
             cluster[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in self._trees), len(block))
             margin[rows] = margin_of(nearest, second)

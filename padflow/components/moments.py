@@ -34,12 +34,12 @@ class CodeStatistics:
         return CodeStatistics(moments, np.concatenate([part.differences for part in parts]))
 
 
-BLOCK_ROWS = 8192  # 102 features as float64: 7 MB a block, whatever the chunk
+MOMENT_ROWS = 8192  # 102 features as float64: 7 MB a block, whatever the chunk
 
 
 def _float64_blocks(values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    for start in range(0, len(values), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
+    for start in range(0, len(values), MOMENT_ROWS):
+        rows = slice(start, start + MOMENT_ROWS)
         yield rows, np.asarray(values[rows], dtype=np.float64)
 
 

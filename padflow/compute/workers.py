@@ -153,7 +153,7 @@ class DaskWorkers:
         self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool
     ) -> Iterator[tuple[int, Any, Any]]:
         """Yield (number, item, result) as they come."""
-        with losses_explained():
+        with explain_dask_errors():
             suspects: list[tuple[int, Any]] = []
             done = yield from self._each_unblamed(function, enumerate(items), suspects)
             for number, item in suspects:
@@ -238,12 +238,12 @@ class DaskWorkers:
 
     def rest(self) -> None:
         """Give memory back that is kept for tasks to come, on each worker that there is."""
-        with losses_explained():
+        with explain_dask_errors():
             self.client.run(trim_memory, on_error="ignore")
 
     @contextmanager
     def _collections(self) -> Iterator[None]:
-        with losses_explained(), self.client.as_current():
+        with explain_dask_errors(), self.client.as_current():
             yield
 
 
@@ -264,7 +264,7 @@ def warn_of_plain(client: Client) -> None:
 
 
 @contextmanager
-def losses_explained() -> Iterator[None]:
+def explain_dask_errors() -> Iterator[None]:
     """Say in plain words that scheduler or data are gone, or that workers died of a collection."""
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError

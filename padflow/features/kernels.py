@@ -48,12 +48,12 @@ def all_finite(values: np.ndarray) -> bool:
     return values.size == 0 or bool(np.isfinite(values.max()) and values.min() > -np.inf)
 
 
-def flat(flux: np.ndarray) -> np.ndarray:
+def bins_flat(flux: np.ndarray) -> np.ndarray:
     """Return flux (records, pitch_angle, energy) as (records, bins): a view where its memory allows."""
     return flux.reshape(len(flux), math.prod(flux.shape[1:]))
 
 
-def count_records(rows: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
+def counts_of_records(rows: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
     """Return the counts of each record, with NaN as 0.
 
     Parameters
@@ -76,7 +76,7 @@ def count_records(rows: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Windows:
+class RunningWindows:
     """A running window for each of some rows, and how its sum is made of sums of 1, 2, 4, ... neighbouring rows.
 
     So a sum's bits depend on the rows of its window alone, and a long window costs little more than a short one.
@@ -123,7 +123,7 @@ class Windows:
         return total
 
 
-def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_gap_seconds: float) -> Windows:
+def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_gap_seconds: float) -> RunningWindows:
     """Find the running window of each row of `core`: the rows near in time, never across a gap.
 
     A row's window holds every row whose time differs by at most half of `window_seconds`, provided that no
@@ -153,17 +153,17 @@ def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_ga
         if len(rows):
             steps.append((1 << power, as_slice(rows), as_slice(first[rows])))
             first[rows] += 1 << power
-    return Windows(length, tuple(steps))
+    return RunningWindows(length, tuple(steps))
 
 
-def _equal_windows(first: int, length: np.ndarray) -> Windows:
+def _equal_windows(first: int, length: np.ndarray) -> RunningWindows:
     rows, steps = len(length), []
     for power in range(int(length[0]).bit_length()):
         size = 1 << power
         if length[0] & size:
             steps.append((size, slice(0, rows), slice(first, first + rows)))
             first += size
-    return Windows(length, tuple(steps))
+    return RunningWindows(length, tuple(steps))
 
 
 def as_slice(index: np.ndarray) -> np.ndarray | slice:
@@ -175,7 +175,7 @@ def as_slice(index: np.ndarray) -> np.ndarray | slice:
 
 def peak_flux(flux: np.ndarray) -> np.ndarray:
     """Return the largest value of each record, shape (records,); 0 where it has none."""
-    return np.fmax.reduce(flat(flux), axis=1, initial=0.0)
+    return np.fmax.reduce(bins_flat(flux), axis=1, initial=0.0)
 
 
 def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarray | None = None) -> np.ndarray:
@@ -217,7 +217,7 @@ def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarr
     return scaled
 
 
-def shape_channels(
+def root_count_shares(
     flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np.ndarray, prior_counts: float
 ) -> np.ndarray:
     """Return the square root of the share of each energy's counts in each pitch angle.
@@ -243,7 +243,7 @@ def shape_channels(
         energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
     """
     # Bins first: what is added up or spread over a few bins is then a few long rows, several times as fast.
-    counts = np.ascontiguousarray(flat(flux * counts_per_flux).T).reshape(*flux.shape[1:], len(flux))
+    counts = np.ascontiguousarray(bins_flat(flux * counts_per_flux).T).reshape(*flux.shape[1:], len(flux))
     if _has_nan(counts):
         counts[np.isnan(counts)] = 0
     counts *= averaged.astype(np.float32)

@@ -15,16 +15,16 @@ import numpy as np
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError
 from padflow.features.kernels import (
-    Windows,
+    RunningWindows,
     all_finite,
     as_slice,
-    count_records,
+    bins_flat,
+    counts_of_records,
     find_windows,
-    flat,
     fold_flux,
     normalise_flux,
     peak_flux,
-    shape_channels,
+    root_count_shares,
 )
 from padflow.records import Axes, Needs, Reason, Records, Rows
 
@@ -137,7 +137,7 @@ class Preprocessor:
         counts = self._counts(flux, core, windows)
         if self.config.fold:
             flux = fold_flux(flux)
-        flux = flux[core] if windows is None else windows.mean(flat(flux)).reshape(-1, *flux.shape[1:])
+        flux = flux[core] if windows is None else windows.mean(bins_flat(flux)).reshape(-1, *flux.shape[1:])
         peak = peak_flux(flux)
         if not self.config.keep_empty:
             _set_reason(reason, peak <= 0, Reason.EMPTY)
@@ -145,7 +145,7 @@ class Preprocessor:
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
         if self.config.normalise == "shape":
-            scaled = shape_channels(
+            scaled = root_count_shares(
                 flux,
                 self._counts_per_folded_flux,
                 averaged=np.ones(len(flux)) if windows is None else windows.length,
@@ -155,14 +155,14 @@ class Preprocessor:
             scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
         return Features(scaled.reshape(len(scaled), self.features), reason)
 
-    def _windows(self, time: np.ndarray, core: slice) -> Windows | None:
+    def _windows(self, time: np.ndarray, core: slice) -> RunningWindows | None:
         window, gap = self.config.average_seconds, self.config.max_gap_seconds
         return find_windows(time, core, window_seconds=window, max_gap_seconds=gap) if window else None
 
-    def _counts(self, flux: np.ndarray, core: slice, windows: Windows | None) -> np.ndarray | None:
+    def _counts(self, flux: np.ndarray, core: slice, windows: RunningWindows | None) -> np.ndarray | None:
         if self._counts_per_flux is None:
             return None
-        counts = count_records(flat(flux), self._counts_per_flux)
+        counts = counts_of_records(bins_flat(flux), self._counts_per_flux)
         return counts[core] if windows is None else windows.sum(counts)
 
     def _reason_before(self, records: Records, flux: np.ndarray) -> np.ndarray:
@@ -183,7 +183,7 @@ class Preprocessor:
             inside = (l_value >= config.l_range[0]) & (l_value < config.l_range[1])
             _set_reason(reason, ~inside, Reason.OUTSIDE_L)
         if config.min_valid_channels and not all_finite(flux):
-            valid = np.isfinite(flat(flux)).sum(axis=1)
+            valid = np.isfinite(bins_flat(flux)).sum(axis=1)
             _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
         return reason
 

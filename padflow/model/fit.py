@@ -18,7 +18,7 @@ from padflow.clustering.classes import Classes
 from padflow.components.fit import check_components
 from padflow.components.moments import CodeStatistics
 from padflow.components.projection import Projection
-from padflow.compute.workers import DaskWorkers, SerialWorkers, Workers, losses_explained, warn_of_plain
+from padflow.compute.workers import DaskWorkers, SerialWorkers, Workers, explain_dask_errors, warn_of_plain
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, brief
 from padflow.features.checks import check_dataset
@@ -220,7 +220,7 @@ def _sent(reader: DatasetReader, client: Client) -> Future:
     A cluster that grows and shrinks with its work has no worker before there is some, and keeps the last one that
     holds a result: by then that is one which will not be closed in the middle of the sending.
     """
-    with losses_explained():
+    with explain_dask_errors():
         held = client.submit(int, pure=False)
         held.result()
         (holders,) = client.who_has([held]).values()

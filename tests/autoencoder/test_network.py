@@ -44,7 +44,7 @@ def test_matches_float64_reference(rows, seed, features, code):
 def test_blocks_join_without_seam(monkeypatch):
     net, x = random_network(), np.random.default_rng(1).random((23, 7), dtype=np.float32)
     whole = net.encode(x), net.decode(net.encode(x)), net.reconstruction_error(x, net.encode(x))
-    monkeypatch.setattr(network, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(network, "CACHED_ROWS", 5)
     parts = net.encode(x), net.decode(net.encode(x)), net.reconstruction_error(x, net.encode(x))
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)

@@ -34,7 +34,7 @@ def test_assign_against_all_distances(seed, k, components, dtype):
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
-    monkeypatch.setattr(assignment, "BLOCK_ROWS", 97)
+    monkeypatch.setattr(assignment, "DISTANCE_ROWS", 97)
     scores, centres = blobs(1000, 5).astype(np.float32), blobs(8, 3, seed=1)
     whole = assign(scores, centres)
     for index in (np.arange(0, 1), np.arange(3, 500), np.arange(999, -1, -3)):

@@ -63,7 +63,7 @@ def test_equal_to_scikit_learn_under_any_chunking(rows, seed, cuts):
 def test_blocks_and_float32(monkeypatch):
     values, cluster = labelled(3000, seed=1)
     values = values.astype(np.float32)
-    monkeypatch.setattr(metrics, "BLOCK_ROWS", 101)
+    monkeypatch.setattr(metrics, "METRIC_ROWS", 101)
     statistics = two_passes(values, cluster, [])
     used = cluster >= 0
     exact = values[used].astype(np.float64)

@@ -132,7 +132,7 @@ def test_any_sample(seed, k, components, rows):
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
-    monkeypatch.setattr(mixture, "BLOCK_ROWS", 97)
+    monkeypatch.setattr(mixture, "LIKELIHOOD_ROWS", 97)
     scores, _ = populations(5, 1000)
     fitted = fit_mixture(scores, scores[:4])
     whole = fitted.assign(scores).values()

@@ -31,7 +31,7 @@ def test_fit_is_scikit_learns_numbered_by_size():
 
 
 def test_assignment_by_brute_force(monkeypatch):
-    monkeypatch.setattr(ward, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(ward, "NEIGHBOUR_ROWS", 64)
     fit, scores = fit_ward(records(300), 4), records(500, seed=1)
     scores[7, 1] = np.nan
     finite = np.arange(500) != 7

@@ -37,7 +37,7 @@ def test_large_mean_and_small_variance():
 def test_blocks_change_nothing_but_memory(monkeypatch):
     values = correlated(1000, 5)
     whole = Moments.of(values)
-    monkeypatch.setattr(padflow.components.moments, "BLOCK_ROWS", 33)
+    monkeypatch.setattr(padflow.components.moments, "MOMENT_ROWS", 33)
     np.testing.assert_allclose(Moments.of(values).scatter, whole.scatter, rtol=1e-10, atol=1e-10)
 
 

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from padflow.features.kernels import count_records, find_windows, fold_flux, normalise_flux, peak_flux, shape_channels
+from padflow.features.kernels import (
+    counts_of_records,
+    find_windows,
+    fold_flux,
+    normalise_flux,
+    peak_flux,
+    root_count_shares,
+)
 from padflow.records import halo_rows
 
 T0 = np.datetime64("2013-03-17T00:00:00", "ns")
@@ -121,7 +128,7 @@ def test_what_others_lack_does_not_change_the_bits_of_a_bin(data, window, draw):
 def test_counts_are_the_weighted_sum_of_what_is_there(rows):
     weights = np.linspace(0.1, 3, rows.shape[1], dtype="f4")
     before = rows.copy()
-    found = count_records(rows, weights)
+    found = counts_of_records(rows, weights)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, np.nansum(rows.astype("f8") * weights, axis=1), rtol=2e-6)
     np.testing.assert_array_equal(rows, before)
@@ -169,7 +176,7 @@ def test_shapes_of_channels_follow_their_definition(loops, data, prior):
     per_flux = data.draw(arrays(np.float32, (angles, energies), elements=st.floats(0.125, 8, width=32)))
     averaged = data.draw(arrays(np.int64, records, elements=st.integers(1, 12)))
     before = flux.copy()
-    found = shape_channels(flux, per_flux, averaged=averaged, prior_counts=prior)
+    found = root_count_shares(flux, per_flux, averaged=averaged, prior_counts=prior)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(flux, before)
     np.testing.assert_allclose(found, loops.shapes(flux, per_flux, averaged, prior), atol=2e-4)
