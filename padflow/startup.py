@@ -14,20 +14,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Pause the search for garbage while modules are imported.
-
-    Imports make many objects, none of which is garbage; the search would take a quarter of their time.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 FAILED, USAGE = 1, 2
 
 
@@ -44,6 +30,19 @@ GRACE_SECONDS = 30.0
 
 LAST_SECONDS = 1.0
 """Processes that were started have this long to end before this one does."""
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Pause the search for garbage while modules are imported.
+
+    Imports make many objects, none of which is garbage; the search would take a quarter of their time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Interrupts:

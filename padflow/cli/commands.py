@@ -303,7 +303,7 @@ def ingest(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
         "restart_from",
         type=click.Choice(STAGE_NAMES),
         default=None,
-        help="Do this stage and all after it anew.",
+        help="Do this stage and all after it again.",
     ),
     name="run",
 )
@@ -550,7 +550,7 @@ def run_commands() -> None:
     except PadflowError as error:
         _fail(str(error), FAILED, told)
     except OSError as error:
-        _fail(f"{error}. Run the same command again when this is mended, to go on from here.", FAILED, told)
+        _fail(f"{error}. Run the same command again when this is fixed, to go on from here.", FAILED, told)
     except (click.exceptions.Abort, KeyboardInterrupt):
         _fail(INTERRUPTED, FAILED, told)
     except Exception as error:

@@ -12,6 +12,25 @@ from padflow.archive.plan import GroupPlan
 from padflow.config.cluster import WORKER_BASE_BYTES
 from padflow.errors import PadflowError
 
+DRIVER_BASE_BYTES = 900 << 20
+"""The driver with TensorFlow loaded and the scheduler running; measured likewise."""
+
+
+PART_COPIES = 6
+"""Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
+
+
+SCORE_COPIES = 2
+"""Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
+
+
+REPORT_BYTES = 16 << 20
+"""Disk for all that does not grow with the archive: model, summary, figures, page and receipts; 5 MB were measured."""
+
+
+PASSES = 5
+"""Passes over parts in a run: ingest, moments, scores, labels, summary."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -39,26 +58,6 @@ class Budget:
     part_bytes: int
     worker_bytes: int
     driver_bytes: int
-
-
-DRIVER_BASE_BYTES = 900 << 20
-"""The driver with TensorFlow loaded and the scheduler running; measured likewise."""
-
-
-PART_COPIES = 6
-"""Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
-
-
-SCORE_COPIES = 2
-"""Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
-
-
-REPORT_BYTES = 16 << 20
-"""Disk for all that does not grow with the archive: model, summary, figures, page and receipts; 5 MB were measured."""
-
-
-PASSES = 5
-"""Passes over parts in a run: ingest, moments, scores, labels, summary."""
 
 
 def estimate(

@@ -273,8 +273,8 @@ def _at_work(request: Request, on_event: OnEvent | None, *, trains: bool) -> Ite
             _say_what_lacks(directory, progress)
             # Again, for another run may have ended.
             guard_settings(request.config, directory, restart_from=request.restart_from)
-            anew = request.restart_from in [stage.name for stage in stages_to("train")]
-            ahead = Trainer() if trains and (anew or not directory.fitted("train")) else nullcontext()
+            again = request.restart_from in [stage.name for stage in stages_to("train")]
+            ahead = Trainer() if trains and (again or not directory.fitted("train")) else nullcontext()
             with ahead as trainer, connect(request.config.cluster, directory.path) as workers:
                 yield _Work(request, workers, trainer, StageTimes(directory, progress))
     except OSError as error:

@@ -40,7 +40,7 @@ class Verdict:
     Parameters
     ----------
     records, labelled, parts : int
-        Counted anew.
+        As counted in the stores.
     problems : list of str
         One sentence for each thing that is not as it should be.
     broken : list of (stage, group, index)
