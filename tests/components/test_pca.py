@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import padflow.components.pca
+from padflow.components import IncrementalPCA
 from padflow.components.moments import Moments
-from padflow.components.pca import IncrementalPCA
 from padflow.errors import ConfigError, PadflowError
 
 ATTRIBUTES = [
