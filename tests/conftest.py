@@ -40,7 +40,6 @@ SLOW_FIXTURES = {"finished_run", "padflow_process", "troubled_archive"}
 """Fixtures that take long to make: a test that asks for one is slow."""
 
 SLOW_FILES = {
-    "test_bench.py",
     "test_cli.py",
     "test_demo.py",
     "test_end_to_end.py",

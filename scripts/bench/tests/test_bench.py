@@ -24,7 +24,7 @@ from padflow.instruments.instrument import load_instrument
 from padflow.records import Axes, Records, Rows
 from padflow.simulation.archive import simulate_archive
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+BENCH = Path(__file__).resolve().parent.parent
 MIB = 2**20
 
 
@@ -36,10 +36,11 @@ def data(tmp_path_factory):
 
 
 def run(*arguments):
-    command = [sys.executable, str(REPOSITORY / "scripts" / "bench" / "run.py"), *map(str, arguments)]
+    command = [sys.executable, str(BENCH / "run.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
 
 
+@pytest.mark.slow
 def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     small = ["train.epochs=2", "mean_shift.samples=500", "mean_shift.repeats=2", "archive.rows_per_part=1024"]
     # The fixture's records lie too far apart to be neighbours that tell the noise.
@@ -99,6 +100,7 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     assert run("table", data / "bench.json").stdout == first.stdout
 
 
+@pytest.mark.slow
 def test_restatement_reads_and_normalises_as_paper_mode_does(data):
     archive = archives.archive_of(data, 2)
     times, flux = plain_reference.read_files(archive.files)
@@ -109,7 +111,7 @@ def test_restatement_reads_and_normalises_as_paper_mode_does(data):
 
     flux[5, 3, 2], flux[6], flux[7, 0, 0] = np.nan, -1e31, np.inf
     ours.flux[5, 3, 2], ours.flux[6], ours.flux[7, 0, 0] = np.nan, np.nan, np.nan
-    config = load_config(REPOSITORY / "configs" / "killey2023.yaml")
+    config = load_config(BENCH.parent.parent / "configs" / "killey2023.yaml")
     preprocessor = Preprocessor(
         config.preprocess, Axes((np.arange(17) + 0.5) * 180 / 17, np.arange(1.0, 13.0), np.full(12, np.nan))
     )
