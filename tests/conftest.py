@@ -50,20 +50,32 @@ SLOW_FILES = {
     "test_readers.py",
     "test_real_files.py",
     "test_slurm.py",
+    "test_startup.py",
     "test_state_machine.py",
     "test_surroundings.py",
     "test_untrusted_folders.py",
     "archive/test_ingest.py",
+    "autoencoder/test_epoch_graph.py",
+    "autoencoder/test_keras.py",
+    "autoencoder/test_keras_file.py",
+    "autoencoder/test_tensorflow.py",
+    "cdf/test_layout.py",
     "cdf/test_mutated_cdfs.py",
     "compute/test_cluster.py",
     "compute/test_security.py",
     "compute/test_workers.py",
+    "model/test_encoder.py",
     "model/test_fit.py",
     "pipeline/test_held.py",
     "pipeline/test_set_aside.py",
     "pipeline/test_trainer.py",
+    "report/figures/test_contents.py",
+    "report/test_browser.py",
+    "report/test_html.py",
+    "report/test_tables.py",
+    "store/test_states.py",
 }
-"""Test files of whole runs, clusters, processes that are killed, and archives that are ingested."""
+"""Test files of whole runs, clusters, processes that are killed, trainings, reports, and thousands of damaged files."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
