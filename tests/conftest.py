@@ -21,7 +21,8 @@ from padflow.compute.workers import SerialWorkers
 from padflow.simulation.archive import simulate_archive
 from padflow.simulation.troubles import Troubles
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
 
 # No property fails because a machine is busy: Hypothesis's own limits are times.
 settings.register_profile("padflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -81,8 +82,8 @@ SLOW_FILES = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what waits for a run, a cluster or a large archive; single tests have the marker themselves."""
     for item in items:
-        file = item.path.relative_to(Path(__file__).parent).as_posix()
-        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        own = item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW_FILES
+        if own or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
