@@ -24,9 +24,7 @@ HELD_ELSEWHERE = {
     "model/description.py": "model/test_model.py",  # a model is described where it is saved
     "pipeline/driver.py": "test_end_to_end.py",
     "pipeline/preloaded.py": "pipeline/test_trainer.py",
-    "pipeline/plan.py": "pipeline/test_held.py",  # what a plan refuses and says
     "pipeline/run.py": "test_end_to_end.py",
-    "pipeline/timing.py": "test_end_to_end.py",  # run.json of a finished run
     "pipeline/stages/archive.py": "archive/test_ingest.py",
     "pipeline/stages/finish.py": "pipeline/test_summary.py",
     "pipeline/stages/fit.py": "model/test_fit.py",

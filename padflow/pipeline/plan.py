@@ -177,7 +177,7 @@ class Plan:
 
         Raises
         ------
-        ConfigError
+        PadflowError
             Names the axis.
         """
         model.encoder(self.axes)
