@@ -25,7 +25,7 @@ DEGREES = 5.0
 
 
 ROUNDS = 4
-"""Rounds of estimating and assigning. Few: borders are moved, not sought anew."""
+"""Rounds of estimating and assigning. Few: borders are moved, not sought again from the beginning."""
 
 
 POOLED = 0.1

@@ -51,7 +51,7 @@ class Pass:
     test_only : bool
         Whether components and clusters are fitted to the test split alone.
     opened_ns : int
-        When the pass was made. Workers open what they read anew for each pass, and then keep it: on a network file
+        When the pass was made. Workers open what they read again for each pass, and then keep it: on a network file
         system, to look for changes shows for up to a minute what was there before, but to open does not.
     """
 
