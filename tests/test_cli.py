@@ -155,8 +155,12 @@ def test_unknown_command_or_flag(arguments: list[str], padflow: Callable) -> Non
     assert "Traceback" not in ended.err
 
 
-def test_traceback_only_when_asked_for(padflow: Callable, tmp_path: Path) -> None:
-    ended = padflow("config", tmp_path / "none.yaml", "-v")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_traceback_only_when_asked_for(place: int, padflow: Callable, tmp_path: Path) -> None:
+    words = ["config", tmp_path / "none.yaml"]
+    assert "Traceback" not in padflow(*words).err
+    words.insert(place, "-v")
+    ended = padflow(*words)
     assert ended.status == 2
     assert "Traceback" in ended.err
     assert ended.err.splitlines()[-1].startswith("padflow: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -108,6 +109,18 @@ def test_every_record_has_a_class_or_a_reason(finished_run) -> None:
     assert f"{labelled:,} of {results.sizes['time']:,} records labelled" in out
     assert str(finished_run.directory / "report" / "index.html") in out
     assert (finished_run.directory / "report" / "index.html").stat().st_size > 10_000
+
+
+def test_the_log_of_a_run_has_few_lines_and_their_times(finished_run) -> None:
+    log = finished_run.completed.stderr
+    lines = [re.fullmatch(r"\d{4}(?:-\d\d){2} \d\d(?::\d\d){2} (.*)", line) for line in log.splitlines()]
+    assert all(lines)
+    stages = ("scan", "ingest", "train", "pca", "score", "mean shift", "kmeans", "label", "summary", "report")
+    for stage in stages:
+        said = [line[1] for line in lines if line and line[1].startswith(f"{stage}: ")]
+        assert re.search(r"\(\d+\.\d s\)$", said[-1])
+        assert 2 <= len(said) <= 12  # its begin, its end, and every quarter of a minute in between
+    assert "report: 9 figures" in [line[1] for line in lines if line]
 
 
 def test_a_run_says_what_it_did(finished_run) -> None:

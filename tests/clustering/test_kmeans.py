@@ -61,6 +61,14 @@ def test_from_given_centres(tol, max_iter):
     assert_same_clusters(fit, KMeans(6, init=init, tol=tol, max_iter=max_iter).fit(values), values)
 
 
+def test_each_iteration_says_how_far_the_centres_moved():
+    values = np.random.default_rng(1).normal(size=(600, 2))
+    moved: list[float] = []
+    found = fit_kmeans(da.from_array(values, chunks=(200, 2)), 4, init=values[:4], on_iteration=moved.append)
+    assert len(moved) == found.n_iter > 1
+    assert moved[0] > moved[-1] >= 0
+
+
 def test_float32_scores_are_clustered_in_float64():
     values = blobs(5_000, 4).astype(np.float32)
     fit = fit_kmeans(chunked(values), 4, init="k-means++")

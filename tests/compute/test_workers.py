@@ -52,6 +52,12 @@ def test_map_keeps_the_order(workers: Workers) -> None:
     assert workers.map(math.sqrt, []) == []
 
 
+def test_map_says_when_each_is_done(workers: Workers) -> None:
+    done: list[int] = []
+    assert workers.map(abs, range(-6, 0), on_done=lambda: done.append(len(done))) == [6, 5, 4, 3, 2, 1]
+    assert done == [0, 1, 2, 3, 4, 5]
+
+
 def test_each_gives_every_item_its_result(workers: Workers) -> None:
     found = dict(workers.each(operator.neg, iter(range(40))))
     assert found == {number: -number for number in range(40)}

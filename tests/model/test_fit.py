@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ from distributed import Client, LocalCluster
 
 from padflow import Model, fit, load_config, open_archive, open_results
 from padflow.model.fit import FIT_ROWS
+from padflow.progress.events import Event, PartDone, StageBegan, StageEnded, WorkEnded
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +21,14 @@ def opened(finished_run):
 
 
 @pytest.fixture(scope="module")
-def model(opened) -> Model:
-    return fit(*opened)
+def told() -> list[Event]:
+    """What a listener of the user's is told of the fit of `model`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def model(opened, told: list[Event]) -> Model:
+    return fit(*opened, on_event=told.append)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +49,26 @@ def test_a_cluster_fits_the_same_model(opened, finished_run, model: Model, clien
     assert (labels >= 0).sum() > 1000
     found = fit(open_archive(finished_run.directory) if lazy else dataset, config, client=client)
     np.testing.assert_array_equal(found.label(dataset)["cluster"].values, labels)
+
+
+def test_a_listener_is_told_how_far_the_fit_is(model: Model, told: list[Event]) -> None:
+    began = [event for event in told if isinstance(event, StageBegan)]
+    assert [event.stage for event in began][:1] + [event.stage for event in began][-3:] == [
+        "train",
+        "mean shift",
+        "kmeans",
+        "mean shapes",
+    ]
+    assert [event.stage for event in told if isinstance(event, StageEnded)] == [event.stage for event in began]
+    assert isinstance(told[-1], WorkEnded)
+    parts = [event for event in told if isinstance(event, PartDone)]
+    done = {event.stage: [part for part in parts if part.stage == event.stage] for event in began}
+    assert all(sum(part.amount for part in done[event.stage]) <= event.total or not event.total for event in began)
+    assert len(done["train"]) == len(model.info["training"]["history"]["loss"])
+    assert re.fullmatch(r"loss \S+, validation \S+", done["train"][0].text)
+    assert len(done["kmeans"]) == model.info["iterations"]
+    (searched,) = [event for event in began if event.stage == "mean shift"]
+    assert len(done["mean shift"]) == searched.total > 0
 
 
 def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Model) -> None:
