@@ -2,6 +2,9 @@
 
 They find each other, and the driver them, by a scheduler file. Beside it lies a folder for this user alone, while the
 scheduler is there: in it is the certificate of the cluster, without which nobody is let in.
+
+dask-jobqueue's ``SLURMRunner`` does not serve: it takes two tasks of an allocation for scheduler and driver, and starts
+workers without a nanny that holds their memory limit, after the C library has read its environment.
 """
 
 from __future__ import annotations
