@@ -39,7 +39,7 @@ class Network:
     w_decode: np.ndarray
     b_decode: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             array = np.ascontiguousarray(getattr(self, field.name), dtype=np.float32)
             if not np.isfinite(array).all():

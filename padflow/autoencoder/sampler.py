@@ -6,7 +6,7 @@ a block for each), shuffled, and held in a buffer of bounded size that is renewe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -105,7 +105,7 @@ class RowSampler:
         shuffled = np.take(train, self._random.permutation(len(train)), 0, mode="clip", out=aligned_empty(*train.shape))
         return shuffled, validation, all_seen and len(train) < config.max_rows
 
-    def _drawn_forever(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _drawn_forever(self) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yield selected rows and their parts, place by place, in an endless sequence of random orders."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="padflow-sample") as pool:
             while True:
@@ -113,7 +113,8 @@ class RowSampler:
                 seeds = self._order.integers(2**63, size=len(order))
                 ahead: list[Future] = []
                 for place, seed in zip(order, seeds, strict=True):
-                    ahead.append(pool.submit(self._draw, *self._places[place], int(seed)))
+                    group, start = self._places[place]
+                    ahead.append(pool.submit(self._draw, group, start, int(seed)))
                     if len(ahead) > self._threads:
                         yield ahead.pop(0).result()
                 for future in ahead:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +176,7 @@ def modes_of_each(
     samples: Iterable[np.ndarray | Callable[[], np.ndarray]],
     *,
     apply: Callable[[Callable, Iterable], Iterable] = map,
-    **options: float | None,
+    **options: Any,
 ) -> list[Modes]:
     """Find the modes of several subsamples, as `repeat_modes` is told to."""
     return list(apply(functools.partial(_modes_of, **options), samples))
@@ -185,7 +186,7 @@ def repeat_modes(
     samples: Iterable[np.ndarray | Callable[[], np.ndarray]],
     *,
     apply: Callable[[Callable, Iterable], Iterable] = map,
-    **options: float | None,
+    **options: Any,
 ) -> RepeatedModes:
     """Find the modes of several subsamples, since their number is sensitive to the sample.
 
@@ -207,5 +208,5 @@ def repeat_modes(
     return RepeatedModes(repeats, agreed_modes(repeats))
 
 
-def _modes_of(sample: np.ndarray | Callable[[], np.ndarray], **options: float | None) -> Modes:
+def _modes_of(sample: np.ndarray | Callable[[], np.ndarray], **options: Any) -> Modes:
     return find_modes(sample() if callable(sample) else sample, **options)

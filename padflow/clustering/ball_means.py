@@ -61,7 +61,21 @@ class BallMeans:
 
 # Arrays made in here would take half a second more to compile.
 @njit(nogil=True)
-def _add_within(centres, squared, points, origin, low, high, start, stop, leaf, sums, waiting, total, count):
+def _add_within(
+    centres: np.ndarray,
+    squared: float,
+    points: np.ndarray,
+    origin: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    leaf: np.ndarray,
+    sums: np.ndarray,
+    waiting: np.ndarray,
+    total: np.ndarray,
+    count: np.ndarray,
+) -> None:
     """Add up, of the points around each centre, their differences from the origin and their number."""
     components = centres.shape[1]
     for i in range(len(centres)):

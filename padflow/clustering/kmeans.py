@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import dask
 import dask.array as da
@@ -149,7 +150,7 @@ def _too_few_points(k: int) -> PadflowError:
     )
 
 
-def _compute_blocks(function, array: da.Array, *arguments) -> tuple:
+def _compute_blocks(function: Callable, array: da.Array, *arguments: Any) -> tuple:
     """Return ``function(block, *arguments)`` of each block of rows, in their order."""
     blocks = array.to_delayed().ravel()
     return dask.compute(*[dask.delayed(function)(block, *arguments) for block in blocks])

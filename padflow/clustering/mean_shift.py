@@ -103,9 +103,9 @@ def find_modes(
     )
     if bandwidth is None:
         bandwidth = estimate()
-    elif starts is None and (seeds := len(_seeds(scores, bandwidth))) > MAX_SEEDS:
+    elif starts is None and (count := len(_seeds(scores, bandwidth))) > MAX_SEEDS:
         raise PadflowError(
-            f"mean_shift.bandwidth = {bandwidth:g} is too small for these scores: mean shift would start from {seeds:,}"
+            f"mean_shift.bandwidth = {bandwidth:g} is too small for these scores: mean shift would start from {count:,}"
             f" places of {len(scores):,} records, and {MAX_SEEDS:,} are the most. The estimate is {estimate():.3g}; set"
             " it to something near, or to null."
         )

@@ -110,6 +110,7 @@ def noise_adjusted_axes(
             raise PadflowError("pca.scale=noise: neighbouring records do not differ at all. Set pca.scale=none.")
         # Components without change of their own would have an infinite ratio.
         length = ((change / np.maximum(usual, LEAST_NOISE * usual.max())) ** 2).sum(axis=1)
+        squared = variance[:leading]
         for _ in range(ROUNDS):
             kept = change[length <= np.quantile(length, KEPT_SHARE)]
             noise = kept.T @ kept / (2 * len(kept))

@@ -83,7 +83,7 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self.moments_ = Moments.of(X)
-        self._decomposition = _decompose(self.moments_, self.n_components)
+        self._decomposition: _Decomposition | None = _decompose(self.moments_, self.n_components)
         return self
 
     def partial_fit(self, X: np.ndarray, y: object = None) -> IncrementalPCA:

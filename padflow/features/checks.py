@@ -47,9 +47,9 @@ def check_dataset(dataset: xr.Dataset) -> None:
             )
     for name in ("pitch_angle", "energy"):
         _check_axis(name, dataset[name].values)
-    for name, variable in dataset.variables.items():
-        if name in _ALONG and variable.dims[:1] != (_ALONG[name],):
-            raise PadflowError(f"{name} of the Dataset must lie along {_ALONG[name]}, but has {brief(variable.dims)}.")
+    for name, along in _ALONG.items():
+        if name in dataset.variables and dataset[name].dims[:1] != (along,):
+            raise PadflowError(f"{name} of the Dataset must lie along {along}, but has {brief(dataset[name].dims)}.")
     check_times(dataset["time"].values)
 
 

@@ -78,10 +78,10 @@ class Preprocessor:
                 f"preprocess.min_valid_channels = {config.min_valid_channels}, but a record has only {bins} bins: "
                 f"{len(pitch_angle)} pitch angles x {len(chosen)} energies. Lower it."
             )
-        self._counts_per_flux = self._counts_per_folded_flux = None
-        per_channel = None
-        if config.min_counts or config.normalise == "shape":
-            per_channel = self._checked_counts(axes.counts_per_flux)
+        self._counts_per_flux: np.ndarray | None = None
+        self._counts_per_folded_flux: np.ndarray | None = None
+        counted = config.min_counts or config.normalise == "shape"
+        per_channel = self._checked_counts(axes.counts_per_flux) if counted else np.empty(0)
         if config.min_counts:
             self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
         joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
@@ -144,7 +144,7 @@ class Preprocessor:
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
-        if self.config.normalise == "shape":
+        if self._counts_per_folded_flux is not None:
             scaled = root_count_shares(
                 flux,
                 self._counts_per_folded_flux,

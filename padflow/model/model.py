@@ -70,7 +70,7 @@ class Model:
     info: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.names:
             object.__setattr__(self, "names", tuple(f"class_{c}" for c in range(len(self.classes.centres))))
         if len(self.names) != len(self.classes.centres):

@@ -88,6 +88,7 @@ class SummaryPart(Pass):
         k = len(self.centroids)
         arrays = self._shapes(rows, cluster, reader.axes.counts_per_flux)
         statistics = ClusterStatistics.of(score, cluster, k, centroids=np.array(self.centroids))
+        assert statistics.distance is not None, "the centroids are given"
         arrays |= {
             "n": statistics.n,
             "mean": statistics.mean,
@@ -177,6 +178,8 @@ def summarise(
             elif name.startswith(("sample_", "shape_")):
                 samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(pieces) for name, pieces in samples.items()}
+    if statistics is None:
+        raise ValueError("a summary is of at least one part")
     metrics = {
         "inertia": inertia(statistics),
         "calinski_harabasz": calinski_harabasz(statistics),

@@ -54,12 +54,18 @@ ERRORS = {kind.__name__: kind for kind in (PadflowError, ConfigError, CannotWrit
 class Trainer:
     """A process that loads TensorFlow as soon as it is started, and trains when it is told to; ended by ``with``."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         # -P: a folder that the user happens to be in gives no modules. Its own session: Ctrl-C is its parent's affair.
         command = [sys.executable, "-P", "-m", __name__]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
-        self._process = subprocess.Popen(command, **pipes, start_new_session=True, env=theirs | KERAS)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=theirs | KERAS,
+        )
 
     def __enter__(self) -> Trainer:
         return self
@@ -79,6 +85,7 @@ class Trainer:
         """
         with suppress(BrokenPipeError):  # of one that has died
             print(json.dumps([str(directory), groups]), file=self._process.stdin, flush=True)
+        assert self._process.stdout is not None, "it is a pipe"
         for line in self._process.stdout:
             said = json.loads(line)
             if "error" in said:
@@ -128,7 +135,8 @@ def main() -> None:
     """Train for the parent that started this process."""
     orders: SimpleQueue = SimpleQueue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    sys.modules.update(dict.fromkeys(NOT_NEEDED))  # as if they were not installed
+    absent: dict[str, Any] = dict.fromkeys(NOT_NEEDED)
+    sys.modules.update(absent)  # as if they were not installed
     try:
         with gc_paused():
             load_tensorflow()  # which takes seconds, while the parent scans and ingests

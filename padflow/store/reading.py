@@ -144,7 +144,13 @@ class ArchiveReader(GroupReader):
     @cached_property
     def axes(self) -> Axes:
         """What the bins of the distributions stand for."""
-        return Axes(*(self._arrays[name][...] for name in ("pitch_angle", "energy", "counts_per_flux")))
+        return Axes(self._whole("pitch_angle"), self._whole("energy"), self._whole("counts_per_flux"))
+
+    def _whole(self, name: str) -> np.ndarray:
+        array = self._arrays[name]
+        if not isinstance(array, zarr.Array):
+            raise PadflowError(f"{self.store}/{self.group}/{name} is a group where an array belongs.")
+        return np.asarray(array[...])
 
     def times(self, start: int, stop: int) -> np.ndarray:
         """Return the times of rows [start, stop) as datetime64[ns]."""
