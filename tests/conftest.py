@@ -62,6 +62,9 @@ SLOW_FILES = {
     "autoencoder/test_tensorflow.py",
     "cdf/test_layout.py",
     "cdf/test_mutated_cdfs.py",
+    "clustering/test_ball_means.py",
+    "clustering/test_kmeans.py",
+    "clustering/test_mean_shift.py",
     "compute/test_cluster.py",
     "compute/test_security.py",
     "compute/test_workers.py",
@@ -70,11 +73,16 @@ SLOW_FILES = {
     "pipeline/test_held.py",
     "pipeline/test_set_aside.py",
     "pipeline/test_trainer.py",
+    "report/figures/test_classes.py",
     "report/figures/test_contents.py",
+    "report/figures/test_maps.py",
+    "report/figures/test_style.py",
     "report/test_browser.py",
     "report/test_html.py",
     "report/test_tables.py",
+    "simulation/test_archive.py",
     "store/test_states.py",
+    "store/test_writing.py",
 }
 """Test files of whole runs, clusters, processes that are killed, trainings, reports, and thousands of damaged files."""
 

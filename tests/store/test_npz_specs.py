@@ -101,6 +101,7 @@ def test_classes_that_do_not_fit_together_are_refused(change: Callable, words: s
         checked_arrays(pack_arrays(arrays), OF_MODEL)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "arrays.npz"
     with path.open("wb") as file:
