@@ -30,7 +30,7 @@ from distributed.process import AsyncProcess
 import padflow.pipeline.passes
 import padflow.report.html
 from padflow.autoencoder.network import Network
-from padflow.cli import commands
+from padflow.cli.main import main as main_of_padflow
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.compute.workers import ALLOWED_FAILURES, DaskWorkers
 from padflow.pipeline import driver, trainer
@@ -159,7 +159,7 @@ def run(order: dict[str, Any]) -> None:
     sys.argv = ["padflow", *order["arguments"]]
     status = 0
     try:
-        commands.main()
+        main_of_padflow()
     except SystemExit as end:
         status = end.code or 0
     sys.stdout.flush()

@@ -21,6 +21,7 @@ import zarr
 
 from padflow import Model, open_archive, open_results
 from padflow.clustering.mixture import DEGREES
+from padflow.clustering.ward import NearestSample
 from padflow.pipeline import parts
 from padflow.pipeline.verify import verify
 from padflow.records import Reason
@@ -96,7 +97,7 @@ def test_every_record_has_a_class_or_a_reason(finished_run) -> None:
     outside = ~((archive["L"].values >= 2.5) & (archive["L"].values < 7.5))
     np.testing.assert_array_equal(results["reason"].values == Reason.OUTSIDE_L, outside)
     # And the classes are the likeliest.
-    mixture = Model.load(finished_run.directory / "model").classes.mixture
+    mixture = Model.load(finished_run.directory / "model").classes
     known = results["cluster"].values >= 0
     score, cluster = results["score"].values[known].astype("f8"), results["cluster"].values[known]
     away = np.einsum("kij,nkj->nki", mixture.whitening, score[:, None] - mixture.centres)
@@ -221,7 +222,7 @@ def test_agglomerative_classes(own_copy: list[str], padflow: Callable, serial, n
 def check_complete_ward(directory: Path) -> xr.Dataset:
     results = open_results(directory).load()
     np.testing.assert_array_equal(results["cluster"].values >= 0, results["reason"].values == Reason.SELECTED)
-    assert Model.load(directory / "model").classes.ward is not None
+    assert isinstance(Model.load(directory / "model").classes, NearestSample)
     assert verify(directory).problems == []
     return results
 
