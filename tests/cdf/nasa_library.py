@@ -38,14 +38,14 @@ class NasaFile:
     """An open file; use `written` and `opened`."""
 
     def __init__(self) -> None:
-        self.library, self.constants = _library()
-        self.library.CDFlib.restype = ctypes.c_int
+        self.shared, self.constants = _library()
+        self.shared.CDFlib.restype = ctypes.c_int
         self.id = ctypes.c_void_p()
 
     def call(self, *operation: object) -> None:
         """Call ``CDFlib`` with names of constants, numbers and references; below -1000 a status is an error."""
         arguments = [self.constants[each] if isinstance(each, str) else each for each in operation]
-        status = self.library.CDFlib(
+        status = self.shared.CDFlib(
             *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments], self.c("NULL_")
         )
         assert status > -1000, f"CDFlib({operation}) ended with status {status}"
