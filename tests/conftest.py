@@ -84,7 +84,7 @@ SLOW_FILES = {
     "store/test_states.py",
     "store/test_writing.py",
 }
-"""Test files of whole runs, clusters, processes that are killed, trainings, reports, and thousands of damaged files."""
+"""Test files of whole runs, classes, processes that are killed, trainings, reports, and thousands of damaged files."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

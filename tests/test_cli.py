@@ -60,7 +60,7 @@ def test_wrong_key(padflow: Callable, config: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("kmeans.clusters=1", "kmeans.clusters = 1"),
+        ("kmeans.classes=1", "kmeans.classes = 1"),
         ("train.epochs=many", "train.epochs = 'many'"),
         ("preprocess.l_range=[7,2]", "must ascend"),
         ("archive.rows_per_part=1000", "archive.rows_per_part = 1000"),
@@ -176,12 +176,12 @@ def test_run_directory_of_another_configuration(
     before = (copy / "config.yaml").read_bytes()
     ended = padflow(*arguments, *changed)
     assert_refused(
-        ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.02, is 0.08", "--from cluster"
+        ended, 2, "kmeans.max_iter was 300, is 50", "mean_shift.quantile was 0.02, is 0.08", "--from classes"
     )
     assert (copy / "config.yaml").read_bytes() == before
     ended = padflow(*arguments, *changed, "--from", "label")
-    assert_refused(ended, 2, "--from cluster")
-    ended = padflow(*arguments, *changed, "--from", "cluster")
+    assert_refused(ended, 2, "--from classes")
+    ended = padflow(*arguments, *changed, "--from", "classes")
     assert ended.status == 0, ended.err
     assert "kmeans: " in ended.err
     assert "train: " not in ended.err
@@ -274,11 +274,11 @@ def test_ingest_then_status_and_verify(padflow: Callable, config: Path, serial, 
 def test_status_of_a_finished_run(padflow: Callable, finished_run) -> None:
     ended = padflow("status", finished_run.directory)
     assert ended.status == 0
-    for text in ("files     8 used", "cluster   fitted", "report    " + str(finished_run.directory)):
+    for text in ("files     8 used", "classes   fitted", "report    " + str(finished_run.directory)):
         assert text in ended.out
     facts = json.loads(padflow("status", finished_run.directory, "--json").out)
     assert {stage["parts_done"] for stage in facts["stages"].values()} == {facts["stages"]["label"]["parts"]}
-    assert facts["fits"] == {"train": True, "pca": True, "cluster": True}
+    assert facts["fits"] == {"train": True, "pca": True, "classes": True}
 
 
 @pytest.mark.parametrize("harm", ["delete", "alter", "shorten"])
@@ -324,7 +324,7 @@ def test_an_altered_part_is_repaired(padflow: Callable, finished_run, serial, no
 def test_running_again_mends_a_deleted_part(padflow: Callable, finished_run, serial, no_report, tmp_path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(finished_run.directory, copy)
-    names = ["archive.zarr/rbspa/flux/c/2/0/0", "results.zarr/rbspa/cluster/c/1"]
+    names = ["archive.zarr/rbspa/flux/c/2/0/0", "results.zarr/rbspa/pad_class/c/1"]
     for name in names:
         (copy / name).unlink()
     arguments = [str(copy) if word == str(finished_run.directory) else word for word in finished_run.arguments]
@@ -366,9 +366,9 @@ def test_export(padflow: Callable, finished_run, tmp_path: Path) -> None:
         assert ended.status == 0, ended.err
         assert f"{results.sizes['time']:,} records" in ended.out
     with xr.open_dataset(tmp_path / "labels.nc", engine="h5netcdf") as found:
-        np.testing.assert_array_equal(found["cluster"].values, results["cluster"].values)
+        np.testing.assert_array_equal(found["pad_class"].values, results["pad_class"].values)
     with (tmp_path / "labels.csv").open(newline="") as file:
-        assert [int(row["cluster"]) for row in csv.DictReader(file)] == results["cluster"].values.tolist()
+        assert [int(row["pad_class"]) for row in csv.DictReader(file)] == results["pad_class"].values.tolist()
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.nc", "--start", "noon"), 2, "--start noon")
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.txt"), 2, ".nc", ".csv")
 

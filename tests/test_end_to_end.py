@@ -72,15 +72,15 @@ def check_complete(directory: Path, group: str = "rbspa") -> xr.Dataset:
     """Check that every record has a class or a reason, and what belongs to it; return the results."""
     results, archive = open_results(directory, group).load(), open_archive(directory, group).load()
     np.testing.assert_array_equal(results["time"].values, archive["time"].values)
-    cluster, reason = results["cluster"].values, results["reason"].values
+    pad_class, reason = results["pad_class"].values, results["reason"].values
     assert (reason != Reason.NOT_PROCESSED).all()
-    np.testing.assert_array_equal(cluster >= 0, reason == Reason.SELECTED)
+    np.testing.assert_array_equal(pad_class >= 0, reason == Reason.SELECTED)
     centres = Model.load(directory / "model").classes.centres
-    assert set(np.unique(cluster[cluster >= 0])) <= set(range(len(centres)))
+    assert set(np.unique(pad_class[pad_class >= 0])) <= set(range(len(centres)))
     for name in ("score", "distance", "margin", "reconstruction_error"):
-        known = np.isfinite(results[name].values.reshape(len(cluster), -1)).all(axis=1)
-        np.testing.assert_array_equal(known, cluster >= 0, err_msg=name)
-    assert ((results["margin"].values >= 0) | (cluster < 0)).all()
+        known = np.isfinite(results[name].values.reshape(len(pad_class), -1)).all(axis=1)
+        np.testing.assert_array_equal(known, pad_class >= 0, err_msg=name)
+    assert ((results["margin"].values >= 0) | (pad_class < 0)).all()
     verdict = verify(directory)
     assert verdict.problems == []
     return results
@@ -90,7 +90,7 @@ def test_every_record_has_a_class_or_a_reason(finished_run) -> None:
     results = check_complete(finished_run.directory)
     with xr.open_dataset(finished_run.archive / "truth_rbspa.nc", engine="h5netcdf") as truth:
         np.testing.assert_array_equal(results["time"].values, truth["time"].values.astype("datetime64[ns]"))
-    labelled = int((results["cluster"] >= 0).sum())
+    labelled = int((results["pad_class"] >= 0).sum())
     assert 0.2 < labelled / results.sizes["time"] < 0.9
     # Reasons are those of the configuration, from the values themselves.
     archive = open_archive(finished_run.directory).load()
@@ -98,14 +98,14 @@ def test_every_record_has_a_class_or_a_reason(finished_run) -> None:
     np.testing.assert_array_equal(results["reason"].values == Reason.OUTSIDE_L, outside)
     # And the classes are the likeliest.
     mixture = Model.load(finished_run.directory / "model").classes
-    known = results["cluster"].values >= 0
-    score, cluster = results["score"].values[known].astype("f8"), results["cluster"].values[known]
+    known = results["pad_class"].values >= 0
+    score, pad_class = results["score"].values[known].astype("f8"), results["pad_class"].values[known]
     away = np.einsum("kij,nkj->nki", mixture.whitening, score[:, None] - mixture.centres)
     squared = (away**2).sum(axis=2)
     unlikely = (DEGREES + score.shape[1]) * np.log1p(squared / DEGREES) + mixture.penalty
     each = np.arange(len(score))
-    np.testing.assert_allclose(unlikely[each, cluster], unlikely.min(axis=1), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(results["distance"].values[known], np.sqrt(squared[each, cluster]), rtol=1e-4)
+    np.testing.assert_allclose(unlikely[each, pad_class], unlikely.min(axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(results["distance"].values[known], np.sqrt(squared[each, pad_class]), rtol=1e-4)
     out = finished_run.completed.stdout
     assert f"{labelled:,} of {results.sizes['time']:,} records labelled" in out
     assert str(finished_run.directory / "report" / "index.html") in out
@@ -132,8 +132,8 @@ def test_a_run_says_what_it_did(finished_run) -> None:
     assert values["command"].startswith("padflow run recommended.yaml")
     assert all(stage["peak_memory_bytes"] < 3 << 30 for stage in values["stages"].values())
     model = read_json(finished_run.directory / "model" / "model.json")
-    sizes = np.bincount(open_results(finished_run.directory)["cluster"].values + 1)[1:]
-    assert [cluster["records"] for cluster in model["clusters"]] == sizes.tolist()
+    sizes = np.bincount(open_results(finished_run.directory)["pad_class"].values + 1)[1:]
+    assert [pad_class["records"] for pad_class in model["classes"]] == sizes.tolist()
 
 
 def test_running_again_does_nothing(finished_run, padflow: Callable, serial, monkeypatch) -> None:
@@ -186,7 +186,7 @@ def test_labelling_a_dataset_gives_the_bits_of_the_run(finished_run) -> None:
     assert not any(variable.chunks for variable in eager.data_vars.values())
     for found in (lazy.compute(scheduler="synchronous"), odd.compute(scheduler="synchronous"), eager):
         np.testing.assert_array_equal(found["time"].values, expected["time"].values)
-        for name in ("cluster", "reason", "score", "distance", "margin", "reconstruction_error"):
+        for name in ("pad_class", "reason", "score", "distance", "margin", "reconstruction_error"):
             assert found[name].dtype == expected[name].dtype
             assert found[name].values.tobytes() == expected[name].values.tobytes(), name
 
@@ -200,28 +200,28 @@ def own_copy(finished_run, tmp_path: Path) -> list[str]:
 
 
 def test_number_of_classes_can_be_set(own_copy: list[str], padflow: Callable, serial, no_report, tmp_path) -> None:
-    ended = padflow(*own_copy, "--set", "kmeans.clusters=4", "--from", "cluster")
+    ended = padflow(*own_copy, "--set", "kmeans.classes=4", "--from", "classes")
     assert ended.status == 0, ended.err
     results = check_complete(tmp_path / "copy")
-    assert np.unique(results["cluster"].values).tolist() == [-1, 0, 1, 2, 3]
+    assert np.unique(results["pad_class"].values).tolist() == [-1, 0, 1, 2, 3]
     assert "pca:" not in ended.err  # what comes before is not done again
     assert "score: 0 records, all were done" in ended.err
 
 
 def test_agglomerative_classes(own_copy: list[str], padflow: Callable, serial, no_report, tmp_path: Path) -> None:
     settings = ["--set", "method=agglomerative", "--set", "agglomerative.samples=800"]
-    ended = padflow(*own_copy, *settings, "--set", "kmeans.clusters=3", "--from", "cluster")
+    ended = padflow(*own_copy, *settings, "--set", "kmeans.classes=3", "--from", "classes")
     assert ended.status == 0, ended.err
     directory = tmp_path / "copy"
     results = check_complete_ward(directory)
-    assert np.unique(results["cluster"].values).tolist() == [-1, 0, 1, 2]
+    assert np.unique(results["pad_class"].values).tolist() == [-1, 0, 1, 2]
     labelled = Model.load(directory / "model").label(open_archive(directory).load())
-    assert labelled["cluster"].values.tobytes() == results["cluster"].values.tobytes()
+    assert labelled["pad_class"].values.tobytes() == results["pad_class"].values.tobytes()
 
 
 def check_complete_ward(directory: Path) -> xr.Dataset:
     results = open_results(directory).load()
-    np.testing.assert_array_equal(results["cluster"].values >= 0, results["reason"].values == Reason.SELECTED)
+    np.testing.assert_array_equal(results["pad_class"].values >= 0, results["reason"].values == Reason.SELECTED)
     assert isinstance(Model.load(directory / "model").classes, NearestSample)
     assert verify(directory).problems == []
     return results
@@ -238,16 +238,16 @@ def pair_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_spacecraft(config: str, pair_archive: Path, padflow, serial, no_report, tmp_path: Path) -> None:
     options = ["--set", f"archive.source={pair_archive}", "--set", "archive.rows_per_part=1024", *QUICK]
     if config == "killey2023":
-        options += ["--set", "mean_shift.repeats=1", "--set", "kmeans.clusters=5", "--set", "preprocess.min_counts=0"]
+        options += ["--set", "mean_shift.repeats=1", "--set", "kmeans.classes=5", "--set", "preprocess.min_counts=0"]
     else:  # records are 108 s apart
         options += ["--set", "preprocess.max_gap_seconds=150"]
     ended = padflow("run", REPOSITORY / "configs" / f"{config}.yaml", "--workdir", tmp_path / "run", *options)
     assert ended.status == 0, ended.err
     for group in ("rbspa", "rbspb"):
         results = check_complete(tmp_path / "run", group)
-        assert (results["cluster"].values >= 0).any()
+        assert (results["pad_class"].values >= 0).any()
         if config == "killey2023":
-            assert (results["cluster"].values >= 0).all()
+            assert (results["pad_class"].values >= 0).all()
     fitted_to = Model.load(tmp_path / "run" / "model").info["fitted_to"]
     assert set(fitted_to) == {"rbspa", "rbspb"}
 
@@ -257,10 +257,10 @@ def names_of(directory: Path) -> dict[str, list[str]]:
     model = Model.load(directory / "model")
     return {
         "model": list(model.names),
-        "classes": [cluster["name"] for cluster in model.info["clusters"]],
-        "results": open_results(directory)["cluster"].attrs["flag_meanings"].split(),
+        "classes": [pad_class["name"] for pad_class in model.info["classes"]],
+        "results": open_results(directory)["pad_class"].attrs["flag_meanings"].split(),
         "labels": Model.load(directory / "model")
-        .label(open_archive(directory))["cluster"]
+        .label(open_archive(directory))["pad_class"]
         .attrs["flag_meanings"]
         .split(),
     }
@@ -288,14 +288,14 @@ def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
     assert anew.status == 0, anew.err
     for folder, said in ((tmp_path / "labels", ended.out), (directory, anew.out)):
         assert names_of(folder) == dict.fromkeys(("model", "classes", "results", "labels"), wanted)
-        clusters = Model.load(folder / "model").info["clusters"]
-        assert [c["shape"] for c in clusters] == [name.rpartition("_")[0] for name in wanted]
-        assert [f"{c['looks']}_{c['cluster']}" for c in clusters] == list(before.names)
+        classes = Model.load(folder / "model").info["classes"]
+        assert [c["shape"] for c in classes] == [name.rpartition("_")[0] for name in wanted]
+        assert [f"{c['looks']}_{c['pad_class']}" for c in classes] == list(before.names)
         lines = said.splitlines()
         rows = lines[1 + lines.index("class  shape           records   share") :][: len(wanted)]
-        for row, cluster in zip(rows, clusters, strict=True):
-            assert row.split()[:2] == [str(cluster["cluster"]), cluster["shape"]]
-            assert row.endswith(f"looks {cluster['looks']} here")
+        for row, pad_class in zip(rows, classes, strict=True):
+            assert row.split()[:2] == [str(pad_class["pad_class"]), pad_class["shape"]]
+            assert row.endswith(f"looks {pad_class['looks']} here")
     assert Model.load(tmp_path / "labels" / "model").info["fitted_to"] == before.info["fitted_to"]
     assert Model.load(tmp_path / "labels" / "model").info["settings"] == before.info["settings"]
 
@@ -318,7 +318,7 @@ def test_new_days_are_labelled_without_a_new_fit(
     assert results.sizes["time"] > first.sizes["time"]
     # The last minute before the end had fewer neighbours to be averaged with.
     same = first["time"].values < first["time"].values[-1] - np.timedelta64(1, "m")
-    for name in ("cluster", "score", "reason"):
+    for name in ("pad_class", "score", "reason"):
         found = results[name].values[: first.sizes["time"]][same]
         assert found.tobytes() == first[name].values[same].tobytes(), name
     source = ["--set", f"archive.source={small_archive}", "--set", "archive.rows_per_part=2048"]

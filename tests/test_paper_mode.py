@@ -54,16 +54,16 @@ def test_restatement_gives_the_same_number_of_clusters_and_labels(paper_run):
 
     bandwidth = estimate_bandwidth(scores, quantile=0.1, n_samples=6000, random_state=0)
     found = len(MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores).cluster_centers_)
-    assert model.info["mean_shift"]["n_clusters"] == found
+    assert model.info["mean_shift"]["n_modes"] == found
     assert model.info["mean_shift"]["bandwidth"] == pytest.approx(bandwidth, rel=1e-5)
 
     labels = KMeans(found, random_state=0).fit(scores).labels_
     by_size = np.argsort(np.argsort(-np.bincount(labels, minlength=found), kind="stable"), kind="stable")
-    np.testing.assert_array_equal(results["cluster"].values[test], by_size[labels])
+    np.testing.assert_array_equal(results["pad_class"].values[test], by_size[labels])
 
 
 def test_every_record_has_a_class_also_the_empty_ones(paper_run):
     directory, _ = paper_run
     results = padflow.open_results(directory).load()
-    assert (results["cluster"].values >= 0).all()
+    assert (results["pad_class"].values >= 0).all()
     assert (results["reason"].values == 0).all()

@@ -31,9 +31,9 @@ def test_all_records_end_in_labels_or_reasons(case):
     _, outcome, directory, spacecraft, records, _ = case
     results = xr.open_zarr(directory / "results.zarr", group=spacecraft).load()
     assert results.sizes["time"] == outcome.records == records
-    assert ((results["cluster"] >= 0) == (results["reason"] == 0)).all()
+    assert ((results["pad_class"] >= 0) == (results["reason"] == 0)).all()
     assert outcome.labelled >= 0.9 * records
-    assert set(np.unique(results["cluster"])) >= {0, 1}
+    assert set(np.unique(results["pad_class"])) >= {0, 1}
     assert (directory / "report" / "index.html").stat().st_size > 100_000
 
 

@@ -42,7 +42,7 @@ REPT = load_instrument("rept").model_copy(update={"ephemeris": {}})
 DAYS, VERSIONS, RECORDS = (1, 2, 3, 4), ("5.3.0", "5.10.0"), 450
 PITCH_ANGLES, ENERGIES = slice(None, None, 4), slice(3)
 STORES = ("archive.zarr", "results.zarr")
-FITS = ("train", "pca", "cluster")
+FITS = ("train", "pca", "classes")
 
 
 class Killed(BaseException):
@@ -125,14 +125,14 @@ REFERENCES: dict[Any, Any] = {}
 """What undisturbed runs come to, by configuration and files; and labels, by model and files."""
 
 
-def configuration(source: Path, *, fold: bool, clusters: int) -> Config:
+def configuration(source: Path, *, fold: bool, classes: int) -> Config:
     return Config.model_validate(
         {
             "archive": {"source": source, "rows_per_part": 1024},
             "preprocess": {"average_seconds": 60, "fold": fold},
             "train": {"split": "row"},
             "mean_shift": {"samples": 40, "repeats": 1, "bandwidth": 0.4},
-            "kmeans": {"clusters": clusters, "silhouette_samples": 0},
+            "kmeans": {"classes": classes, "silhouette_samples": 0},
             "method": "agglomerative",
             "agglomerative": {"samples": 40},
         }
@@ -165,7 +165,7 @@ class Mishaps(RuleBasedStateMachine):
         self.source, self.directory = self.folder / "cdf", self.folder / "run"
         self.source.mkdir()
         self.state: dict[tuple[int, str], bool] = {}  # whether the file is whole
-        self.fold, self.clusters = True, 3
+        self.fold, self.classes = True, 3
         self.made_with = (True, 3)
         self.archive_at: dict[str, Any] = {}  # the files when each fit was made
         self.model: str | None = None
@@ -187,7 +187,7 @@ class Mishaps(RuleBasedStateMachine):
         return tuple(sorted(newest.items()))
 
     def config(self) -> Config:
-        return configuration(self.source, fold=self.fold, clusters=self.clusters)
+        return configuration(self.source, fold=self.fold, classes=self.classes)
 
     def fits(self) -> dict[str, str]:
         paths = {name: self.directory / "fit" / f"{name}.json" for name in FITS}
@@ -241,12 +241,12 @@ class Mishaps(RuleBasedStateMachine):
 
     # The configuration
 
-    @rule(key=st.sampled_from(["fold", "clusters"]))
+    @rule(key=st.sampled_from(["fold", "classes"]))
     def change_the_configuration(self, key: str) -> None:
         if key == "fold":
             self.fold = not self.fold
         else:
-            self.clusters = 5 - self.clusters
+            self.classes = 5 - self.classes
 
     # Commands
 
@@ -301,19 +301,19 @@ class Mishaps(RuleBasedStateMachine):
                         restart_from = self.refused(str(error), changed)
             if restart_from is None:
                 assert not ("train" in before and "fold" in changed)
-                assert not ("cluster" in before and "clusters" in changed)
+                assert not ("classes" in before and "classes" in changed)
             assert removed or not self.lost(self.least)
         finally:
             self.hold(removed=removed, done=done)
             now = self.fits()
             if (self.directory / "config.yaml").exists():
                 text = (self.directory / "config.yaml").read_text()
-                self.made_with = ("fold: true" in text, 3 if "clusters: 3" in text else 2)
+                self.made_with = ("fold: true" in text, 3 if "classes: 3" in text else 2)
             for name in FITS:
                 if name not in now:
                     self.archive_at.pop(name, None)
                 elif restart_from or name not in before:
-                    stands = before.get(name) == now[name] and FITS.index(name) < 2 and restart_from == "cluster"
+                    stands = before.get(name) == now[name] and FITS.index(name) < 2 and restart_from == "classes"
                     if not stands:
                         self.archive_at[name] = self.used()
 
@@ -350,7 +350,7 @@ class Mishaps(RuleBasedStateMachine):
 
     def values(self) -> Iterator[tuple[str, Any, Any]]:
         yield "fold", self.made_with[0], self.fold
-        yield "clusters", self.made_with[1], self.clusters
+        yield "classes", self.made_with[1], self.classes
 
     def is_of_damage(self, error: PadflowError) -> None:
         """Check that a stage has come upon damage that only a checksum tells, and not upon anything else."""
@@ -361,7 +361,7 @@ class Mishaps(RuleBasedStateMachine):
     def refused(text: str, changed: list[str]) -> str:
         """Check the refusal of another configuration; return the stage to restart from."""
         assert changed
-        stage = "train" if "fold" in changed and "fold was" in text else "cluster"
+        stage = "train" if "fold" in changed and "fold was" in text else "classes"
         assert f"--from {stage}" in text
         return stage
 
@@ -383,10 +383,10 @@ class Mishaps(RuleBasedStateMachine):
         if key not in REFERENCES:
             REFERENCES[key] = model.label(expected)
         results = arrays(self.directory, "results.zarr")
-        for name in ("cluster", "reason", "score", "distance", "margin", "reconstruction_error"):
+        for name in ("pad_class", "reason", "score", "distance", "margin", "reconstruction_error"):
             assert results[name].tobytes() == REFERENCES[key][name].values.tobytes(), name
         if set(self.archive_at.values()) == {used}:
-            assert model.digest() == undisturbed(self.fold, self.clusters, used)
+            assert model.digest() == undisturbed(self.fold, self.classes, used)
         self.verify()
         assert not list(self.directory.rglob("*.partial"))
         assert not (self.directory / ".lock").exists()
@@ -448,15 +448,15 @@ class Mishaps(RuleBasedStateMachine):
         repair(self.directory, broken)
 
 
-def undisturbed(fold: bool, clusters: int, used: tuple[tuple[int, str], ...]) -> str:
+def undisturbed(fold: bool, classes: int, used: tuple[tuple[int, str], ...]) -> str:
     """Return the digest of the model that a run fits to some files when nothing happens."""
-    key = (fold, clusters, used)
+    key = (fold, classes, used)
     if key not in REFERENCES:
         folder = Path(mkdtemp(prefix="padflow-"))
         (folder / "cdf").mkdir()
         for day in used:
             shutil.copyfile(FILES.paths[day], folder / "cdf" / FILES.paths[day].name)
-        run_padflow(configuration(folder / "cdf", fold=fold, clusters=clusters), folder / "run")
+        run_padflow(configuration(folder / "cdf", fold=fold, classes=classes), folder / "run")
         REFERENCES[key] = Model.load(folder / "run" / "model").digest()
         shutil.rmtree(folder)
     return REFERENCES[key]

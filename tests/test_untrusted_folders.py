@@ -119,7 +119,7 @@ def look_everywhere(padflow: Callable, stranger: Path, output: Path, *, report: 
         "receipts/label/rbspa/000000.json",
         "archive.zarr/rbspa/zarr.json",
         "archive.zarr/rbspa/flux/c/0/0/0",
-        "results.zarr/rbspa/cluster/c/0",
+        "results.zarr/rbspa/pad_class/c/0",
     ],
 )
 def test_a_pickle_in_the_place_of_any_file_stays_unread(padflow, two_figures, stranger, planted, trace, name) -> None:
@@ -182,7 +182,7 @@ def test_codecs_that_unpickle_are_not_opened(tmp_path: Path, trace: Path, place:
     array |= (
         {"compressor": codec, "filters": None} if place == "compressor" else {"compressor": None, "filters": [codec]}
     )
-    for name in ("time", "cluster", "flux", "pitch_angle", "energy", "counts_per_flux"):
+    for name in ("time", "pad_class", "flux", "pitch_angle", "energy", "counts_per_flux"):
         folder = store / "rbspa" / name
         folder.mkdir(parents=True)
         (folder / ".zarray").write_text(json.dumps(array))
@@ -192,7 +192,7 @@ def test_codecs_that_unpickle_are_not_opened(tmp_path: Path, trace: Path, place:
     with pytest.raises(PadflowError, match="no Zarr store"):
         open_results(store)
     with pytest.raises(PadflowError, match="No group found"):
-        ResultsReader(store, "rbspa").read("cluster", 0, 4)
+        ResultsReader(store, "rbspa").read("pad_class", 0, 4)
     with pytest.raises(PadflowError, match="No group found"):
         ArchiveReader(store, "rbspa").times(0, 4)
     assert not trace.exists()
@@ -200,13 +200,13 @@ def test_codecs_that_unpickle_are_not_opened(tmp_path: Path, trace: Path, place:
 
 @pytest.mark.parametrize("codec", ["pickle", "numcodecs.pickle"])
 def test_codecs_by_name_that_would_unpickle_do_not_exist(stranger, planted, trace, codec) -> None:
-    name = "results.zarr/rbspa/cluster/zarr.json"
+    name = "results.zarr/rbspa/pad_class/zarr.json"
     metadata = json.loads((stranger / name).read_text())
     metadata["codecs"] = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": codec}]
     planted(name, json.dumps(metadata).encode())
-    planted("results.zarr/rbspa/cluster/c/0", pickle.dumps(Harm(trace)))
+    planted("results.zarr/rbspa/pad_class/c/0", pickle.dumps(Harm(trace)))
     with pytest.raises(Exception, match=r"(?i)codec"):
-        ResultsReader(stranger / "results.zarr", "rbspa").read("cluster", 0, 4)
+        ResultsReader(stranger / "results.zarr", "rbspa").read("pad_class", 0, 4)
 
 
 def test_code_in_a_keras_file_is_not_run(tmp_path: Path, trace: Path, stranger: Path) -> None:

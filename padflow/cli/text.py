@@ -79,11 +79,11 @@ def outcome_text(outcome: Outcome) -> str:
     directory = outcome.plan.directory
     sizes = _class_sizes(directory)
     lines = [*simulated_lines(outcome.plan), "class  shape           records   share"]
-    for cluster in directory.model_facts()["clusters"]:
-        records = sizes[cluster["cluster"]]
+    for pad_class in directory.model_facts()["classes"]:
+        records = sizes[pad_class["pad_class"]]
         share = records / max(1, outcome.labelled)
-        here = f"  looks {cluster['looks']} here" if cluster["looks"] != cluster["shape"] else ""
-        lines.append(f"{cluster['cluster']:>5}  {cluster['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
+        here = f"  looks {pad_class['looks']} here" if pad_class["looks"] != pad_class["shape"] else ""
+        lines.append(f"{pad_class['pad_class']:>5}  {pad_class['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
     left_out = outcome.records - outcome.labelled
     reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
     total = sum(stage["seconds"] for stage in directory.provenance()["stages"].values())

@@ -1,1 +1,1 @@
-"""Clustering of scores: mean shift (how many classes), k-means (the classes), Ward, and cluster metrics."""
+"""Clustering of scores: mean shift (how many classes), k-means (the classes), Ward, and metrics of classes."""

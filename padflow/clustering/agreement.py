@@ -45,18 +45,18 @@ class RepeatedModes:
 
     @property
     def counts(self) -> dict[int, int]:
-        """How often each number of clusters came up, by increasing number."""
-        return dict(sorted(Counter(modes.n_clusters for modes in self.repeats).items()))
+        """How often each number of modes came up, by increasing number."""
+        return dict(sorted(Counter(modes.n_modes for modes in self.repeats).items()))
 
     @property
-    def n_clusters(self) -> int:
-        """The number of clusters."""
-        return self.modes.n_clusters
+    def n_modes(self) -> int:
+        """The number of modes."""
+        return self.modes.n_modes
 
     @property
     def n_agreed(self) -> int:
         """Number of modes that most repeats found, also where they were not confirmed."""
-        return self.n_clusters + len(self.unconfirmed)
+        return self.n_modes + len(self.unconfirmed)
 
 
 def agreed_modes(repeats: list[Modes]) -> Modes:
@@ -88,7 +88,7 @@ def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> 
 
     Parameters
     ----------
-    places : ndarray, shape (n_clusters, components)
+    places : ndarray, shape (n_modes, components)
         Where the modes of `found` lie among those other scores.
     others : list of Modes
         Modes found there.
@@ -106,7 +106,7 @@ def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> 
     kept = votes >= math.ceil(AGREED * len(others))
     if not kept.any():
         raise PadflowError(
-            f"None of the {found.n_clusters} modes that mean shift found among the scores was found again where their "
+            f"None of the {found.n_modes} modes that mean shift found among the scores was found again where their "
             "length is softened. Raise mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
         )
     modes = found.modes

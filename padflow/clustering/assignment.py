@@ -29,11 +29,11 @@ def label_finite(scores: np.ndarray, assign: Callable[[np.ndarray], Assigned]) -
     Returns
     -------
     dict of str to ndarray
-        ``cluster`` int16, `NO_CLASS` where a score is not finite; ``distance`` and ``margin`` float32, NaN there.
+        ``pad_class`` int16, `NO_CLASS` where a score is not finite; ``distance`` and ``margin`` float32, NaN there.
     """
     known = np.isfinite(scores).all(axis=1)
     out: dict[str, np.ndarray] = {
-        "cluster": np.full(len(scores), NO_CLASS, np.int16),
+        "pad_class": np.full(len(scores), NO_CLASS, np.int16),
         "distance": np.full(len(scores), np.nan, np.float32),
         "margin": np.full(len(scores), np.nan, np.float32),
     }
@@ -44,7 +44,7 @@ def label_finite(scores: np.ndarray, assign: Callable[[np.ndarray], Assigned]) -
 
 
 def by_size(sizes: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the order of clusters from the largest to the smallest, equal ones by their coordinates."""
+    """Return the order of classes from the largest to the smallest, equal ones by their coordinates."""
     return np.lexsort((*centres.T[::-1], -sizes))
 
 
@@ -65,33 +65,33 @@ def squared_distances(scores: np.ndarray, centres: np.ndarray) -> Iterable[np.nd
 
 
 def nearest_two(distances: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the nearest cluster and the two smallest of the distances to clusters.
+    """Return the nearest class and the two smallest of the distances to classes.
 
     Parameters
     ----------
     distances : iterable of ndarray of float64, shape (rows,)
-        Distance, squared or not, of all rows to each cluster in turn.
+        Distance, squared or not, of all rows to each class in turn.
     rows : int
         Number of rows.
 
     Returns
     -------
-    cluster : ndarray of int16
-        Nearest cluster, of equally near ones the first; -1 where no distance is finite.
+    pad_class : ndarray of int16
+        Nearest class, of equally near ones the first; -1 where no distance is finite.
     nearest, second : ndarray of float64
-        Distances to it and to the next; ``second`` is infinite where there is one cluster.
+        Distances to it and to the next; ``second`` is infinite where there is one class.
     """
-    cluster = np.full(rows, -1, dtype=np.int16)
+    pad_class = np.full(rows, -1, dtype=np.int16)
     nearest, second = np.full(rows, np.inf), np.full(rows, np.inf)
     for number, distance in enumerate(distances):
         np.minimum(second, np.maximum(nearest, distance), out=second)
-        cluster[distance < nearest] = number
+        pad_class[distance < nearest] = number
         np.minimum(nearest, distance, out=nearest)
-    return cluster, nearest, second
+    return pad_class, nearest, second
 
 
 def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return ``1 - nearest / second``: 0 on a border between clusters (and where both are 0), 1 at a centre.
+    """Return ``1 - nearest / second``: 0 on a border between classes (and where both are 0), 1 at a centre.
 
     It is the simplified silhouette of one record (Vendramin, Campello and Hruschka 2010, 10.1002/sam.10080).
     """
@@ -107,11 +107,11 @@ def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
     scores : ndarray of float32 or float64, shape (records, components)
         Scores; a record with one that is not finite stays unlabelled.
     centres : ndarray, shape (k, components)
-        Centres of the clusters.
+        Centres of the classes.
 
     Returns
     -------
-    cluster : ndarray of int16, shape (records,)
+    pad_class : ndarray of int16, shape (records,)
         Nearest centre; -1 for a record that is not finite.
     distance : ndarray of float32, shape (records,)
         Euclidean distance to it, NaN where unlabelled.
@@ -123,15 +123,15 @@ def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
     -----
     A record's results have the same bits whatever the number of records in the call.
     """
-    cluster = np.empty(len(scores), dtype=np.int16)
+    pad_class = np.empty(len(scores), dtype=np.int16)
     distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
     for start in range(0, len(scores), DISTANCE_ROWS):
         rows = slice(start, start + DISTANCE_ROWS)
         block = scores[rows]
         with np.errstate(invalid="ignore"):  # infinite scores
-            cluster[rows], *two = nearest_two(squared_distances(block, centres), len(block))
+            pad_class[rows], *two = nearest_two(squared_distances(block, centres), len(block))
             nearest, second = np.sqrt(two)
-            unlabelled = cluster[rows] < 0
+            unlabelled = pad_class[rows] < 0
             distance[rows] = np.where(unlabelled, np.nan, nearest)
             margin[rows] = np.where(unlabelled, np.nan, margin_of(nearest, second))
-    return cluster, distance, margin
+    return pad_class, distance, margin

@@ -18,10 +18,10 @@ class Classes(Protocol):
 
     @property
     def centres(self) -> np.ndarray:
-        """Middle of each class, float64 of shape (cluster, component)."""
+        """Middle of each class, float64 of shape (pad_class, component)."""
 
     def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ``cluster`` int16, ``distance`` and ``margin`` float32 of each score; see `label_finite`."""
+        """Return ``pad_class`` int16, ``distance`` and ``margin`` float32 of each score; see `label_finite`."""
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -37,7 +37,7 @@ class NearestCentre:
 
     Parameters
     ----------
-    centres : ndarray of float64, shape (cluster, component)
+    centres : ndarray of float64, shape (pad_class, component)
     """
 
     centres: np.ndarray

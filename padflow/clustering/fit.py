@@ -100,11 +100,11 @@ def number_of_classes(config: Config, found: RepeatedModes) -> int:
     PadflowError
         Where that is 1.
     """
-    clusters = config.kmeans.clusters
-    k = found.n_clusters if clusters == "mean_shift" else clusters
+    classes = config.kmeans.classes
+    k = found.n_modes if classes == "mean_shift" else classes
     if k < 2:
         raise PadflowError(
-            f"Mean shift found a single cluster{_of_agreed(found)}, which classifies nothing. Set kmeans.clusters to a "
+            f"Mean shift found a single class{_of_agreed(found)}, which classifies nothing. Set kmeans.classes to a "
             "number, or lower mean_shift.quantile (or mean_shift.bandwidth) to look for finer structure."
         )
     return k
@@ -117,8 +117,8 @@ def _of_agreed(found: RepeatedModes) -> str:
 
 def describe_number(found: RepeatedModes) -> str:
     """Return a line for the log on how the number of classes was found."""
-    counts = ", ".join(f"{k} clusters {n}x" for k, n in found.counts.items())
-    return f"{counts}; {found.n_clusters} kept{_of_agreed(found)}; bandwidth {found.modes.bandwidth:.4g}"
+    counts = ", ".join(f"{k} classes {n}x" for k, n in found.counts.items())
+    return f"{counts}; {found.n_modes} kept{_of_agreed(found)}; bandwidth {found.modes.bandwidth:.4g}"
 
 
 def best_start(sample: np.ndarray, k: int, *, modes: np.ndarray, config: Config) -> np.ndarray:
@@ -191,14 +191,14 @@ def kmeans_classes(
         init_rows=START_SCORES,
         on_iteration=on_iteration,
     )
-    info = {"borders": section.borders, "iterations": fitted.n_iter, "fit_inertia": fitted.inertia}
-    if section.borders == "halfway":
+    info = {"assign": section.assign, "iterations": fitted.n_iter, "fit_inertia": fitted.inertia}
+    if section.assign == "nearest":
         return NearestCentre(fitted.centres), info
     mixture = fit_mixture(np.concatenate(samples), fitted.centres)
     if len(mixture.centres) < 2:
         raise PadflowError(
             f"Of {k} classes of k-means only one is left where records take the likeliest class: the others lie within "
-            "it. Set kmeans.borders to halfway, or kmeans.clusters to another number."
+            "it. Set kmeans.assign to nearest, or kmeans.classes to another number."
         )
     return mixture, info
 
@@ -207,18 +207,18 @@ def numbered_by_size(
     classes: KMeansClasses, config: Config, *, sizes: Callable[[Classes], np.ndarray]
 ) -> KMeansClasses:
     """Renumber classes from the largest, by all records that are theirs and not only those k-means was fitted to."""
-    if config.kmeans.fit_to == "all" and config.kmeans.borders == "halfway":
+    if config.kmeans.fit_to == "all" and config.kmeans.assign == "nearest":
         return classes
     return classes.in_order(by_size(sizes(classes), classes.centres))
 
 
 def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:
     """Return how many of the scores, (rows, component), each class takes."""
-    return np.bincount(classes.assign(scores)["cluster"], minlength=len(classes.centres))
+    return np.bincount(classes.assign(scores)["pad_class"], minlength=len(classes.centres))
 
 
 def ward_classes(sample: np.ndarray, k: int) -> tuple[NearestSample, dict[str, Any]]:
-    """Cluster a sample of scores by Ward's method; other records take the class of their nearest neighbour."""
+    """Group a sample of scores by Ward's method; other records take the class of their nearest neighbour."""
     return fit_ward(sample.astype(np.float32), k), {"sample": len(sample)}
 
 
@@ -227,7 +227,7 @@ def describe_modes(found: RepeatedModes) -> dict[str, Any]:
     modes = found.modes
     return {
         "bandwidth": modes.bandwidth,
-        "n_clusters": found.n_clusters,
+        "n_modes": found.n_modes,
         "n_agreed": found.n_agreed,
         "n_all": modes.n_all,
         "counts": {str(number): times for number, times in found.counts.items()},

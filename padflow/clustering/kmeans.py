@@ -22,12 +22,12 @@ SCALABLE_ROUNDS = 5  # Bahmani et al. 2012 (10.14778/2180912.2180915): 5 rounds 
 
 @dataclass(frozen=True)
 class KMeansFit:
-    """Centres of k-means, numbered from the largest cluster (0) to the smallest.
+    """Centres of k-means, numbered from the largest class (0) to the smallest.
 
     Parameters
     ----------
     centres : ndarray of float64, shape (k, components)
-        Cluster centres; clusters of equal size are ordered by their coordinates.
+        Class centres; classes of equal size are ordered by their coordinates.
     n_iter : int
         Passes over the records, as scikit-learn counts them; ``max_iter`` if it stopped there.
     inertia : float
@@ -61,7 +61,7 @@ def fit_kmeans(
         Finite scores with known chunks, whole along the components. Persist them: each iteration is a pass.
         The result depends on the chunks in the last bits, never on the workers.
     k : int
-        Number of clusters, at least 2.
+        Number of classes, at least 2.
     init : ndarray of shape (k, components), "k-means++" or "k-means||"
         The start. ``"k-means++"`` is scikit-learn's, drawn in this process from all records up to
         ``init_rows``: the result is then ``sklearn.cluster.KMeans(k, random_state=seed)``. ``"k-means||"`` is
@@ -75,7 +75,7 @@ def fit_kmeans(
         Seed of both drawn starts.
     init_rows : int
         ``"k-means++"`` reads every second, third, ... record where there are more than this many (20 M
-        records of 3 components: 0.5 GB of scores and 1.6 GB more while drawing for 8 clusters).
+        records of 3 components: 0.5 GB of scores and 1.6 GB more while drawing for 8 classes).
     on_iteration : callable, optional
         Called after each iteration with the root of the summed squared shift of the centres, in the scores' unit.
 
@@ -94,8 +94,8 @@ def fit_kmeans(
     Notes
     -----
     dask-ml's estimator is not used whole, but one iteration at a time, for it stops one update short, takes
-    ``tol`` as absolute, leaves an empty cluster at the origin, where it may catch records of others, and does
-    not square its inertia. A cluster that comes out empty is restarted from the record farthest from its own
+    ``tol`` as absolute, leaves an empty class at the origin, where it may catch records of others, and does
+    not square its inertia. A class that comes out empty is restarted from the record farthest from its own
     centre, as in scikit-learn.
     """
     _check(scores, k, init)
@@ -130,13 +130,13 @@ def fit_kmeans(
 
 def _check(scores: da.Array, k: int, init: np.ndarray | str) -> None:
     if k < 2:
-        raise ConfigError(f"kmeans.clusters is {k}, but k-means needs at least 2 clusters.")
+        raise ConfigError(f"kmeans.classes is {k}, but k-means needs at least 2 classes.")
     if isinstance(init, str):
         if init not in ("k-means++", "k-means||"):
             raise ConfigError(f'kmeans.init is {init!r}: expected "k-means++", "k-means||" or an array of centres.')
     elif np.shape(init) != (k, scores.shape[1]):
         raise ConfigError(
-            f"k-means is to start from centres of shape {np.shape(init)}, but kmeans.clusters is {k} and the"
+            f"k-means is to start from centres of shape {np.shape(init)}, but kmeans.classes is {k} and the"
             f" scores have {scores.shape[1]} components: expected {(k, scores.shape[1])}."
         )
     if len(scores) < k:
@@ -145,8 +145,8 @@ def _check(scores: da.Array, k: int, init: np.ndarray | str) -> None:
 
 def _too_few_points(k: int) -> PadflowError:
     return PadflowError(
-        f"k-means cannot make {k} clusters: there are too few distinct records, so that one stays empty."
-        " Lower kmeans.clusters, or check that the selection leaves records that differ."
+        f"k-means cannot make {k} classes: there are too few distinct records, so that one stays empty."
+        " Lower kmeans.classes, or check that the selection leaves records that differ."
     )
 
 
@@ -181,18 +181,18 @@ def _iterate(points: da.Array, centres: np.ndarray, same: float) -> np.ndarray:
 
 
 def _restart_empty(points: da.Array, centres: np.ndarray, updated: np.ndarray, same: float) -> np.ndarray:
-    """Move each empty cluster's centre to a record far from its own centre, as scikit-learn does."""
+    """Move each empty class's centre to a record far from its own centre, as scikit-learn does."""
     parts = _compute_blocks(_counts_and_farthest, points, centres)
     counts = np.sum([part[0] for part in parts], axis=0)
     squared, rows, labels = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
     sums = updated * counts[:, None]
     empty = np.flatnonzero(counts == 0)
-    for cluster, far in zip(empty, np.argsort(-squared, kind="stable"), strict=False):
+    for pad_class, far in zip(empty, np.argsort(-squared, kind="stable"), strict=False):
         if squared[far] <= same:
             raise _too_few_points(len(centres))
         sums[labels[far]] -= rows[far]
         counts[labels[far]] -= 1
-        sums[cluster], counts[cluster] = rows[far], 1
+        sums[pad_class], counts[pad_class] = rows[far], 1
     return sums / np.maximum(counts, 1)[:, None]
 
 
@@ -205,5 +205,5 @@ def _counts_and_farthest(block: np.ndarray, centres: np.ndarray) -> tuple[np.nda
 
 
 def _sizes_and_inertia(block: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, float]:
-    cluster, squared, _ = nearest_two(squared_distances(block, centres), len(block))
-    return np.bincount(cluster, minlength=len(centres)), squared.sum()
+    pad_class, squared, _ = nearest_two(squared_distances(block, centres), len(block))
+    return np.bincount(pad_class, minlength=len(centres)), squared.sum()

@@ -1,4 +1,4 @@
-"""Mean shift on subsamples of the scores: how many clusters there are, and where."""
+"""Mean shift on subsamples of the scores: how many modes there are, and where."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Modes:
     ----------
     bandwidth : float
         Radius of the flat kernel, in the scores' unit.
-    modes : ndarray of float64, shape (n_clusters, components)
+    modes : ndarray of float64, shape (n_modes, components)
         Modes that hold at least the minimum share, from the largest to the smallest.
-    share : ndarray of float64, shape (n_clusters,)
+    share : ndarray of float64, shape (n_modes,)
         Share of the sample nearest to each of them.
     n_all : int
-        Number of modes before the minimum share, which is the papers' number of clusters.
+        Number of modes before the minimum share, which is the papers' number of modes.
     """
 
     bandwidth: float
@@ -49,7 +49,7 @@ class Modes:
     n_all: int
 
     @property
-    def n_clusters(self) -> int:
+    def n_modes(self) -> int:
         """Number of modes that hold at least the minimum share."""
         return len(self.modes)
 

@@ -16,13 +16,13 @@ SILHOUETTE_MIB = 64
 
 
 @dataclass(frozen=True)
-class ClusterStatistics:
-    """Sums over the records of each cluster; those of two sets of records merge into those of both.
+class ClassStatistics:
+    """Sums over the records of each class; those of two sets of records merge into those of both.
 
     Parameters
     ----------
     n : ndarray of int64, shape (k,)
-        Records of each cluster.
+        Records of each class.
     mean : ndarray of float64, shape (k, components)
         Their mean; zeros where there are none.
     scatter : ndarray of float64, shape (k,)
@@ -42,23 +42,23 @@ class ClusterStatistics:
 
     @staticmethod
     def of(
-        scores: np.ndarray, cluster: np.ndarray, k: int, *, centroids: np.ndarray | None = None
-    ) -> ClusterStatistics:
+        scores: np.ndarray, pad_class: np.ndarray, k: int, *, centroids: np.ndarray | None = None
+    ) -> ClassStatistics:
         """Return the statistics of records, accumulated in float64 a block at a time.
 
         Parameters
         ----------
         scores : ndarray, shape (records, components)
             Scores; those of unlabelled records may be NaN.
-        cluster : ndarray of int, shape (records,)
-            Clusters 0 to k - 1; records of cluster -1 are ignored.
+        pad_class : ndarray of int, shape (records,)
+            Classes 0 to k - 1; records of class -1 are ignored.
         k : int
-            Number of clusters.
+            Number of classes.
         centroids : ndarray, shape (k, components), optional
-            Where distances are measured from: the mean of each cluster over *all* records, for
+            Where distances are measured from: the mean of each class over *all* records, for
             `davies_bouldin`.
         """
-        total = ClusterStatistics(
+        total = ClassStatistics(
             np.zeros(k, dtype=np.int64),
             np.zeros((k, scores.shape[1])),
             np.zeros(k),
@@ -66,12 +66,12 @@ class ClusterStatistics:
         )
         for start in range(0, len(scores), METRIC_ROWS):
             rows = slice(start, start + METRIC_ROWS)
-            labelled = cluster[rows] >= 0
+            labelled = pad_class[rows] >= 0
             block = scores[rows][labelled].astype(np.float64)
-            total = total.merge(_block_statistics(block, cluster[rows][labelled], k, centroids))
+            total = total.merge(_block_statistics(block, pad_class[rows][labelled], k, centroids))
         return total
 
-    def merge(self, other: ClusterStatistics) -> ClusterStatistics:
+    def merge(self, other: ClassStatistics) -> ClassStatistics:
         """Return the statistics of both sets of records (pairwise update of Chan, Golub and LeVeque 1983).
 
         Raises
@@ -87,40 +87,40 @@ class ClusterStatistics:
         mean = self.mean + delta * share[:, None]
         scatter = self.scatter + other.scatter + (delta**2).sum(axis=1) * (self.n * share)
         distance = None if self.distance is None else self.distance + other.distance
-        return ClusterStatistics(n, mean, scatter, distance)
+        return ClassStatistics(n, mean, scatter, distance)
 
 
 def _block_statistics(
-    block: np.ndarray, cluster: np.ndarray, k: int, centroids: np.ndarray | None
-) -> ClusterStatistics:
-    n = np.bincount(cluster, minlength=k)
+    block: np.ndarray, pad_class: np.ndarray, k: int, centroids: np.ndarray | None
+) -> ClassStatistics:
+    n = np.bincount(pad_class, minlength=k)
     divisor = np.maximum(n, 1)[:, None]
-    mean = _sums(block, cluster, k) / divisor
-    deviation = block - mean[cluster]
+    mean = _sums(block, pad_class, k) / divisor
+    deviation = block - mean[pad_class]
     # The rounding error of the mean of large numbers is no longer small beside a small variance: mend both.
-    error = _sums(deviation, cluster, k) / divisor
-    scatter = _sums(deviation**2, cluster, k).sum(axis=1) - n * (error**2).sum(axis=1)
+    error = _sums(deviation, pad_class, k) / divisor
+    scatter = _sums(deviation**2, pad_class, k).sum(axis=1) - n * (error**2).sum(axis=1)
     distance = None
     if centroids is not None:
-        length = np.sqrt(((block - centroids[cluster]) ** 2).sum(axis=1))
-        distance = np.bincount(cluster, weights=length, minlength=k)
-    return ClusterStatistics(n, mean + error, np.maximum(scatter, 0.0), distance)
+        length = np.sqrt(((block - centroids[pad_class]) ** 2).sum(axis=1))
+        distance = np.bincount(pad_class, weights=length, minlength=k)
+    return ClassStatistics(n, mean + error, np.maximum(scatter, 0.0), distance)
 
 
-def _sums(values: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
-    return np.stack([np.bincount(cluster, weights=column, minlength=k) for column in values.T], axis=1)
+def _sums(values: np.ndarray, pad_class: np.ndarray, k: int) -> np.ndarray:
+    return np.stack([np.bincount(pad_class, weights=column, minlength=k) for column in values.T], axis=1)
 
 
-def inertia(statistics: ClusterStatistics) -> float:
-    """Return the sum over all records of the squared distance to the mean of their cluster."""
+def inertia(statistics: ClassStatistics) -> float:
+    """Return the sum over all records of the squared distance to the mean of their class."""
     return float(statistics.scatter.sum())
 
 
-def calinski_harabasz(statistics: ClusterStatistics) -> float:
-    """Return the ratio of variance between and within clusters (Calinski and Harabasz 1974): large is good.
+def calinski_harabasz(statistics: ClassStatistics) -> float:
+    """Return the ratio of variance between and within classes (Calinski and Harabasz 1974): large is good.
 
-    As in scikit-learn it is 1 where clusters have no extent. NaN where it is undefined: fewer than two
-    clusters with records, or as many as records.
+    As in scikit-learn it is 1 where classes have no extent. NaN where it is undefined: fewer than two
+    classes with records, or as many as records.
     """
     used = statistics.n > 0
     n, mean = statistics.n[used], statistics.mean[used]
@@ -132,11 +132,11 @@ def calinski_harabasz(statistics: ClusterStatistics) -> float:
     return 1.0 if within == 0 else float(between * (n.sum() - len(n)) / (within * (len(n) - 1)))
 
 
-def davies_bouldin(statistics: ClusterStatistics) -> float:
-    """Return the mean likeness of clusters to the one most similar (Davies and Bouldin 1979): small is good.
+def davies_bouldin(statistics: ClassStatistics) -> float:
+    """Return the mean likeness of classes to the one most similar (Davies and Bouldin 1979): small is good.
 
-    As in scikit-learn it is 0 where clusters have no extent or all centroids coincide. NaN where it is
-    undefined: fewer than two clusters with records, or as many as records.
+    As in scikit-learn it is 0 where classes have no extent or all centroids coincide. NaN where it is
+    undefined: fewer than two classes with records, or as many as records.
 
     Raises
     ------
@@ -157,15 +157,15 @@ def davies_bouldin(statistics: ClusterStatistics) -> float:
     return float(((extent[:, None] + extent) / apart).max(axis=1).mean())
 
 
-def silhouette(scores: np.ndarray, cluster: np.ndarray, *, samples: int = 10_000, seed: int = 0) -> float:
+def silhouette(scores: np.ndarray, pad_class: np.ndarray, *, samples: int = 10_000, seed: int = 0) -> float:
     """Return scikit-learn's silhouette score of labelled records drawn at random (Rousseeuw 1987); 1 is best.
 
     Parameters
     ----------
     scores : ndarray, shape (records, components)
         Scores.
-    cluster : ndarray of int, shape (records,)
-        Clusters; records of cluster -1 are ignored.
+    pad_class : ndarray of int, shape (records,)
+        Classes; records of class -1 are ignored.
     samples : int
         Records drawn; the cost grows with their square.
     seed : int
@@ -174,15 +174,15 @@ def silhouette(scores: np.ndarray, cluster: np.ndarray, *, samples: int = 10_000
     Returns
     -------
     float
-        NaN where the draw has fewer than two clusters, or as many as records.
+        NaN where the draw has fewer than two classes, or as many as records.
     """
-    labelled = np.flatnonzero(cluster >= 0)
+    labelled = np.flatnonzero(pad_class >= 0)
     drawn = labelled[np.random.RandomState(seed).permutation(len(labelled))[:samples]]  # scikit-learn's draw
-    counts = np.unique(cluster[drawn], return_counts=True)[1]
+    counts = np.unique(pad_class[drawn], return_counts=True)[1]
     if not _defined(counts):
         return float("nan")
     with config_context(working_memory=SILHOUETTE_MIB):
-        return float(silhouette_score(scores[drawn], cluster[drawn]))
+        return float(silhouette_score(scores[drawn], pad_class[drawn]))
 
 
 def _defined(counts: np.ndarray) -> bool:

@@ -42,11 +42,11 @@ class Likeliest:
 
     Parameters
     ----------
-    centres : ndarray of float64, shape (cluster, component)
+    centres : ndarray of float64, shape (pad_class, component)
         Their locations.
-    whitening : ndarray of float64, shape (cluster, component, component)
+    whitening : ndarray of float64, shape (pad_class, component, component)
         Lower triangular: inverse of the Cholesky factor of each one's shape matrix.
-    penalty : ndarray of float64, shape (cluster,)
+    penalty : ndarray of float64, shape (pad_class,)
         ``ln(determinant of the shape matrix) - 2 ln(share of the records)``.
     """
 
@@ -68,7 +68,7 @@ class Likeliest:
         Returns
         -------
         dict of str to ndarray
-            ``cluster`` : int16, the likeliest class, of equally likely ones the first; -1 for a record that is not
+            ``pad_class`` : int16, the likeliest class, of equally likely ones the first; -1 for a record that is not
             finite. ``distance`` : float32, Mahalanobis distance to its centre: 1 is about the spread of the class in
             that direction. ``margin`` : float32, 1 - probability of the second likeliest class / probability of the
             likeliest: 0 on a border, towards 1 where no other class is likely. Both are NaN where a record has no
@@ -81,14 +81,14 @@ class Likeliest:
         return label_finite(scores, self._assign)
 
     def _assign(self, scores: np.ndarray) -> Assigned:
-        cluster = np.empty(len(scores), dtype=np.int16)
+        pad_class = np.empty(len(scores), dtype=np.int16)
         distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
         for start in range(0, len(scores), LIKELIHOOD_ROWS):
             rows = slice(start, start + LIKELIHOOD_ROWS)
-            cluster[rows], squared, excess = _likeliest(scores[rows], self)
+            pad_class[rows], squared, excess = _likeliest(scores[rows], self)
             distance[rows] = np.sqrt(squared)
             margin[rows] = -np.expm1(-excess / 2)
-        return cluster, distance, margin
+        return pad_class, distance, margin
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -107,7 +107,7 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Likeliest:
     ----------
     scores : ndarray of float64, shape (records, components)
         A sample of all that is to be classified, finite.
-    centres : ndarray, shape (cluster, component)
+    centres : ndarray, shape (pad_class, component)
         Of k-means.
 
     Returns
@@ -115,22 +115,22 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Likeliest:
     Likeliest
         In the order of `centres`, but without classes that lost all their records to others.
     """
-    cluster, _, _ = assign(scores, centres)
-    fitted = _estimate(scores, cluster, np.ones(len(scores)), centres)
+    pad_class, _, _ = assign(scores, centres)
+    fitted = _estimate(scores, pad_class, np.ones(len(scores)), centres)
     for _ in range(ROUNDS - 1):
-        cluster, squared, _ = _likeliest(scores, fitted)
+        pad_class, squared, _ = _likeliest(scores, fitted)
         weight = (DEGREES + scores.shape[1]) / (DEGREES + squared)
-        fitted = _estimate(scores, cluster, weight, fitted.centres)
+        fitted = _estimate(scores, pad_class, weight, fitted.centres)
     return fitted.in_order(np.unique(_likeliest(scores, fitted)[0]))
 
 
-def _estimate(scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Likeliest:
+def _estimate(scores: np.ndarray, pad_class: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Likeliest:
     k, components = centres.shape
-    count = np.bincount(cluster, minlength=k)
+    count = np.bincount(pad_class, minlength=k)
     means, scatter = np.array(centres, dtype="f8"), np.zeros((k, components, components))
     with one_blas_thread():
         for number in np.flatnonzero(count):
-            mine = cluster == number
+            mine = pad_class == number
             means[number] = np.average(scores[mine], axis=0, weights=weight[mine])
             away = scores[mine] - means[number]
             scatter[number] = (away * weight[mine, None]).T @ away
@@ -154,8 +154,8 @@ def _likeliest(scores: np.ndarray, mixture: Likeliest) -> tuple[np.ndarray, np.n
         (DEGREES + len(columns)) * np.log1p(row / DEGREES) + penalty
         for row, penalty in zip(squared, mixture.penalty, strict=True)
     )
-    cluster, least, second = nearest_two(unlikely, len(scores))
-    return cluster, squared[cluster, np.arange(len(scores))], second - least
+    pad_class, least, second = nearest_two(unlikely, len(scores))
+    return pad_class, squared[pad_class, np.arange(len(scores))], second - least
 
 
 def _squared(columns: np.ndarray, centre: np.ndarray, whitening: np.ndarray) -> np.ndarray:

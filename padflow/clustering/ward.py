@@ -22,7 +22,7 @@ class NearestSample:
 
     Parameters
     ----------
-    centres : ndarray of float64, shape (cluster, component)
+    centres : ndarray of float64, shape (pad_class, component)
         Mean of the samples of each class.
     sample : ndarray of float32, shape (samples, component)
         Scores of the sample.
@@ -48,7 +48,7 @@ class NearestSample:
         Returns
         -------
         dict of str to ndarray
-            ``cluster`` : int16, class of the nearest sample, of equally near ones the larger class; -1 for a record
+            ``pad_class`` : int16, class of the nearest sample, of equally near ones the larger class; -1 for a record
             that is not finite. ``distance`` : float32, to the centre of that class (not to the sample). ``margin`` :
             float32, 1 - distance to the nearest sample / distance to the nearest sample of another class: 0 on the
             border between classes, 1 at a sample. Both are NaN where a record has no class.
@@ -60,16 +60,16 @@ class NearestSample:
         return label_finite(scores, self._assign)
 
     def _assign(self, scores: np.ndarray) -> Assigned:
-        cluster = np.empty(len(scores), dtype=np.int16)
+        pad_class = np.empty(len(scores), dtype=np.int16)
         distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
         for start in range(0, len(scores), NEIGHBOUR_ROWS):
             rows = slice(start, start + NEIGHBOUR_ROWS)
             block = scores[rows].astype(np.float64)
-            cluster[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in self._trees), len(block))
+            pad_class[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in self._trees), len(block))
             margin[rows] = margin_of(nearest, second)
-            away = block - self.centres[cluster[rows]]
+            away = block - self.centres[pad_class[rows]]
             distance[rows] = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
-        return cluster, distance, margin
+        return pad_class, distance, margin
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -86,7 +86,7 @@ def _means(sample: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def fit_ward(sample: np.ndarray, k: int) -> NearestSample:
-    """Cluster a subsample by scikit-learn's Ward linkage.
+    """Group a subsample by scikit-learn's Ward linkage.
 
     Parameters
     ----------
@@ -94,19 +94,19 @@ def fit_ward(sample: np.ndarray, k: int) -> NearestSample:
         Finite scores, clustered as the float32 that are kept. All distances between them are held in memory:
         4 bytes times samples squared (10,000 samples: 0.4 GB).
     k : int
-        Number of clusters, at least 2.
+        Number of classes, at least 2.
 
     Raises
     ------
     ConfigError
         If ``k`` is below 2.
     PadflowError
-        If there are fewer samples than clusters.
+        If there are fewer samples than classes.
     """
     if k < 2:
-        raise ConfigError(f"The number of clusters is {k}, but Ward's clustering needs at least 2.")
+        raise ConfigError(f"The number of classes is {k}, but Ward's clustering needs at least 2.")
     if len(sample) < k:
-        raise PadflowError(f"Ward's clustering of {len(sample)} records cannot make {k} clusters.")
+        raise PadflowError(f"Ward's clustering of {len(sample)} records cannot make {k} classes.")
     sample = np.asarray(sample, dtype=np.float32)
     label = AgglomerativeClustering(k, linkage="ward").fit_predict(sample.astype(np.float64))
     order = by_size(np.bincount(label, minlength=k), _means(sample, label))

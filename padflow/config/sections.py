@@ -114,16 +114,16 @@ class PreprocessConfig(Section):
     max_gap_seconds: Annotated[Seconds, Field(gt=0)] = Field(
         60.0, description="Records further apart than this, and what lies beyond, are not averaged together."
     )
-    normalise: Literal["max", "pa90", "energy_max", "shape", "none"] = Field(
+    normalise: Literal["max", "pa90", "energy_max", "count_shares", "none"] = Field(
         "max",
         description="Divide each record by its largest value (max), each energy by its value at 90 degrees "
         "(pa90) or by its own largest value (energy_max), or nothing (none); or take the square root of each "
-        "energy's share of counts in each pitch angle (shape), which makes the noise of all bins alike.",
+        "energy's share of counts in each pitch angle (count_shares), which makes the noise of all bins alike.",
     )
     prior_counts: Annotated[float, Field(ge=0)] = Field(
         50.0,
-        description="With normalise=shape: counts by which each energy leans on the shape of all energies together, "
-        "so that an energy with few counts brings little noise.",
+        description="With normalise=count_shares: counts by which each energy leans on the shape of all energies "
+        "together, so that an energy with few counts brings little noise.",
     )
 
     @field_validator("l_range", "energy_range", "time_range")
@@ -193,7 +193,7 @@ class PcaConfig(Section):
     )
     rows: Literal["all", "test"] = Field(
         "all",
-        description="Records that components and clusters are fitted to: all that are selected, or only those "
+        description="Records that components and classes are fitted to: all that are selected, or only those "
         "of the test split (as the paper did). Every selected record is labelled either way.",
     )
 
@@ -203,7 +203,7 @@ class MeanShiftConfig(Section):
 
     samples: Annotated[int, Field(ge=10)] = Field(20_000, description="Scores in one subsample.")
     repeats: Annotated[int, Field(ge=1)] = Field(
-        5, description="Subsamples, clustered in parallel; the clusters that two thirds of them find are taken."
+        5, description="Subsamples, clustered in parallel; the classes that two thirds of them find are taken."
     )
     quantile: Share = Field(0.1, description="Quantile of pairwise distances that estimates the bandwidth.")
     bandwidth_samples: Annotated[int, Field(ge=2)] = Field(6000, description="Scores the estimate is made from.")
@@ -219,7 +219,7 @@ class MeanShiftConfig(Section):
         "three components; null starts from every occupied cube of the bandwidth (as the paper did).",
     )
     min_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.01, description="Clusters with a smaller share of the subsample are specks and do not count."
+        0.01, description="Classes with a smaller share of the subsample are specks and do not count."
     )
     seed: Seed | None = Field(None, description="Seed of subsamples and bandwidth; null is the general seed.")
 
@@ -227,7 +227,7 @@ class MeanShiftConfig(Section):
 class KMeansConfig(Section):
     """The classes themselves."""
 
-    clusters: Annotated[int, Field(ge=2)] | Literal["mean_shift"] = Field(
+    classes: Annotated[int, Field(ge=2)] | Literal["mean_shift"] = Field(
         "mean_shift", description="Number of classes: at least 2, or mean_shift for the number found there."
     )
     init: Literal["modes", "k-means||", "k-means++"] = Field(
@@ -243,11 +243,11 @@ class KMeansConfig(Section):
         description="Scores the centres are fitted to: all, or those within a bandwidth of a mode, so that records "
         "between the populations or far from all do not pull at the centres. Every record is labelled either way.",
     )
-    borders: Literal["halfway", "likeliest"] = Field(
-        "halfway",
+    assign: Literal["nearest", "likeliest"] = Field(
+        "nearest",
         description="Which class a record takes: that of the nearest centre, so that borders lie halfway between "
         "centres; or the likeliest, by the place, spread and share that each class of k-means has on the subsamples of "
-        "mean shift (a mixture of Student's t distributions). A class that so loses all its records is left out.",
+        "mean shift (a mixture of Student's t distributions). A class is left out if it loses all its records.",
     )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(
@@ -282,7 +282,7 @@ class Config(Section):
     kmeans: KMeansConfig = Field(default_factory=KMeansConfig)
     agglomerative: AgglomerativeConfig = Field(default_factory=AgglomerativeConfig)
     method: Literal["kmeans", "agglomerative"] = Field(
-        "kmeans", description="Which clustering gives the classes; both take kmeans.clusters as their number."
+        "kmeans", description="Which clustering gives the classes; both take kmeans.classes as their number."
     )
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     seed: Seed = Field(0, description="Seed of everything random that has none of its own.")

@@ -53,7 +53,7 @@ class Preprocessor:
     ----------
     config : PreprocessConfig
     axes : Axes
-        Counts are needed for `min_counts` and for ``normalise: shape``.
+        Counts are needed for `min_counts` and for ``normalise: count_shares``.
 
     Raises
     ------
@@ -80,14 +80,14 @@ class Preprocessor:
             )
         self._counts_per_flux: np.ndarray | None = None
         self._counts_per_folded_flux: np.ndarray | None = None
-        counted = config.min_counts or config.normalise == "shape"
+        counted = config.min_counts or config.normalise == "count_shares"
         per_channel = self._checked_counts(axes.counts_per_flux) if counted else np.empty(0)
         if config.min_counts:
             self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
         joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
         if config.fold:
             pitch_angle, joined = _folded(pitch_angle)
-        if config.normalise == "shape":
+        if config.normalise == "count_shares":
             self._counts_per_folded_flux = joined[:, None] * per_channel
         self.pitch_angle = pitch_angle
         self.energy = energy[self._channels]
@@ -99,8 +99,8 @@ class Preprocessor:
         chosen = np.asarray(counts_per_flux, "f8")[self._channels]
         if not np.isfinite(chosen).all():
             key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
-            if self.config.normalise == "shape":
-                key, instead = "normalise = shape", "normalise=max"
+            if self.config.normalise == "count_shares":
+                key, instead = "normalise = count_shares", "normalise=max"
             raise ConfigError(
                 f"preprocess.{key} needs counts, but the instrument gives no geometric factor and accumulation time; "
                 f"add them to the instrument file, or use preprocess.{instead}."

@@ -38,7 +38,7 @@ class _Open(BaseModel):
 class ClassEntry(_Open):
     """What is said of a class: its name, and what it is in the archive that was labelled last."""
 
-    cluster: Number
+    pad_class: Number
     name: Name
     records: Number
     share: Annotated[float, Field(ge=0, le=1)]
@@ -55,7 +55,7 @@ class Description(_Open):
     preprocess: PreprocessConfig
     names: list[Name]
     settings: Config = Config()
-    clusters: list[ClassEntry] = []
+    classes: list[ClassEntry] = []
     fitted_to: dict[str, dict[str, Any]] = {}
 
 

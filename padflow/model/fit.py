@@ -77,8 +77,8 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on
     --------
     >>> import padflow
     >>> archive = padflow.open_archive("run", "rbspa")
-    >>> quick = ["train.epochs=2", "kmeans.clusters=3", "kmeans.init=k-means++", "kmeans.fit_to=all"]
-    >>> model = padflow.fit(archive, padflow.load_config("recommended.yaml", [*quick, "kmeans.borders=halfway"]))
+    >>> quick = ["train.epochs=2", "kmeans.classes=3", "kmeans.init=k-means++", "kmeans.fit_to=all"]
+    >>> model = padflow.fit(archive, padflow.load_config("recommended.yaml", [*quick, "kmeans.assign=nearest"]))
     >>> len(model.names)
     3
     >>> labels = model.label(archive)
@@ -251,8 +251,8 @@ def _span_shapes(
 ) -> dict[str, np.ndarray]:
     reader, start, stop = span
     rows = needed_rows(reader, start, stop, needs=encoder.preprocessor.needs)
-    cluster = classes.assign(encoder.score(rows)["score"])["cluster"]
-    return sum_shapes(rows.flux, cluster, len(classes.centres), counts_per_flux=counts_per_flux)
+    pad_class = classes.assign(encoder.score(rows)["score"])["pad_class"]
+    return sum_shapes(rows.flux, pad_class, len(classes.centres), counts_per_flux=counts_per_flux)
 
 
 def _added(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

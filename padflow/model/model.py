@@ -109,8 +109,8 @@ class Model:
         Returns
         -------
         xarray.Dataset
-            Along time: ``cluster``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``. The
-            attributes of ``cluster`` name the classes.
+            Along time: ``pad_class``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``. The
+            attributes of ``pad_class`` name the classes.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Model:
             dataset,
             kernel,
             outputs={
-                "cluster": (*plain, "i2"),
+                "pad_class": (*plain, "i2"),
                 "reason": (*plain, "i1"),
                 "score": (("component",), (self.projection.components,), "f4"),
                 "distance": (*plain, "f4"),
@@ -140,7 +140,7 @@ class Model:
             },
             needs=encoder.preprocessor.needs,
         )
-        labels["cluster"].attrs |= class_flags(self.names)
+        labels["pad_class"].attrs |= class_flags(self.names)
         return labels
 
     def digest(self) -> str:

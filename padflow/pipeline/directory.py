@@ -30,7 +30,7 @@ ADOPTED = "adopted.json"
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit says of itself in ``fit/train.json``, ``fit/pca.json`` or ``fit/cluster.json``.
+    """What a fit says of itself in ``fit/train.json``, ``fit/pca.json`` or ``fit/classes.json``.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ class RunDirectory:
         return self.fit_file("summary")
 
     def fit_file(self, name: str) -> Path:
-        """Return the file that says that a fit (``train``, ``pca``, ``cluster``) is done."""
+        """Return the file that says that a fit (``train``, ``pca``, ``classes``) is done."""
         return self.fit_folder / f"{name}.json"
 
     def config(self) -> Config:

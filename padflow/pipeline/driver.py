@@ -89,7 +89,7 @@ def run(
     directory : path
         The run directory; it is made if need be, and an earlier run in it goes on.
     restart_from : str, optional
-        Stage that is done again, with all after it: ``"ingest"``, ``"train"``, ``"pca"``, ``"score"``, ``"cluster"``,
+        Stage that is done again, with all after it: ``"ingest"``, ``"train"``, ``"pca"``, ``"score"``, ``"classes"``,
         ``"label"`` or ``"report"``.
     until : str, optional
         The last stage to do.
@@ -378,10 +378,10 @@ def _adopt(directory: RunDirectory, model: Model) -> None:
     write_bytes(directory.fit_folder / ENCODER, pack_arrays(model.encoder_arrays()))
     write_bytes(directory.fit_folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
-    clusters = ("method", "mean_shift", "iterations", "fit_inertia", "borders", "sample")
+    of_fit = ("method", "mean_shift", "iterations", "fit_inertia", "assign", "sample")
     directory.write_fit("train", Fit(key, info.get("training", {})))
     directory.write_fit("pca", Fit(key, info.get("pca", {})))
-    directory.write_fit("cluster", Fit(key, {name: info[name] for name in clusters if name in info}))
+    directory.write_fit("classes", Fit(key, {name: info[name] for name in of_fit if name in info}))
     directory.write_fixed(Fixed(model.names, info.get("fitted_to", {}), info.get("settings", {})))
     model.save(directory.model)
 

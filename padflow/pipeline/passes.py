@@ -49,7 +49,7 @@ class Pass:
     preprocess : PreprocessConfig
     rows_per_part : int
     test_only : bool
-        Whether components and clusters are fitted to the test split alone.
+        Whether components and classes are fitted to the test split alone.
     opened_ns : int
         When the pass was made. Workers open what they read again for each pass, and then keep it: on a network file
         system, to look for changes shows for up to a minute what was there before, but to open does not.
@@ -91,7 +91,7 @@ class Pass:
         return self.directory.split() if self.test_only else None
 
     def fit_scores(self, task: Part) -> np.ndarray:
-        """Return the scores of a part that clusters are fitted to, (rows, component) float32."""
+        """Return the scores of a part that classes are fitted to, (rows, component) float32."""
         results = self.results(task.group)
         reason = results.read("reason", task.start, task.stop)
         rows = Rows.of_times(task.group, task.start, self.reader(task.group).times(task.start, task.stop))
@@ -204,16 +204,16 @@ class LabelPart(Pass):
         classes = classes_from_arrays(self.fitted(CLASSES))
         score = self.results(task.group).read("score", task.start, task.stop)
         values = classes.assign(score)
-        known = values["cluster"] >= 0
+        known = values["pad_class"] >= 0
         k = len(classes.centres)
-        cluster = values["cluster"][known]
-        sums = [np.bincount(cluster, column, minlength=k) for column in score[known].astype("f8").T]
+        pad_class = values["pad_class"][known]
+        sums = [np.bincount(pad_class, column, minlength=k) for column in score[known].astype("f8").T]
         return Labelled(
             task.key,
             task.start,
             task.stop,
-            self._write(task, ("cluster", "distance", "margin"), values),
-            sizes=np.bincount(cluster, minlength=k).tolist(),
+            self._write(task, ("pad_class", "distance", "margin"), values),
+            sizes=np.bincount(pad_class, minlength=k).tolist(),
             sums=np.transpose(sums).tolist(),
         )
 
@@ -227,11 +227,11 @@ class LabelPlaceholder(Pass):
         rows = task.stop - task.start
         k, components = self.fitted(CLASSES)["centres"].shape
         missing = np.full(rows, np.nan, "f4")
-        values = {"cluster": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
+        values = {"pad_class": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
         files = self._write(task, tuple(values), values)
         return Labelled(task.key, task.start, task.stop, files, sizes=[0] * k, sums=[[0.0] * components] * k)
 
 
-def labels_reason_agree(cluster: np.ndarray, reason: np.ndarray) -> np.ndarray:
+def labels_reason_agree(pad_class: np.ndarray, reason: np.ndarray) -> np.ndarray:
     """Return which records have a class and no reason against it, or a reason and no class."""
-    return (cluster >= 0) == (reason == Reason.SELECTED)
+    return (pad_class >= 0) == (reason == Reason.SELECTED)

@@ -60,10 +60,10 @@ STAGES = (
     ),
     Stage("score", "parts", "padflow.pipeline.stages.label:score"),
     Stage(
-        "cluster",
+        "classes",
         "fit",
         "padflow.pipeline.stages.fit:fit_classes",
-        leaves=(f"{MODEL}/{MODEL_FACTS}", f"{FIT}/fixed.json", f"{FIT}/cluster.json"),
+        leaves=(f"{MODEL}/{MODEL_FACTS}", f"{FIT}/fixed.json", f"{FIT}/classes.json"),
         keys=("mean_shift", "kmeans", "agglomerative", "method"),
     ),
     Stage("label", "parts", "padflow.pipeline.stages.label:label"),

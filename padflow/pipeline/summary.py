@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from padflow.clustering.metrics import ClusterStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
+from padflow.clustering.metrics import ClassStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
 from padflow.pipeline.directory import RunDirectory, read_left
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.passes import Pass
@@ -81,54 +81,56 @@ class SummaryPart(Pass):
     def __call__(self, task: PartTask) -> Summarised:
         """Return the receipt."""
         results, reader = self.results(task.group), self.reader(task.group)
-        cluster = results.read("cluster", task.start, task.stop)
+        pad_class = results.read("pad_class", task.start, task.stop)
         score = results.read("score", task.start, task.stop)
         reason = results.read("reason", task.start, task.stop)
         rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=(self.l_variable, "MLT")))
         k = len(self.centroids)
-        arrays = self._shapes(rows, cluster, reader.axes.counts_per_flux)
-        statistics = ClusterStatistics.of(score, cluster, k, centroids=np.array(self.centroids))
+        arrays = self._shapes(rows, pad_class, reader.axes.counts_per_flux)
+        statistics = ClassStatistics.of(score, pad_class, k, centroids=np.array(self.centroids))
         assert statistics.distance is not None, "the centroids are given"
         arrays |= {
             "n": statistics.n,
             "mean": statistics.mean,
             "scatter": statistics.scatter,
             "distance": statistics.distance,
-            "unlabelled": np.bincount(reason[cluster < 0], minlength=len(Reason) - 1),
+            "unlabelled": np.bincount(reason[pad_class < 0], minlength=len(Reason) - 1),
         }
-        arrays |= self._occurrence(rows, cluster, k)
-        kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (cluster >= 0)
-        arrays |= {"sample_score": score[kept], "sample_cluster": cluster[kept]}
+        arrays |= self._occurrence(rows, pad_class, k)
+        kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (pad_class >= 0)
+        arrays |= {"sample_score": score[kept], "sample_class": pad_class[kept]}
         content = pack_arrays(arrays)
         name = summary_file(task)
         write_bytes(self.directory.path / name, content)
         return Summarised(task.key, task.start, task.stop, {name: facts_of(content)})
 
-    def _shapes(self, rows: Rows, cluster: np.ndarray, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
+    def _shapes(self, rows: Rows, pad_class: np.ndarray, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
         """Sum what mean shapes are made of, and draw the records that quartiles are made of."""
-        share = np.append(self.share_shapes, 0.0)[cluster]
+        share = np.append(self.share_shapes, 0.0)[pad_class]
         sampled = uniform_hash(self.seed, f"{rows.group} shapes", rows.numbers) < share
-        sums = sum_shapes(rows.flux, cluster, len(self.centroids), counts_per_flux=counts_per_flux)
+        sums = sum_shapes(rows.flux, pad_class, len(self.centroids), counts_per_flux=counts_per_flux)
         sample = shape_ratio(rows.flux[sampled], counts_per_flux)
-        return sums | {"shape_sample": sample, "shape_cluster": cluster[sampled]}
+        return sums | {"shape_sample": sample, "shape_class": pad_class[sampled]}
 
-    def _occurrence(self, rows: Rows, cluster: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    def _occurrence(self, rows: Rows, pad_class: np.ndarray, k: int) -> dict[str, np.ndarray]:
         ephemeris = rows.records.ephemeris  # there is no halo
         l_value = ephemeris.get(self.l_variable)
         if l_value is None:
             return {}
         edges = np.array(self.edges_ns)
-        known = (cluster >= 0) & np.isfinite(l_value)
+        known = (pad_class >= 0) & np.isfinite(l_value)
         classes = np.arange(k + 1) - 0.5
         ns = rows.time.astype(np.int64)
         # Times as fractions of bins: nanoseconds since 1970 have more digits than float64 holds.
         place = (ns - edges[0]) / (edges[1] - edges[0])
         bins = [classes, L_EDGES, np.arange(len(edges))]
-        out = {"occurrence": _counts([cluster[known], l_value[known], place[known]], bins)}
+        out = {"occurrence": _counts([pad_class[known], l_value[known], place[known]], bins)}
         if "MLT" in ephemeris:
             mlt = ephemeris["MLT"] % 24
             known &= np.isfinite(mlt)
-            out["occurrence_mlt"] = _counts([cluster[known], l_value[known], mlt[known]], [classes, L_EDGES, MLT_EDGES])
+            out["occurrence_mlt"] = _counts(
+                [pad_class[known], l_value[known], mlt[known]], [classes, L_EDGES, MLT_EDGES]
+            )
         return out
 
 
@@ -157,7 +159,7 @@ def summarise(
     xarray.Dataset
         ``summary.nc``: what the report draws.
     dict of str to float
-        Cluster metrics over all labelled records; the silhouette on a sample.
+        Metrics of the classes over all labelled records; the silhouette on a sample.
     list of dict
         For each class its records, its share, what its mean distribution looks like, and that at each energy.
     """
@@ -165,10 +167,10 @@ def summarise(
     totals: dict[str, np.ndarray] = {}
     by_group: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
     samples: dict[str, list[np.ndarray]] = {}
-    statistics: ClusterStatistics | None = None
+    statistics: ClassStatistics | None = None
     for task in tasks:
         arrays = read_left(directory.path / summary_file(task), OF_SUMMARY, stage="report")
-        part = ClusterStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
+        part = ClassStatistics(*(arrays[name] for name in ("n", "mean", "scatter", "distance")))
         statistics = part if statistics is None else statistics.merge(part)
         for name in ("n", "unlabelled"):
             _add(by_group[task.group], name, arrays[name])
@@ -187,7 +189,7 @@ def summarise(
     }
     if silhouette_samples:
         metrics["silhouette"] = silhouette(
-            drawn["sample_score"], drawn["sample_cluster"], samples=silhouette_samples, seed=seed
+            drawn["sample_score"], drawn["sample_class"], samples=silhouette_samples, seed=seed
         )
     dataset = _dataset(totals, by_group, drawn, axes=axes, edges_ns=edges_ns)
     return dataset, metrics, _describe(dataset, statistics.n)
@@ -207,10 +209,10 @@ def _dataset(
 ) -> xr.Dataset:
     k = len(totals["ratio_n"])
     reasons = [reason for reason in Reason if reason >= 0]
-    bins = ("cluster", "pitch_angle", "energy")
+    bins = ("pad_class", "pitch_angle", "energy")
     few, ratio = totals["ratio_n"] < MIN_RECORDS, mean_ratio(totals)
     error = standard_error(*(totals[f"ratio_{name}"] for name in ("sum", "squares", "n")))
-    quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_cluster"], k))
+    quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_class"], k))
     flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
     dataset = xr.Dataset(
         {
@@ -222,7 +224,7 @@ def _dataset(
             ),
             "pad_quantile": (("quantile", *bins), quantiles, {"units": "1"}),
             "flux_mean": (bins, flux, {"units": "cm-2 s-1 sr-1 MeV-1"}),
-            "records": (("spacecraft", "cluster"), np.stack([g["n"] for g in by_group.values()])),
+            "records": (("spacecraft", "pad_class"), np.stack([g["n"] for g in by_group.values()])),
             "unlabelled": (
                 ("spacecraft", "reason"),
                 np.stack([g["unlabelled"] for g in by_group.values()]),
@@ -232,10 +234,10 @@ def _dataset(
                 },
             ),
             "sample_score": (("sample", "component"), drawn["sample_score"]),
-            "sample_cluster": (("sample",), drawn["sample_cluster"]),
+            "sample_class": (("sample",), drawn["sample_class"]),
         },
         coords={
-            "cluster": np.arange(k),
+            "pad_class": np.arange(k),
             "pitch_angle": ("pitch_angle", axes.pitch_angle, {"units": "degree"}),
             "energy": ("energy", axes.energy, {"units": "MeV"}),
             "quantile": list(QUANTILES),
@@ -244,20 +246,20 @@ def _dataset(
         },
     )
     if "occurrence" in totals:
-        dataset["occurrence"] = (("cluster", "l_bin", "time_bin"), totals["occurrence"])
+        dataset["occurrence"] = (("pad_class", "l_bin", "time_bin"), totals["occurrence"])
         dataset["l_edges"] = (("l_edge",), L_EDGES)
         dataset["time_edges"] = (("time_edge",), np.array(edges_ns).astype("datetime64[ns]"))
         dataset["time_edges"].encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "i8"}
     if "occurrence_mlt" in totals:
-        dataset["occurrence_mlt"] = (("cluster", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
+        dataset["occurrence_mlt"] = (("pad_class", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
         dataset["mlt_edges"] = (("mlt_edge",), MLT_EDGES, {"units": "h"})
     return dataset
 
 
-def _quantiles(sample: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
+def _quantiles(sample: np.ndarray, pad_class: np.ndarray, k: int) -> np.ndarray:
     out = np.full((len(QUANTILES), k, *sample.shape[1:]), np.nan)
     for c in range(k):
-        ordered = np.sort(sample[cluster == c], axis=0)  # NaN last
+        ordered = np.sort(sample[pad_class == c], axis=0)  # NaN last
         number = np.isfinite(ordered).sum(axis=0)
         for q, quantile in enumerate(QUANTILES):
             place = np.round(quantile * np.maximum(number - 1, 0)).astype(int)
@@ -270,6 +272,6 @@ def _describe(dataset: xr.Dataset, sizes: np.ndarray) -> list[dict[str, Any]]:
     shapes = shapes_of_classes(dataset["pitch_angle"].values, dataset["pad_mean"].values)
     total = max(1, int(sizes.sum()))
     return [
-        {"cluster": c, "records": size, "share": size / total, "looks": main_shape(shapes[c]), "shapes": shapes[c]}
+        {"pad_class": c, "records": size, "share": size / total, "looks": main_shape(shapes[c]), "shapes": shapes[c]}
         for c, size in enumerate(sizes.tolist())
     ]

@@ -148,7 +148,7 @@ def _model_problems(directory: RunDirectory, config: Config, groups: list[GroupP
         Model.load(directory.model)
     except PadflowError as error:
         yield str(error)
-    components, classes = directory.fitted("pca"), directory.fitted("cluster")
+    components, classes = directory.fitted("pca"), directory.fitted("classes")
     scored = score_tasks(directory, groups, config, components=components.key if components else "")
     labelled = label_tasks(directory, groups, classes=classes.key if classes else "")
     aside = {(note.stage, note.part.name): note.message for note in parts_set_aside(directory)}
@@ -179,13 +179,15 @@ def _part_problems(directory: RunDirectory, stage: str, key: str | None, receipt
 def _label_problems(directory: RunDirectory, span: PartSpan, time: np.ndarray) -> tuple[list[str], int]:
     try:
         results = ResultsReader(directory.results, span.group)
-        cluster, reason, found = (results.read(name, span.start, span.stop) for name in ("cluster", "reason", "time"))
+        pad_class, reason, found = (
+            results.read(name, span.start, span.stop) for name in ("pad_class", "reason", "time")
+        )
     except (OSError, PadflowError, *DAMAGES):
         return ["its arrays are not whole"], 0
     problems = []
     if not np.array_equal(found, time.astype(np.int64)):
         problems.append("its times are not those of the archive")
-    wrong = int((~labels_reason_agree(cluster, reason)).sum())
+    wrong = int((~labels_reason_agree(pad_class, reason)).sum())
     if wrong:
         problems.append(f"{wrong} records have neither a class nor a reason, or both")
-    return problems, int((cluster >= 0).sum())
+    return problems, int((pad_class >= 0).sum())

@@ -94,7 +94,7 @@ def export_labels(
 def _encodable(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset as CF wants it in NetCDF, without Zarr's encodings."""
     dataset = dataset.drop_encoding().assign_coords(time=_cf_time(dataset["time"]))
-    for name in ("cluster", "reason"):
+    for name in ("pad_class", "reason"):
         dataset[name].attrs = _cf_flags(dataset[name])
     for variable in dataset.variables.values():
         # NaN is missing; no integer is, for -1 and times mean something.
@@ -123,7 +123,7 @@ def _cf_flags(variable: xr.DataArray) -> dict[str, Any]:
     """Return a variable's attributes with flags of its own type, one for each of its values."""
     values = list(variable.attrs.get("flag_values", ()))
     meanings = str(variable.attrs.get("flag_meanings", "")).split()
-    if variable.name == "cluster":
+    if variable.name == "pad_class":
         values, meanings = [-1, *values], ["no_class", *meanings]
     flags = {"flag_values": np.array(values, variable.dtype), "flag_meanings": " ".join(meanings)}
     return variable.attrs | flags
@@ -133,7 +133,7 @@ def _write_csv(dataset: xr.Dataset, names: list[str], path: Path) -> None:
     components = dataset.sizes["component"]
     # A column, for a line of comment would stop most readers.
     mark = {SIMULATED: dataset.attrs[SIMULATED]} if SIMULATED in dataset.attrs else {}
-    plain = ["cluster", "reason", "distance", "margin", "reconstruction_error", *names]
+    plain = ["pad_class", "reason", "distance", "margin", "reconstruction_error", *names]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components)), *mark])

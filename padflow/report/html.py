@@ -137,7 +137,7 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
         "unlabelled": {reason: sum(counts.values()) for reason, counts in run.unlabelled.items()},
         "metrics": {METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()},
         "method": str(run.model.get("method") or ""),
-        "borders": run.model.get("borders"),
+        "assign": run.model.get("assign"),
         "figures": figures,
         "left_out": left_out,
         "status": status,

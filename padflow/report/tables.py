@@ -27,7 +27,7 @@ FORMULA_SIGNS = tuple("=+-@＝＋－＠")
 REQUIRED_KEYS = {
     PROVENANCE: ("padflow", "created", "stages"),
     CATALOG: ("files",),
-    f"{MODEL}/{MODEL_FACTS}": ("instrument", "clusters"),
+    f"{MODEL}/{MODEL_FACTS}": ("instrument", "classes"),
 }
 
 
@@ -41,7 +41,7 @@ class ClassRow:
 
     Parameters
     ----------
-    cluster : int
+    pad_class : int
         Number of the class, as in ``results.zarr``.
     shape : str
         Shape of the mean pitch-angle distribution, such as ``"pancake"``.
@@ -55,7 +55,7 @@ class ClassRow:
         Records of each spacecraft.
     """
 
-    cluster: int
+    pad_class: int
     shape: str
     shapes: tuple[str, ...]
     records: int
@@ -65,7 +65,7 @@ class ClassRow:
     @property
     def name(self) -> str:
         """Class number and shape, as figures and tables write it."""
-        return f"{self.cluster} {self.shape}".strip()
+        return f"{self.pad_class} {self.shape}".strip()
 
 
 @dataclass(frozen=True)
@@ -213,16 +213,16 @@ def _unreadable(path: Path, why: object) -> PadflowError:
 
 
 def _class_rows(model: dict[str, Any], summary: xr.Dataset) -> tuple[ClassRow, ...]:
-    described = {int(entry["cluster"]): entry for entry in model["clusters"]}
-    records = summary["records"].transpose("spacecraft", "cluster")
+    described = {int(entry["pad_class"]): entry for entry in model["classes"]}
+    records = summary["records"].transpose("spacecraft", "pad_class")
     n_labelled = int(records.sum())
     rows = []
-    for cluster in summary["cluster"].values.tolist():
-        counts = records.sel(cluster=cluster).values.astype(int)
-        entry = described.get(int(cluster), {})
+    for pad_class in summary["pad_class"].values.tolist():
+        counts = records.sel(pad_class=pad_class).values.astype(int)
+        entry = described.get(int(pad_class), {})
         rows.append(
             ClassRow(
-                cluster=int(cluster),
+                pad_class=int(pad_class),
                 shape=str(entry.get("shape") or ""),
                 shapes=tuple(str(shape) for shape in entry.get("shapes") or ()),
                 records=int(counts.sum()),
@@ -259,20 +259,20 @@ def _meanings(counts: xr.DataArray) -> list[str]:
 
 def _classes_table(run: Run) -> Table:
     energies = run.summary["energy"].values.tolist() if "energy" in run.summary.coords else []
-    header = ["cluster", "shape", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
+    header = ["pad_class", "shape", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
     header += [f"shape_at_{energy:.6g}_MeV" for energy in energies]
     rows = []
     for row in run.classes:
         shapes = [*row.shapes, *[""] * len(energies)][: len(energies)]
-        rows.append([row.cluster, row.shape, row.records, row.share, *row.per_spacecraft.values(), *shapes])
+        rows.append([row.pad_class, row.shape, row.records, row.share, *row.per_spacecraft.values(), *shapes])
     return header, rows
 
 
 def _pads_table(summary: xr.Dataset) -> Table:
-    header = ["cluster", "energy_MeV", "pitch_angle_deg", "mean", "mean_error", "q25", "q50", "q75", "flux_mean"]
+    header = ["pad_class", "energy_MeV", "pitch_angle_deg", "mean", "mean_error", "q25", "q50", "q75", "flux_mean"]
     if "pad_mean" not in summary:
         return header, []
-    order = ("cluster", "energy", "pitch_angle")
+    order = ("pad_class", "energy", "pitch_angle")
     mean = summary["pad_mean"].transpose(*order)
     missing = xr.full_like(mean, np.nan)
     columns = [mean, summary["pad_error"].transpose(*order) if "pad_error" in summary else missing]

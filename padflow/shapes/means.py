@@ -15,13 +15,15 @@ MIN_RECORDS = 5
 """Records a class needs at an energy for a mean shape."""
 
 
-def sum_shapes(flux: np.ndarray, cluster: np.ndarray, k: int, *, counts_per_flux: np.ndarray) -> dict[str, np.ndarray]:
+def sum_shapes(
+    flux: np.ndarray, pad_class: np.ndarray, k: int, *, counts_per_flux: np.ndarray
+) -> dict[str, np.ndarray]:
     """Sum flux, and flux divided by its average over pitch angle (`shape_ratio`), by class and bin.
 
     Parameters
     ----------
     flux : ndarray of float32, shape (records, pitch_angle, energy)
-    cluster : ndarray of int, shape (records,)
+    pad_class : ndarray of int, shape (records,)
         Negative for records without a class, which are left out.
     k : int
         Number of classes.
@@ -39,11 +41,11 @@ def sum_shapes(flux: np.ndarray, cluster: np.ndarray, k: int, *, counts_per_flux
     def add(name: str, members: np.ndarray, values: np.ndarray) -> None:
         sums[name] += (members @ values.reshape(len(values), -1)).reshape(sums[name].shape)
 
-    classified = np.flatnonzero(cluster >= 0)
+    classified = np.flatnonzero(pad_class >= 0)
     with one_blas_thread():
         for start in range(0, len(classified), BLOCK_ROWS):
             rows = classified[start : start + BLOCK_ROWS]
-            members = (cluster[rows] == np.arange(k)[:, None]).astype("f8")
+            members = (pad_class[rows] == np.arange(k)[:, None]).astype("f8")
             values = flux[rows].astype("f8")
             valid = np.isfinite(values)
             values[~valid] = 0

@@ -82,7 +82,7 @@ def shapes_of_classes(pitch_angle: np.ndarray, pads: np.ndarray) -> list[list[st
     ----------
     pitch_angle : ndarray, shape (pitch_angle,)
         Degrees.
-    pads : ndarray, shape (cluster, pitch_angle, energy)
+    pads : ndarray, shape (pad_class, pitch_angle, energy)
         `padflow.shapes.means.mean_ratio`.
 
     Returns

@@ -42,7 +42,7 @@ class Spec:
     optional: bool = False
 
 
-_BIN = "cluster pitch_angle energy"
+_BIN = "pad_class pitch_angle energy"
 
 
 _OF_AXES = {
@@ -68,11 +68,11 @@ _OF_PROJECTION = {
 
 
 _OF_CLASSES = {
-    "centres": Spec("cluster component"),
+    "centres": Spec("pad_class component"),
     "ward_sample": Spec("sample component", optional=True),
     "ward_label": Spec("sample", "integer", optional=True),
-    "mixture_whitening": Spec("cluster component component", optional=True),
-    "mixture_penalty": Spec("cluster", optional=True),
+    "mixture_whitening": Spec("pad_class component component", optional=True),
+    "mixture_penalty": Spec("pad_class", optional=True),
 }
 
 
@@ -99,10 +99,10 @@ OF_MOMENTS = {
 
 
 OF_SUMMARY = {
-    "n": Spec("cluster", "integer"),
-    "mean": Spec("cluster component"),
-    "scatter": Spec("cluster"),
-    "distance": Spec("cluster"),
+    "n": Spec("pad_class", "integer"),
+    "mean": Spec("pad_class component"),
+    "scatter": Spec("pad_class"),
+    "distance": Spec("pad_class"),
     "unlabelled": Spec("reason", "integer"),
     "flux_sum": Spec(_BIN, finite=False),
     "flux_n": Spec(_BIN),
@@ -110,11 +110,11 @@ OF_SUMMARY = {
     "ratio_squares": Spec(_BIN, finite=False),
     "ratio_n": Spec(_BIN),
     "shape_sample": Spec("drawn pitch_angle energy", finite=False),
-    "shape_cluster": Spec("drawn", "integer"),
+    "shape_class": Spec("drawn", "integer"),
     "sample_score": Spec("sample component"),
-    "sample_cluster": Spec("sample", "integer"),
-    "occurrence": Spec("cluster l_bin time_bin", "integer", optional=True),
-    "occurrence_mlt": Spec("cluster l_bin mlt_bin", "integer", optional=True),
+    "sample_class": Spec("sample", "integer"),
+    "occurrence": Spec("pad_class l_bin time_bin", "integer", optional=True),
+    "occurrence_mlt": Spec("pad_class l_bin mlt_bin", "integer", optional=True),
 }
 
 
@@ -179,12 +179,12 @@ def _check_classes(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -
     for one, other in _TOGETHER:
         if (one in arrays) != (other in arrays):
             raise ValueError(f"It lacks the array {other if one in arrays else one}.")
-    for dim in ("feature", "code", "component", "cluster", "pitch_angle", "energy"):
+    for dim in ("feature", "code", "component", "pad_class", "pitch_angle", "energy"):
         if sizes.get(dim) == 0:
             raise ValueError(f"Its arrays have no {dim}.")
-    if sizes.get("cluster", 0) > MOST_CLASSES:
-        raise ValueError(f"It has {sizes['cluster']:,} classes, more than {MOST_CLASSES:,}.")
-    for name in ("ward_label", "shape_cluster", "sample_cluster"):
+    if sizes.get("pad_class", 0) > MOST_CLASSES:
+        raise ValueError(f"It has {sizes['pad_class']:,} classes, more than {MOST_CLASSES:,}.")
+    for name in ("ward_label", "shape_class", "sample_class"):
         labels = arrays.get(name)
-        if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < sizes["cluster"]:
+        if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < sizes["pad_class"]:
             raise ValueError(f"{name} in it holds numbers of classes that there are not.")

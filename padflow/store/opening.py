@@ -80,7 +80,7 @@ def open_results(
     Returns
     -------
     xarray.Dataset
-        Along time: ``cluster`` (-1 where there is none), ``reason`` (`padflow.records.Reason`), ``score``,
+        Along time: ``pad_class`` (-1 where there is none), ``reason`` (`padflow.records.Reason`), ``score``,
         ``distance``, ``margin`` and ``reconstruction_error``.
 
     Raises

@@ -81,7 +81,7 @@ def results_specs(components: int) -> list[ArraySpec]:
     meanings = " ".join(reason.name.lower() for reason in Reason)
     return [
         TIME,
-        ArraySpec("cluster", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
+        ArraySpec("pad_class", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
         ArraySpec(
             "reason",
             "i1",

@@ -72,7 +72,7 @@ def without_autoencoder(dataset: xr.Dataset, config: Config) -> Model:
     return fit_encoded(dataset, config, network=Network(same, zero, same, zero), training={})
 
 
-def agreement(population: np.ndarray, cluster: np.ndarray) -> dict[str, Any]:
+def agreement(population: np.ndarray, pad_class: np.ndarray) -> dict[str, Any]:
     """Compare classes with populations, over the records that have both.
 
     Returns
@@ -82,8 +82,8 @@ def agreement(population: np.ndarray, cluster: np.ndarray) -> dict[str, Any]:
         of; ``found`` and ``truth``: numbers of classes, and of populations that hold a hundredth; ``labelled``:
         share of the records of a population that have a class.
     """
-    real, both = population >= 0, (population >= 0) & (cluster >= 0)
-    truth, label = population[both], cluster[both]
+    real, both = population >= 0, (population >= 0) & (pad_class >= 0)
+    truth, label = population[both], pad_class[both]
     table = np.zeros((truth.max() + 1, label.max() + 1), np.int64)
     np.add.at(table, (truth, label), 1)
     owner = table.argmax(axis=0)
@@ -93,7 +93,7 @@ def agreement(population: np.ndarray, cluster: np.ndarray) -> dict[str, Any]:
         "ari": float(adjusted_rand_score(truth, label)),
         "recall": recall,
         "shares": (sizes / sizes.sum()).tolist(),
-        "found": int((np.bincount(cluster[cluster >= 0]) > 0).sum()),
+        "found": int((np.bincount(pad_class[pad_class >= 0]) > 0).sum()),
         "truth": int((sizes >= FEWEST_SHARE * sizes.sum()).sum()),
         "labelled": float(both.sum() / real.sum()),
     }
@@ -130,23 +130,23 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
             model = fitting()
         except PadflowError as error:
             # A fit that finds no classes leaves all records in one.
-            cluster, more = np.where(population >= 0, 0, -1), {"error": str(error)}
+            pad_class, more = np.where(population >= 0, 0, -1), {"error": str(error)}
         else:
-            cluster = model.label(dataset)["cluster"].values
+            pad_class = model.label(dataset)["pad_class"].values
             more = {
                 "mean_shift": model.info["mean_shift"]["counts"],
                 "signal_to_noise": model.info["pca"].get("signal_to_noise", [])[:8],
             }
-        facts = agreement(population, cluster) | {"seconds": time.perf_counter() - began} | more
+        facts = agreement(population, pad_class) | {"seconds": time.perf_counter() - began} | more
         print(f"{name}, {mode}: {json.dumps(facts)}", file=sys.stderr, flush=True)
         found.setdefault(mode, []).append(facts)
-        labels.setdefault(mode, []).append(cluster)
-    return {"fits": found, "stability": {mode: stability(clusters) for mode, clusters in labels.items()}}
+        labels.setdefault(mode, []).append(pad_class)
+    return {"fits": found, "stability": {mode: stability(classes) for mode, classes in labels.items()}}
 
 
-def stability(clusters: list[np.ndarray]) -> list[float]:
+def stability(classes: list[np.ndarray]) -> list[float]:
     """Return the adjusted Rand index of each pair of fits, over the records that both label."""
-    pairs = [(a, b, (a >= 0) & (b >= 0)) for a, b in combinations(clusters, 2)]
+    pairs = [(a, b, (a >= 0) & (b >= 0)) for a, b in combinations(classes, 2)]
     return [float(adjusted_rand_score(a[both], b[both])) for a, b, both in pairs]
 
 

@@ -26,9 +26,9 @@ def three_blobs(seed: int = 0, specks: int = 4) -> np.ndarray:
 def test_modes_of_two_thirds_of_the_repeats_are_kept_at_their_median():
     samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2, specks=0)]
     repeated = repeat_modes(samples, bandwidth=2.0, min_share=0)
-    assert [modes.n_clusters for modes in repeated.repeats] == [4, 3, 3]
+    assert [modes.n_modes for modes in repeated.repeats] == [4, 3, 3]
     assert repeated.counts == {3: 2, 4: 1}
-    assert repeated.n_clusters == repeated.modes.n_clusters == 3
+    assert repeated.n_modes == repeated.modes.n_modes == 3
     places = [[modes.modes[k] for modes in repeated.repeats] for k in range(3)]
     np.testing.assert_allclose(repeated.modes.modes, np.median(places, axis=1))
     np.testing.assert_allclose(repeated.modes.share, [0.5, 0.3, 0.2], atol=0.003)
@@ -52,9 +52,9 @@ def test_modes_that_differ_in_most_repeats_are_left_out_although_their_number_is
 def test_two_thirds_of_the_repeats_are_enough_and_fewer_are_not(repeats, enough):
     for votes in (enough - 1, enough):
         counted = [modes_at(0, 5) for _ in range(votes)] + [modes_at(0)] * (repeats - votes)
-        assert agreed_modes(counted).n_clusters == 1 + (votes == enough)
+        assert agreed_modes(counted).n_modes == 1 + (votes == enough)
         found, places = agreed(modes_at(0, 5)), np.array([[0.0], [5]])
-        assert confirmed(found, places, counted).n_clusters == 1 + (votes == enough)
+        assert confirmed(found, places, counted).n_modes == 1 + (votes == enough)
 
 
 def test_a_single_repeat_is_kept_as_it_is():
@@ -77,7 +77,7 @@ def test_modes_are_kept_that_most_other_repeats_found_as_well():
     kept = confirmed(found, places, others)
     np.testing.assert_array_equal(kept.modes.modes, [[0], [5], [9]])
     np.testing.assert_array_equal(kept.modes.share, found.modes.share[[0, 1, 3]])
-    assert (kept.n_clusters, kept.n_agreed, kept.repeats) == (3, 4, found.repeats)
+    assert (kept.n_modes, kept.n_agreed, kept.repeats) == (3, 4, found.repeats)
     assert kept.unconfirmed == (found.modes.share[2],)
 
 
@@ -126,7 +126,7 @@ def test_a_mode_that_moves_on_a_ridge_is_one_whatever_the_order_of_the_repeats(o
     repeats = [modes_at(*ridge[which]) for which in order]
     first, second = same_modes(repeats, 0.7)
     assert (len(first), len(second)) == (7, 1)
-    assert agreed_modes(repeats).n_clusters == 1
+    assert agreed_modes(repeats).n_modes == 1
 
 
 def test_modes_of_two_repeats_are_the_same_within_seven_tenths_of_the_bandwidth():

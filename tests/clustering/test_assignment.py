@@ -23,10 +23,10 @@ def blobs(rows: int, k: int, *, components: int = 3, spread: float = 1.0, seed: 
 def test_assign_against_all_distances(seed, k, components, dtype):
     rng = np.random.default_rng(seed)
     scores, centres = rng.normal(size=(50, components)).astype(dtype), rng.normal(size=(k, components))
-    cluster, distance, margin = assign(scores, centres)
-    assert (cluster.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
+    pad_class, distance, margin = assign(scores, centres)
+    assert (pad_class.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     expected = cdist(scores.astype(np.float64), centres)
-    np.testing.assert_array_equal(cluster, expected.argmin(axis=1))
+    np.testing.assert_array_equal(pad_class, expected.argmin(axis=1))
     ordered = np.sort(np.column_stack([expected, np.full(50, np.inf)]), axis=1)
     np.testing.assert_allclose(distance, ordered[:, 0], rtol=1e-6)
     np.testing.assert_allclose(margin, 1 - ordered[:, 0] / ordered[:, 1], atol=1e-6)
@@ -45,8 +45,8 @@ def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
 def test_assign_at_centres_on_borders_and_without_scores():
     centres = np.array([[0.0, 0], [2, 0], [2, 0]])
     scores = np.array([[0.0, 0], [1, 0], [2, 0], [np.nan, 0], [np.inf, 1], [-1, 0]])
-    cluster, distance, margin = assign(scores, centres)
-    np.testing.assert_array_equal(cluster, [0, 0, 1, -1, -1, 0])
+    pad_class, distance, margin = assign(scores, centres)
+    np.testing.assert_array_equal(pad_class, [0, 0, 1, -1, -1, 0])
     np.testing.assert_array_equal(distance, np.float32([0, 1, 0, np.nan, np.nan, 1]))
     np.testing.assert_array_equal(margin, np.float32([1, 0, 0, np.nan, np.nan, 1 - 1 / 3]))
     assert [len(part) for part in assign(np.empty((0, 2)), centres)] == [0, 0, 0]

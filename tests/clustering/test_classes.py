@@ -35,18 +35,18 @@ def test_a_score_that_is_partly_missing_has_no_class(classes):
     known = np.isfinite(scores).all(axis=1)
     found = classes.assign(scores)
     assert {name: values.dtype for name, values in found.items()} == {
-        "cluster": np.int16,
+        "pad_class": np.int16,
         "distance": np.float32,
         "margin": np.float32,
     }
-    np.testing.assert_array_equal(found["cluster"] >= 0, known)
-    assert set(found["cluster"][~known]) == {-1}
+    np.testing.assert_array_equal(found["pad_class"] >= 0, known)
+    assert set(found["pad_class"][~known]) == {-1}
     for name in ("distance", "margin"):
         np.testing.assert_array_equal(np.isfinite(found[name]), known)
-    assert set(classes.assign(np.full((3, 2), np.nan, "f4"))["cluster"]) == {-1}
+    assert set(classes.assign(np.full((3, 2), np.nan, "f4"))["pad_class"]) == {-1}
 
 
 def test_numbers_follow_the_order():
     classes, order = NearestCentre(SCORES[:4]), np.array([2, 0, 3, 1])
-    renumbered = classes.in_order(order).assign(SCORES)["cluster"]
-    np.testing.assert_array_equal(order[renumbered], classes.assign(SCORES)["cluster"])
+    renumbered = classes.in_order(order).assign(SCORES)["pad_class"]
+    np.testing.assert_array_equal(order[renumbered], classes.assign(SCORES)["pad_class"])

@@ -34,7 +34,7 @@ def test_one_population_far_out_is_not_several_because_it_is_wide_there():
     far *= 30 * np.exp(random.normal(size=(900, 1)) * 0.2)
     scores = soften(np.vstack([near, far]), SOFTENING)
     found = find_number([random.permutation(scores)[:2000] for _ in range(3)], config)
-    assert (found.n_agreed, found.n_clusters) == (4, 2)
+    assert (found.n_agreed, found.n_modes) == (4, 2)
     assert "2 kept (2 more were not found again" in describe_number(found)
 
 
@@ -51,21 +51,21 @@ def test_a_configured_bandwidth_is_not_used_where_modes_are_confirmed():
     lengths = np.median(np.linalg.norm(soften_length(raw, MODE_SOFTENING), axis=1).reshape(3, 400), axis=1)
     assert (np.diff(lengths) < 6).all()
     found = find_number([random.permutation(soften(raw, SOFTENING))[:900] for _ in range(3)], config)
-    assert (found.n_agreed, found.n_clusters, found.modes.bandwidth) == (3, 3, 6.0)
+    assert (found.n_agreed, found.n_modes, found.modes.bandwidth) == (3, 3, 6.0)
 
 
 def test_classes_of_one_population_are_refused_where_records_take_the_likeliest():
     config = Config(
         archive={"source": "unused"},
         pca={"components": 2},
-        kmeans={"init": "k-means++", "clusters": 2, "borders": "likeliest"},
+        kmeans={"init": "k-means++", "classes": 2, "assign": "likeliest"},
     )
     random = np.random.default_rng(0)
     scores = np.vstack([random.normal(size=(3000, 2)), [[7.0, 0.0]]])
     found = RepeatedModes([], Modes(1.0, np.zeros((1, 2)), np.ones(1), 1))
     options = {"found": found, "samples": [scores], "config": config}
     lazy = da.from_array(np.repeat([[0.0, 0.0], [5.2, 0.0]], 50, axis=0), chunks=(100, 2))
-    with pytest.raises(PadflowError, match=r"only one is left.*kmeans\.borders"):
+    with pytest.raises(PadflowError, match=r"only one is left.*kmeans\.assign"):
         kmeans_classes(lazy, 2, **options)
 
 

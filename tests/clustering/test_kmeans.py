@@ -44,7 +44,7 @@ def assert_same_clusters(fit, reference: KMeans, values: np.ndarray) -> None:
         (blobs(20_000, 5, spread=2.0, seed=1), 8),  # overlapping
         (blobs(3_000, 4, seed=2), 4),
         (500 + blobs(5_000, 6, components=2, spread=0.3, seed=3), 6),
-        (np.random.default_rng(4).uniform(size=(5_000, 3)), 7),  # no clusters at all
+        (np.random.default_rng(4).uniform(size=(5_000, 3)), 7),  # no classes at all
     ],
     ids=["20k", "overlapping", "small", "offset", "uniform"],
 )
@@ -126,7 +126,7 @@ def test_bounded_start_reads_every_nth_record(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide")  # in dask-ml's k-means||
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.filterwarnings("ignore:Number of distinct classes")
 @pytest.mark.parametrize("init", ["k-means++", "k-means||", "array"])
 def test_fewer_distinct_records_than_clusters(init):
     values = np.repeat([[0.1, 0.2], [3.3, 0.7]], 50, axis=0)
@@ -138,7 +138,7 @@ def test_fewer_distinct_records_than_clusters(init):
 
 def test_wrong_use():
     values = chunked(blobs(100, 3))
-    with pytest.raises(ConfigError, match=r"kmeans\.clusters"):
+    with pytest.raises(ConfigError, match=r"kmeans\.classes"):
         fit_kmeans(values, 1, init="k-means++")
     with pytest.raises(ConfigError, match=r"kmeans\.init"):
         fit_kmeans(values, 3, init="random")

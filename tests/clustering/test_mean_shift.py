@@ -27,7 +27,7 @@ def test_equal_to_scikit_learn():
     bandwidth = estimate_bandwidth(scores, quantile=0.2, n_samples=600, random_state=3)
     reference = MeanShift(bandwidth=bandwidth, bin_seeding=True).fit(scores)
     assert modes.bandwidth == bandwidth
-    assert modes.n_clusters == modes.n_all == len(reference.cluster_centers_)
+    assert modes.n_modes == modes.n_all == len(reference.cluster_centers_)
     share = np.bincount(reference.labels_) / len(scores)
     order = np.argsort(-share)
     np.testing.assert_array_equal(modes.share, share[order])
@@ -45,7 +45,7 @@ def test_touching_populations_equal_scikit_learn(components, starts):
     drawn = np.sort(np.random.default_rng(7).choice(1500, 40, replace=False))
     reference = MeanShift(bandwidth=0.8, bin_seeding=True, seeds=None if starts is None else scores[drawn]).fit(scores)
     shares = np.bincount(reference.labels_, minlength=len(reference.cluster_centers_)) / len(scores)
-    assert modes.n_clusters == len(shares) > 1
+    assert modes.n_modes == len(shares) > 1
     np.testing.assert_array_equal(np.sort(modes.share), np.sort(shares))
     order = [np.lexsort(found.T) for found in (modes.modes, reference.cluster_centers_)]
     np.testing.assert_allclose(modes.modes[order[0]], reference.cluster_centers_[order[1]], rtol=0, atol=1e-10)
@@ -54,10 +54,10 @@ def test_touching_populations_equal_scikit_learn(components, starts):
 def test_minimum_share_leaves_out_specks():
     scores = three_blobs()
     modes = find_modes(scores, bandwidth=2.0, min_share=0.01)
-    assert (modes.n_all, modes.n_clusters) == (4, 3)
+    assert (modes.n_all, modes.n_modes) == (4, 3)
     np.testing.assert_allclose(modes.modes, CENTRES, atol=0.15)
     np.testing.assert_allclose(modes.share, [0.498, 0.2988, 0.1992], atol=0.001)
-    assert find_modes(scores, bandwidth=2.0, min_share=0).n_clusters == 4
+    assert find_modes(scores, bandwidth=2.0, min_share=0).n_modes == 4
     with pytest.raises(PadflowError, match=r"mean_shift\.min_share"):
         find_modes(scores, bandwidth=2.0, min_share=0.9)
 
@@ -94,7 +94,7 @@ def test_drawn_starts_find_the_modes_of_binned_ones():
     scores = np.concatenate([random.normal(centre, 1, (800, 5)) for centre in (0, 8, -8)])
     binned = find_modes(scores[:600], bandwidth=4.0, min_share=0.05)
     drawn = find_modes(scores, bandwidth=4.0, starts=60, min_share=0.05, seed=2)
-    assert binned.n_clusters <= drawn.n_clusters == 3
+    assert binned.n_modes <= drawn.n_modes == 3
     reference = MeanShift(bandwidth=4.0, bin_seeding=False).fit(scores[::6])
     distance = np.linalg.norm(drawn.modes[:, None] - reference.cluster_centers_[None], axis=2)
     assert distance.min(axis=1).max() < 0.6

@@ -41,15 +41,15 @@ def test_a_record_takes_the_class_of_the_highest_density(dtype):
     scores, _ = populations(0)
     fitted = fit_mixture(scores, np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]]))
     scores = (scores * 1.5).astype(dtype)
-    cluster, distance, margin = fitted.assign(scores).values()
-    assert (cluster.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
+    pad_class, distance, margin = fitted.assign(scores).values()
+    assert (pad_class.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     expected = log_probability(scores.astype("f8"), fitted)
-    np.testing.assert_array_equal(cluster, expected.argmax(axis=1))
-    assert len(set(cluster)) == 3
+    np.testing.assert_array_equal(pad_class, expected.argmax(axis=1))
+    assert len(set(pad_class)) == 3
     second, first = np.sort(expected, axis=1)[:, -2:].T
     np.testing.assert_allclose(margin, 1 - np.exp(second - first), atol=1e-5)
     for row in range(0, len(scores), 100):
-        own = cluster[row]
+        own = pad_class[row]
         inverse = fitted.whitening[own].T @ fitted.whitening[own]
         away = mahalanobis(scores[row].astype("f8"), fitted.centres[own], inverse)
         np.testing.assert_allclose(distance[row], away, rtol=1e-5)
@@ -61,17 +61,17 @@ def test_one_round_with_normal_tails_is_quadratic_discriminant_analysis(monkeypa
     for name, value in {"ROUNDS": 1, "DEGREES": 1e12, "POOLED": 0.0, "RIDGE": 0.0}.items():
         monkeypatch.setattr(mixture, name, value)
     fitted = fit_mixture(scores, start)
-    cluster, _, _ = assign(scores, start)
-    reference = QuadraticDiscriminantAnalysis().fit(scores, cluster)
+    pad_class, _, _ = assign(scores, start)
+    reference = QuadraticDiscriminantAnalysis().fit(scores, pad_class)
     np.testing.assert_allclose(fitted.centres, reference.means_, rtol=1e-9)
     for number in range(3):
         factor = np.linalg.inv(fitted.whitening[number])
-        expected = np.cov(scores[cluster == number].T, ddof=0)
+        expected = np.cov(scores[pad_class == number].T, ddof=0)
         np.testing.assert_allclose(factor @ factor.T, expected, rtol=1e-8, atol=1e-10)
         share = np.exp(np.log(np.diag(factor)).sum() - fitted.penalty[number] / 2)
         np.testing.assert_allclose(share, reference.priors_[number], rtol=1e-9)
     # Its covariances may be divided by one less, so that records next to a border may differ.
-    assert (fitted.assign(scores)["cluster"] == reference.predict(scores)).mean() > 0.995
+    assert (fitted.assign(scores)["pad_class"] == reference.predict(scores)).mean() > 0.995
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -79,7 +79,7 @@ def test_borders_come_near_those_of_who_knows_the_populations(seed):
     scores, truth = populations(seed, 20_000)
     start = np.array([scores[truth == c].mean(axis=0) for c in range(3)])
     halfway = (assign(scores, start)[0] == truth).mean()
-    likeliest = (fit_mixture(scores, start).assign(scores)["cluster"] == truth).mean()
+    likeliest = (fit_mixture(scores, start).assign(scores)["pad_class"] == truth).mean()
     place = np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]])
     spread = np.array([[3.0, 3.0, 3.0], [0.5, 4.0, 1.0], [0.7, 0.7, 0.7]])
     density = norm(place, spread).logpdf(scores[:, None]).sum(axis=2) + np.log([0.6, 0.3, 0.1])
@@ -105,7 +105,7 @@ def test_a_class_without_records_is_left_out_and_a_component_needs_no_spread():
     np.testing.assert_allclose(fitted.centres[:, 0], [0, 8], atol=0.7)
     for values in (fitted.whitening, fitted.penalty, *fitted.assign(scores).values()):
         assert np.isfinite(values).all()
-    assert set(fitted.assign(scores)["cluster"]) == {0, 1}
+    assert set(fitted.assign(scores)["pad_class"]) == {0, 1}
 
 
 def test_a_class_that_loses_its_records_to_another_is_left_out():
@@ -122,13 +122,13 @@ def test_any_sample(seed, k, components, rows):
     rng = np.random.default_rng(seed)
     scores, centres = rng.normal(size=(rows, components)), rng.normal(size=(k, components))
     fitted = fit_mixture(scores, centres)
-    cluster, distance, margin = fitted.assign(scores).values()
+    pad_class, distance, margin = fitted.assign(scores).values()
     k = len(fitted.centres)
-    assert set(cluster) == set(range(k))
+    assert set(pad_class) == set(range(k))
     assert (distance >= 0).all()
     assert ((margin >= 0) & (margin <= 1)).all()
     order = rng.permutation(k)
-    np.testing.assert_array_equal(order[fitted.in_order(order).assign(scores)["cluster"]], cluster)
+    np.testing.assert_array_equal(order[fitted.in_order(order).assign(scores)["pad_class"]], pad_class)
 
 
 def test_a_record_has_the_same_bits_in_any_company(monkeypatch):

@@ -35,14 +35,14 @@ def test_assignment_by_brute_force(monkeypatch):
     fit, scores = fit_ward(records(300), 4), records(500, seed=1)
     scores[7, 1] = np.nan
     finite = np.arange(500) != 7
-    cluster, distance, margin = fit.assign(scores).values()
-    assert (cluster.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
-    assert cluster[7] == -1
+    pad_class, distance, margin = fit.assign(scores).values()
+    assert (pad_class.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
+    assert pad_class[7] == -1
     assert np.isnan([distance[7], margin[7]]).all()
 
     away = cdist(scores[finite].astype(np.float64), fit.sample.astype(np.float64))
     own = fit.label[away.argmin(axis=1)]
-    np.testing.assert_array_equal(cluster[finite], own)
+    np.testing.assert_array_equal(pad_class[finite], own)
     other = np.where(fit.label == own[:, None], np.inf, away).min(axis=1)
     np.testing.assert_allclose(margin[finite], 1 - away.min(axis=1) / other, atol=1e-6)
     centre_distance = np.linalg.norm(scores[finite] - fit.centres[own], axis=1)
@@ -50,14 +50,14 @@ def test_assignment_by_brute_force(monkeypatch):
     assert ((margin[finite] >= 0) & (margin[finite] <= 1)).all()
 
     part = fit.assign(scores[100:103]).values()
-    for one, whole in zip(part, (cluster, distance, margin), strict=True):
+    for one, whole in zip(part, (pad_class, distance, margin), strict=True):
         np.testing.assert_array_equal(one, whole[100:103])
 
 
 def test_samples_keep_their_cluster_with_full_margin():
     fit = fit_ward(records(200), 3)
-    cluster, _, margin = fit.assign(fit.sample).values()
-    np.testing.assert_array_equal(cluster, fit.label)
+    pad_class, _, margin = fit.assign(fit.sample).values()
+    np.testing.assert_array_equal(pad_class, fit.label)
     np.testing.assert_array_equal(margin, np.ones(200))
 
 

@@ -142,7 +142,7 @@ LONG = "y" * 50_000
         f"train: {{{', '.join(f'k{i}: {i}' for i in range(2000))}}}",
         f"train: {{epochs: 0x{'f' * 9000}}}",
         f"train: {{epochs: {'9' * 9000}}}",
-        f"kmeans: {{clusters: {{a: {{b: {{c: {{d: [[[{LONG}]]]}}}}}}}}}}",
+        f"kmeans: {{classes: {{a: {{b: {{c: {{d: [[[{LONG}]]]}}}}}}}}}}",
         f"seed: !!binary {'AAAA' * 20_000}",
         f"seed: !{LONG} 1",
         f"flux: [{LONG}]",

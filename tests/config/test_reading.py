@@ -66,10 +66,10 @@ def test_what_does_not_fit_is_refused_with_file_and_key(write, text, words):
 def test_overrides_are_applied_in_order_over_the_file(write):
     path = write("train: {epochs: 3, patience: 2}\nseed: 1\n")
     config = load_config(
-        path, ["train.epochs=4", "train.epochs=5", "seed=2", "kmeans.clusters=6", "cluster={workers: 3}"]
+        path, ["train.epochs=4", "train.epochs=5", "seed=2", "kmeans.classes=6", "cluster={workers: 3}"]
     )
     assert (config.train.epochs, config.train.patience, config.seed) == (5, 2, 2)
-    assert (config.kmeans.clusters, config.cluster.workers) == (6, 3)
+    assert (config.kmeans.classes, config.cluster.workers) == (6, 3)
 
 
 def test_an_override_can_take_a_value_back_to_null(write):

@@ -43,7 +43,7 @@ def message_of(*arguments) -> str:
         ("preprocess.average_seconds=two min", ["preprocess.average_seconds"]),
         ("preprocess.max_gap_seconds=0", ["preprocess.max_gap_seconds"]),
         ("preprocess.normalise=minmax", ["preprocess.normalise = 'minmax'", "energy_max"]),
-        ("kmeans.clusters=1", ["kmeans.clusters = 1", "2", "mean_shift"]),
+        ("kmeans.classes=1", ["kmeans.classes = 1", "2", "mean_shift"]),
         ("kmeans.init=random", ["kmeans.init"]),
         ("cluster.memory_limit=lots", ["cluster.memory_limit = 'lots'"]),
         ("cluster.memory_limit=0", ["cluster.memory_limit"]),

@@ -103,10 +103,10 @@ def unloadable(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def test_what_the_messages_say_to_do_helps(dataset, model: Model) -> None:
-    expected = model.label(dataset)["cluster"].values
+    expected = model.label(dataset)["pad_class"].values
     broken = dataset.isel(time=[*range(ROWS - 1, -1, -1), 5, 5])
     mended = broken.sortby("time").drop_duplicates("time")
-    np.testing.assert_array_equal(model.label(mended)["cluster"].values, expected)
+    np.testing.assert_array_equal(model.label(mended)["pad_class"].values, expected)
     broken = with_a_time_missing(dataset)
     check_dataset(broken.isel(time=broken["time"].notnull().values))
 

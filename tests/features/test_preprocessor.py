@@ -279,7 +279,7 @@ def test_no_warning_reaches_the_user(factories):
 
 def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories, loops):
     records = factories.records(300, seed=4)
-    config = PreprocessConfig(normalise="shape", prior_counts=20, average_seconds=60, max_gap_seconds=40)
+    config = PreprocessConfig(normalise="count_shares", prior_counts=20, average_seconds=60, max_gap_seconds=40)
     per_flux = np.linspace(0.5, 2, len(factories.ENERGY))
     maker = Preprocessor(config, replace(factories.AXES, counts_per_flux=per_flux))
     found = maker(whole(records)).rows
@@ -295,8 +295,8 @@ def test_shapes_through_the_preprocessor_count_both_sides_of_a_fold(factories, l
 
 
 def test_shapes_need_counts():
-    with pytest.raises(ConfigError, match="normalise = shape needs counts"):
-        Preprocessor(PreprocessConfig(normalise="shape"), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
+    with pytest.raises(ConfigError, match="normalise = count_shares needs counts"):
+        Preprocessor(PreprocessConfig(normalise="count_shares"), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
 
 
 # --- blocks at fixed places of an archive -------------------------------------------------------------------

@@ -45,10 +45,10 @@ def client() -> Iterator[Client]:
 @pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "from its store"])
 def test_a_cluster_fits_the_same_model(opened, finished_run, model: Model, client: Client, lazy: bool) -> None:
     dataset, config = opened
-    labels = model.label(dataset)["cluster"].values
+    labels = model.label(dataset)["pad_class"].values
     assert (labels >= 0).sum() > 1000
     found = fit(open_archive(finished_run.directory) if lazy else dataset, config, client=client)
-    np.testing.assert_array_equal(found.label(dataset)["cluster"].values, labels)
+    np.testing.assert_array_equal(found.label(dataset)["pad_class"].values, labels)
 
 
 def test_a_listener_is_told_how_far_the_fit_is(model: Model, told: list[Event]) -> None:
@@ -74,8 +74,8 @@ def test_a_listener_is_told_how_far_the_fit_is(model: Model, told: list[Event]) 
 def test_classes_are_numbered_by_all_records_that_are_theirs(opened, model: Model) -> None:
     dataset, config = opened
     assert config.kmeans.fit_to == "near_modes"
-    cluster = model.label(dataset)["cluster"].values
-    sizes = np.bincount(cluster[cluster >= 0])
+    pad_class = model.label(dataset)["pad_class"].values
+    sizes = np.bincount(pad_class[pad_class >= 0])
     assert len(sizes) > 1
     assert (np.diff(sizes) <= 0).all()
 
@@ -90,8 +90,8 @@ def test_labels_are_those_of_a_run(opened, model: Model, finished_run) -> None:
     assert config.archive.rows_per_part != FIT_ROWS
     stored = open_results(finished_run.directory).load()
     found = model.label(dataset)
-    assert (stored["cluster"] >= 0).sum() > 1000
-    for name in ("time", "cluster", "reason"):
+    assert (stored["pad_class"] >= 0).sum() > 1000
+    for name in ("time", "pad_class", "reason"):
         np.testing.assert_array_equal(found[name].values, stored[name].values, err_msg=name)
     for name in ("score", "distance", "margin", "reconstruction_error"):
         np.testing.assert_allclose(found[name].values, stored[name].values, rtol=1e-4, atol=1e-5, err_msg=name)
@@ -100,7 +100,7 @@ def test_labels_are_those_of_a_run(opened, model: Model, finished_run) -> None:
 def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
     dataset, _ = opened
     of_run = Model.load(finished_run.directory / "model")
-    expected, found = of_run.label(dataset)["cluster"], model.label(dataset)["cluster"]
+    expected, found = of_run.label(dataset)["pad_class"], model.label(dataset)["pad_class"]
     np.testing.assert_array_equal(found.values, expected.values)
     assert model.names == of_run.names
     assert (
@@ -119,4 +119,4 @@ def test_a_model_keeps_its_names_when_it_is_saved_and_where_classes_look_otherwi
     again = Model.load(tmp_path)
     assert again.names == model.names
     turned = dataset.assign(flux=dataset["flux"] * np.cos(np.radians(dataset["pitch_angle"])) ** 2)
-    assert again.label(turned)["cluster"].attrs == model.label(dataset)["cluster"].attrs
+    assert again.label(turned)["pad_class"].attrs == model.label(dataset)["pad_class"].attrs

@@ -28,7 +28,7 @@ from padflow.store.reading import needed_rows
 
 ROWS = 3 * BLOCK_ROWS + 456
 CONFIG = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50)
-NAMES = ["cluster", "reason", "score", "distance", "margin", "reconstruction_error"]
+NAMES = ["pad_class", "reason", "score", "distance", "margin", "reconstruction_error"]
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +71,17 @@ def labels(factories, model, records):
 
 
 def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labels):
-    known = labels["cluster"].values >= 0
+    known = labels["pad_class"].values >= 0
     np.testing.assert_array_equal(known, labels["reason"] == Reason.SELECTED)
     assert 0.3 < known.mean() < 0.9
     score = labels["score"].values[known].astype("f8")
-    cluster = labels["cluster"].values[known]
+    pad_class = labels["pad_class"].values[known]
     centres = model.classes.centres
-    assert len(set(cluster)) == len(centres)
+    assert len(set(pad_class)) == len(centres)
     for name in ("score", "distance", "margin", "reconstruction_error"):
         assert np.isnan(labels[name].values[~known]).all(), name
         assert np.isfinite(labels[name].values[known]).all(), name
-    assert set(labels["cluster"].values[~known]) == {-1}
+    assert set(labels["pad_class"].values[~known]) == {-1}
     if isinstance(model.classes, Likeliest):
         for name, expected in model.classes.assign(score).items():
             np.testing.assert_array_equal(labels[name].values[known], expected, err_msg=name)
@@ -91,8 +91,8 @@ def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labe
         sample, label = model.classes.sample, model.classes.label
         to_sample = cdist(score, sample.astype("f8"))
         apart = np.stack([to_sample[:, label == c].min(axis=1) for c in range(len(centres))], axis=1)
-    np.testing.assert_array_equal(cluster, apart.argmin(axis=1))
-    own = np.linalg.norm(score - centres[cluster], axis=1)
+    np.testing.assert_array_equal(pad_class, apart.argmin(axis=1))
+    own = np.linalg.norm(score - centres[pad_class], axis=1)
     np.testing.assert_allclose(labels["distance"].values[known], own, rtol=1e-5)
     nearest, second = np.sort(apart, axis=1)[:, :2].T
     np.testing.assert_allclose(labels["margin"].values[known], 1 - nearest / second, atol=1e-5)
@@ -101,7 +101,7 @@ def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labe
 @pytest.mark.parametrize("chunks", [333, BLOCK_ROWS, 1500, 2 * BLOCK_ROWS, ROWS])
 def test_dask_chunks_change_no_bit(factories, model, records, labels, chunks):
     lazy = model.label(factories.dataset(records, chunks=chunks))
-    assert lazy["cluster"].chunks is not None
+    assert lazy["pad_class"].chunks is not None
     computed = lazy.compute(scheduler="threads", num_workers=4)
     for name in NAMES:
         assert computed[name].dtype == labels[name].dtype == lazy[name].dtype
@@ -141,7 +141,7 @@ def test_a_model_needs_no_counts(factories, fitted, records):
     (_, _, network, projection), scores = fitted
     plain = Model(PreprocessConfig(), factories.UNCOUNTED, network, projection, NearestCentre(scores[:3]))
     of = factories.dataset(records).drop_vars("counts_per_flux").isel(time=slice(100))
-    assert (plain.label(of)["cluster"] >= 0).sum() > 80
+    assert (plain.label(of)["pad_class"] >= 0).sum() > 80
 
 
 def test_digest_sees_what_decides_labels_and_not_the_rest(fitted):
@@ -246,7 +246,7 @@ def test_a_preprocess_section_that_does_not_fit_is_refused(saved, preprocess):
         Model.load(saved)
 
 
-GOOD_CLASS = {"cluster": 0, "name": "a_0", "records": 3, "share": 0.5, "shape": "a", "looks": "a", "shapes": ["a"]}
+GOOD_CLASS = {"pad_class": 0, "name": "a_0", "records": 3, "share": 0.5, "shape": "a", "looks": "a", "shapes": ["a"]}
 
 
 @pytest.mark.parametrize(
@@ -263,17 +263,17 @@ GOOD_CLASS = {"cluster": 0, "name": "a_0", "records": 3, "share": 0.5, "shape": 
         ({"names": ["a", "b"]}, "has 3 classes, but names 2"),
         ({"settings": {"train": {"epochs": -1}}}, "settings.train.epochs = -1"),
         ({"settings": {"traim": {}}}, "unknown key settings.traim"),
-        ({"clusters": [GOOD_CLASS | {"records": -1}]}, r"clusters\.0 = "),
-        ({"clusters": [GOOD_CLASS | {"records": True}]}, r"clusters\.0 = "),
-        ({"clusters": [GOOD_CLASS | {"share": 1.5}]}, r"clusters\.0 = "),
-        ({"clusters": [GOOD_CLASS | {"shape": "<b>"}]}, r"clusters\.0 = "),
-        ({"clusters": {}}, "clusters"),
+        ({"classes": [GOOD_CLASS | {"records": -1}]}, r"classes\.0 = "),
+        ({"classes": [GOOD_CLASS | {"records": True}]}, r"classes\.0 = "),
+        ({"classes": [GOOD_CLASS | {"share": 1.5}]}, r"classes\.0 = "),
+        ({"classes": [GOOD_CLASS | {"shape": "<b>"}]}, r"classes\.0 = "),
+        ({"classes": {}}, "classes"),
         ({"preprocess": {"fold": False}}, "makes 204 features of a record, but w_encode .* takes 108"),
         ({"preprocess": {"energy_range": [900, 1000]}}, "energy_range"),
     ],
 )
 def test_a_description_that_no_model_has_is_refused_by_key(saved, change, words):
-    describe(saved, {"clusters": [GOOD_CLASS]})
+    describe(saved, {"classes": [GOOD_CLASS]})
     Model.load(saved)
     describe(saved, change)
     with pytest.raises(PadflowError, match=words) as caught:

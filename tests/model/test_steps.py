@@ -53,7 +53,7 @@ def test_kmeans_gets_the_scores_near_modes_in_their_order(edges):
 
 def test_sizes_of_classes_add_up_over_parts():
     classes = NearestCentre(np.array([[-0.5, 0.0], [0.5, 0.0]]))
-    expected = np.bincount(classes.assign(SCORES)["cluster"])
+    expected = np.bincount(classes.assign(SCORES)["pad_class"])
     np.testing.assert_array_equal(fit_scores(10, 500).class_sizes(classes), expected)
     assert fit_scores(10, 500).total == expected.sum() == 1000
 

@@ -21,7 +21,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 def test_every_file_of_a_finished_run_has_its_property(finished_run) -> None:
     run = RunDirectory(finished_run.directory)
     files = (run.config_file, run.catalog_file, run.provenance_file, run.summary_file, run.model_facts_file, run.page)
-    files += (run.split_file, run.fixed_file, run.shown_file, *map(run.fit_file, ("train", "pca", "cluster")))
+    files += (run.split_file, run.fixed_file, run.shown_file, *map(run.fit_file, ("train", "pca", "classes")))
     assert [path for path in files if not path.is_file()] == []
     folders = (run.archive, run.results, run.model, run.report, run.fit_folder, run.receipts_folder)
     assert [path for path in folders if not path.is_dir()] == []
@@ -38,7 +38,7 @@ def test_readers_of_a_finished_run(finished_run) -> None:
     assert len(run.catalog().used()) == 8
     assert run.provenance()["stages"]["ingest"]["records"] == run.provenance()["stages"]["score"]["records"]
     assert isinstance(run.split(), Split)
-    classes = run.model_facts()["clusters"]
+    classes = run.model_facts()["classes"]
     assert [one["name"] for one in classes] == list(run.fixed().names)
     assert run.shown().key
     assert run.shown().shown

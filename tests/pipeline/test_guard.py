@@ -29,7 +29,7 @@ def directory(tmp_path: Path) -> Path:
     for stage in STAGE_NAMES:
         (tmp_path / "receipts" / stage / "rbspa").mkdir(parents=True)
         (tmp_path / "receipts" / stage / "rbspa" / "000000.json").write_text("{}")
-    for name in ("train.json", "pca.json", "cluster.json", "summary.json", "moments/rbspa-000000.npz"):
+    for name in ("train.json", "pca.json", "classes.json", "summary.json", "moments/rbspa-000000.npz"):
         (tmp_path / "fit" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "fit" / name).write_text("{}")
     for name in ("archive.zarr", "results.zarr", "model"):
@@ -53,10 +53,10 @@ def test_flatten_names_keys_by_section() -> None:
         ({"train": {"epochs": 3}}, "train.epochs", "train"),
         ({"seed": 5}, "seed", "train"),
         ({"pca": {"components": 2}}, "pca.components", "pca"),
-        ({"mean_shift": {"quantile": 0.2}}, "mean_shift.quantile", "cluster"),
-        ({"kmeans": {"clusters": 4}}, "kmeans.clusters", "cluster"),
-        ({"agglomerative": {"samples": 50}}, "agglomerative.samples", "cluster"),
-        ({"method": "agglomerative"}, "method", "cluster"),
+        ({"mean_shift": {"quantile": 0.2}}, "mean_shift.quantile", "classes"),
+        ({"kmeans": {"classes": 4}}, "kmeans.classes", "classes"),
+        ({"agglomerative": {"samples": 50}}, "agglomerative.samples", "classes"),
+        ({"method": "agglomerative"}, "method", "classes"),
     ],
 )
 def test_another_value_is_refused_and_allowed_from_its_stage_on(
@@ -92,21 +92,21 @@ def test_what_changes_no_result_is_allowed(directory: Path) -> None:
 
 
 def test_values_that_nothing_was_made_with_may_change(directory: Path) -> None:
-    other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, mean_shift={"quantile": 0.2})
-    (directory / "fit" / "cluster.json").unlink()
+    other = config(archive={"source": "/data"}, kmeans={"classes": 4}, mean_shift={"quantile": 0.2})
+    (directory / "fit" / "classes.json").unlink()
     guard_settings(other, RunDirectory(directory), restart_from=None)
-    both = config(archive={"source": "/data"}, kmeans={"clusters": 4}, pca={"components": 2})
+    both = config(archive={"source": "/data"}, kmeans={"classes": 4}, pca={"components": 2})
     with pytest.raises(ConfigError, match="--from pca"):
         guard_settings(both, RunDirectory(directory), restart_from=None)
 
 
 def test_all_differing_keys_are_listed_with_the_earliest_stage(directory: Path) -> None:
-    other = config(archive={"source": "/data"}, kmeans={"clusters": 4}, preprocess={"fold": False})
+    other = config(archive={"source": "/data"}, kmeans={"classes": 4}, preprocess={"fold": False})
     with pytest.raises(ConfigError) as caught:
         guard_settings(other, RunDirectory(directory), restart_from=None)
     for text in (
-        "kmeans.clusters was 'mean_shift', is 4, which touches cluster, label, report;",
-        "preprocess.fold was True, is False, which touches train, pca, score, cluster, label, report.",
+        "kmeans.classes was 'mean_shift', is 4, which touches classes, label, report;",
+        "preprocess.fold was True, is False, which touches train, pca, score, classes, label, report.",
         "--from train",
     ):
         assert text in str(caught.value)
@@ -118,20 +118,20 @@ def test_a_stage_and_all_after_it_are_forgotten(stage: str, directory: Path) -> 
     place = STAGE_NAMES.index(stage)
     for number, name in enumerate(STAGE_NAMES):
         assert (directory / "receipts" / name).exists() == (number < place), name
-    for name, file in (("train", "train.json"), ("pca", "pca.json"), ("pca", "moments"), ("cluster", "cluster.json")):
+    for name, file in (("train", "train.json"), ("pca", "pca.json"), ("pca", "moments"), ("classes", "classes.json")):
         assert (directory / "fit" / file).exists() == (STAGE_NAMES.index(name) < place), file
     assert not (directory / "fit" / "summary.json").exists()
     assert (directory / "archive.zarr").exists() == (place > 0)
     assert (directory / "results.zarr").exists() == (place > STAGE_NAMES.index("pca"))
-    assert (directory / "model" / "model.json").exists() == (place > STAGE_NAMES.index("cluster"))
+    assert (directory / "model" / "model.json").exists() == (place > STAGE_NAMES.index("classes"))
 
 
-@pytest.mark.parametrize("stage", ["train", "pca", "cluster"])
+@pytest.mark.parametrize("stage", ["train", "pca", "classes"])
 def test_a_removal_that_is_cut_short_leaves_nothing_that_seems_done_from_what_is_gone(
     stage: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = STAGE_NAMES[STAGE_NAMES.index(stage) :]
-    fits = [name for name in later if name in ("train", "pca", "cluster")]
+    fits = [name for name in later if name in ("train", "pca", "classes")]
     for _ in range(len(left_from(RunDirectory(directory), stage))):
         calls = 0
 
@@ -147,7 +147,7 @@ def test_a_removal_that_is_cut_short_leaves_nothing_that_seems_done_from_what_is
         begun = [is_begun(RunDirectory(directory), name) for name in fits]
         assert begun == sorted(begun, reverse=True)  # a later fit is never there without those before it
         scored = (directory / "receipts" / "score").exists()
-        assert not scored or stage == "cluster" or (directory / "fit" / "pca.json").exists()
+        assert not scored or stage == "classes" or (directory / "fit" / "pca.json").exists()
     assert left_from(RunDirectory(directory), stage) == []
 
 

@@ -21,7 +21,7 @@ FITTED = Config.model_validate(
         "preprocess": {"l_range": [2.5, 7], "average_seconds": 60},
         "train": {"epochs": 7},
         "pca": {"components": 3, "rows": "test"},
-        "kmeans": {"clusters": 4, "silhouette_samples": 50},
+        "kmeans": {"classes": 4, "silhouette_samples": 50},
         "method": "agglomerative",
     }
 )
@@ -56,7 +56,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
     "key",
     [
         *("preprocess.l_range", "preprocess", "train.epochs", "pca.components", "mean_shift.quantile"),
-        *("kmeans.clusters", "kmeans", "agglomerative.samples", "method", " preprocess.fold "),
+        *("kmeans.classes", "kmeans", "agglomerative.samples", "method", " preprocess.fold "),
     ],
 )
 def test_an_override_of_what_the_model_decides_is_refused(model: Model, write, key: str) -> None:
@@ -82,7 +82,7 @@ def test_an_unknown_key_is_said_to_be_unknown(model: Model, write) -> None:
 def test_keys_of_the_file_come_from_the_model_and_those_that_differ_are_named(model: Model, write) -> None:
     path = write(
         "preprocess: {l_range: [3, 6], average_seconds: 60}\n"
-        "train: {epochs: 7, patience: 9}\nmethod: kmeans\nkmeans: {clusters: 4}\n"
+        "train: {epochs: 7, patience: 9}\nmethod: kmeans\nkmeans: {classes: 4}\n"
     )
     config, warning = config_for_labels(path, [], model)
     assert warning == (
@@ -92,7 +92,7 @@ def test_keys_of_the_file_come_from_the_model_and_those_that_differ_are_named(mo
     assert config.preprocess == FITTED.preprocess
     assert config.train == FITTED.train
     assert config.method == "agglomerative"
-    assert config.kmeans.clusters == 4
+    assert config.kmeans.classes == 4
 
 
 def test_the_file_that_the_model_was_fitted_with_gives_no_warning(model: Model, write) -> None:

@@ -105,7 +105,7 @@ def run(
             {
                 "archive": {"source": source, "rows_per_part": 1024},
                 "mean_shift": {"samples": 300, "repeats": 1},
-                "kmeans": {"clusters": 3, "silhouette_samples": 0},
+                "kmeans": {"classes": 3, "silhouette_samples": 0},
                 "method": "agglomerative",
                 "agglomerative": {"samples": 100},
             }
@@ -135,14 +135,14 @@ def test_records_of_a_lethal_part_have_that_reason_and_come_back(
     whole = open_results(tmp_path / "whole").load()
     inside = slice(1024, 2048)
     assert (results["reason"].values[inside] == Reason.SET_ASIDE).all()
-    assert (results["cluster"].values[inside] == -1).all()
+    assert (results["pad_class"].values[inside] == -1).all()
     assert np.isnan(results["score"].values[inside]).all()
     assert np.isnan(results["margin"].values[inside]).all()
     others = np.r_[0:1024, 2048 : results.sizes["time"]]
     assert (results["reason"].values[others] == whole["reason"].values[others]).all()
     assert outcome.reasons["set_aside"] == 1024
     assert outcome.records == results.sizes["time"]
-    assert outcome.labelled == (results["cluster"].values >= 0).sum()
+    assert outcome.labelled == (results["pad_class"].values >= 0).sum()
     (note,) = parts_set_aside(directory)
     assert (note.stage, note.part.name) == (stage, "rbspa/1")
     assert "3 workers died of it" in note.message

@@ -21,8 +21,8 @@ def test_a_stage_names_a_function_of_a_run(stage: Stage) -> None:
 
 
 def test_stages_stand_in_the_order_of_the_work() -> None:
-    assert STAGE_NAMES == ("ingest", "train", "pca", "score", "cluster", "label", "report")
-    assert [stage.name for stage in stages_from("cluster")] == ["cluster", "label", "report"]
+    assert STAGE_NAMES == ("ingest", "train", "pca", "score", "classes", "label", "report")
+    assert [stage.name for stage in stages_from("classes")] == ["pad_class", "label", "report"]
     assert [stage.name for stage in stages_to("pca")] == ["ingest", "train", "pca"]
 
 

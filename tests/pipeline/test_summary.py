@@ -34,7 +34,7 @@ def summary(finished_run) -> xr.Dataset:
 
 
 def test_sizes_and_reasons(results: xr.Dataset, summary: xr.Dataset) -> None:
-    sizes = np.bincount(results["cluster"].values + 1)[1:]
+    sizes = np.bincount(results["pad_class"].values + 1)[1:]
     np.testing.assert_array_equal(summary["records"].sel(spacecraft="rbspa").values, sizes)
     counts = summary["unlabelled"].sel(spacecraft="rbspa")
     for reason in counts["reason"].values:
@@ -46,8 +46,8 @@ def test_sizes_and_reasons(results: xr.Dataset, summary: xr.Dataset) -> None:
 def test_mean_distributions(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
     flux, needed = archive["flux"].values.astype("f8"), MIN_COUNTS / archive["counts_per_flux"].values
     compared = 0
-    for c in summary["cluster"].values:
-        members = flux[results["cluster"].values == c]
+    for c in summary["pad_class"].values:
+        members = flux[results["pad_class"].values == c]
         mean = np.nanmean(members, axis=0)
         np.testing.assert_allclose(summary["flux_mean"].values[c], mean, rtol=1e-5)
         average = np.nansum(members, axis=1) / np.maximum(np.isfinite(members).sum(axis=1), 1)
@@ -68,50 +68,52 @@ def test_mean_distributions(archive: xr.Dataset, results: xr.Dataset, summary: x
                 expected = np.nanquantile(ratio, [0.25, 0.5, 0.75], axis=0, method="nearest")
                 np.testing.assert_allclose(quartiles, expected, rtol=0.1)
             compared += 1
-    assert compared > len(summary["cluster"])
+    assert compared > len(summary["pad_class"])
 
 
 def test_occurrence(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
-    cluster, L = results["cluster"].values, archive["L"].values
+    pad_class, L = results["pad_class"].values, archive["L"].values
     time_bins = np.searchsorted(summary["time_edges"].values, results["time"].values, side="right") - 1
     l_bins = np.searchsorted(summary["l_edges"].values, L.astype("f8"), side="right") - 1
     mlt_bins = np.searchsorted(summary["mlt_edges"].values, archive["MLT"].values.astype("f8") % 24, "right") - 1
     for name, bins in (("occurrence", time_bins), ("occurrence_mlt", mlt_bins)):
         expected = np.zeros(summary[name].shape, int)
-        known = (cluster >= 0) & np.isfinite(L) & (l_bins < expected.shape[1])
-        np.add.at(expected, (cluster[known], l_bins[known], bins[known]), 1)
+        known = (pad_class >= 0) & np.isfinite(L) & (l_bins < expected.shape[1])
+        np.add.at(expected, (pad_class[known], l_bins[known], bins[known]), 1)
         np.testing.assert_array_equal(summary[name].values, expected)
 
 
 def test_metrics_are_those_of_scikit_learn(finished_run, results: xr.Dataset) -> None:
-    known = results["cluster"].values >= 0
-    score, cluster = results["score"].values[known].astype("f8"), results["cluster"].values[known]
+    known = results["pad_class"].values >= 0
+    score, pad_class = results["score"].values[known].astype("f8"), results["pad_class"].values[known]
     found = Model.load(finished_run.directory / "model").info["metrics"]
-    assert found["calinski_harabasz"] == pytest.approx(metrics.calinski_harabasz_score(score, cluster), rel=1e-4)
-    assert found["davies_bouldin"] == pytest.approx(metrics.davies_bouldin_score(score, cluster), rel=1e-4)
-    within = sum(((score[cluster == c] - score[cluster == c].mean(axis=0)) ** 2).sum() for c in np.unique(cluster))
+    assert found["calinski_harabasz"] == pytest.approx(metrics.calinski_harabasz_score(score, pad_class), rel=1e-4)
+    assert found["davies_bouldin"] == pytest.approx(metrics.davies_bouldin_score(score, pad_class), rel=1e-4)
+    within = sum(
+        ((score[pad_class == c] - score[pad_class == c].mean(axis=0)) ** 2).sum() for c in np.unique(pad_class)
+    )
     assert found["inertia"] == pytest.approx(within, rel=1e-4)
     # All records are few enough here to be in the sample.
     assert known.sum() < 10_000
-    assert found["silhouette"] == pytest.approx(metrics.silhouette_score(score, cluster), abs=1e-4)
+    assert found["silhouette"] == pytest.approx(metrics.silhouette_score(score, pad_class), abs=1e-4)
 
 
 def test_classes_of_the_model_are_those_of_the_summary(finished_run, summary: xr.Dataset) -> None:
-    clusters = json.loads((finished_run.directory / "model" / "model.json").read_text())["clusters"]
-    assert [c["records"] for c in clusters] == summary["records"].values[0].tolist()
-    assert sum(c["share"] for c in clusters) == pytest.approx(1)
-    assert all(len(c["shapes"]) == summary.sizes["energy"] for c in clusters)
-    assert all(c["shape"] == c["looks"] and c["shape"] in (*c["shapes"], "unclear") for c in clusters)
-    assert [c["name"] for c in clusters] == list(Model.load(finished_run.directory / "model").names)
-    flags = open_results(finished_run.directory)["cluster"].attrs
-    assert flags["flag_meanings"].split() == [f"{c['shape']}_{c['cluster']}" for c in clusters]
-    assert list(flags["flag_values"]) == [c["cluster"] for c in clusters]
+    classes = json.loads((finished_run.directory / "model" / "model.json").read_text())["classes"]
+    assert [c["records"] for c in classes] == summary["records"].values[0].tolist()
+    assert sum(c["share"] for c in classes) == pytest.approx(1)
+    assert all(len(c["shapes"]) == summary.sizes["energy"] for c in classes)
+    assert all(c["shape"] == c["looks"] and c["shape"] in (*c["shapes"], "unclear") for c in classes)
+    assert [c["name"] for c in classes] == list(Model.load(finished_run.directory / "model").names)
+    flags = open_results(finished_run.directory)["pad_class"].attrs
+    assert flags["flag_meanings"].split() == [f"{c['shape']}_{c['pad_class']}" for c in classes]
+    assert list(flags["flag_values"]) == [c["pad_class"] for c in classes]
 
 
 def test_sampled_scores_are_those_of_the_results(results: xr.Dataset, summary: xr.Dataset) -> None:
-    known = results["cluster"].values >= 0
+    known = results["pad_class"].values >= 0
     np.testing.assert_array_equal(summary["sample_score"].values, results["score"].values[known])
-    np.testing.assert_array_equal(summary["sample_cluster"].values, results["cluster"].values[known])
+    np.testing.assert_array_equal(summary["sample_class"].values, results["pad_class"].values[known])
 
 
 def test_what_is_no_longer_needed_is_gone(finished_run) -> None:

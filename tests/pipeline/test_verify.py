@@ -53,7 +53,7 @@ def test_a_finished_run_is_whole(finished_run) -> None:
     assert verdict.problems == []
     results = open_results(finished_run.directory).load()
     assert verdict.records == results.sizes["time"]
-    assert verdict.labelled == int((results["cluster"] >= 0).sum())
+    assert verdict.labelled == int((results["pad_class"] >= 0).sum())
     assert verdict.parts == -(-verdict.records // 2048)
 
 
@@ -75,7 +75,7 @@ def test_looking_changes_nothing(finished_run) -> None:
         ("archive.zarr/rbspa/time/c/5", "ingest", 5),
         ("results.zarr/rbspa/score/c/4/0", "score", 4),
         ("results.zarr/rbspa/reason/c/1", "score", 1),
-        ("results.zarr/rbspa/cluster/c/2", "label", 2),
+        ("results.zarr/rbspa/pad_class/c/2", "label", 2),
     ],
 )
 def test_a_file_that_is_gone_or_altered_is_named(file: str, stage: str, part: int, copy: Path) -> None:
@@ -124,13 +124,13 @@ def test_a_record_that_stands_in_two_parts(copy: Path) -> None:
 
 
 def test_records_with_neither_class_nor_reason(copy: Path) -> None:
-    def forget(cluster: np.ndarray) -> np.ndarray:
-        known = np.flatnonzero(cluster >= 0)[:3]
-        cluster[known] = -1
-        return cluster
+    def forget(pad_class: np.ndarray) -> np.ndarray:
+        known = np.flatnonzero(pad_class >= 0)[:3]
+        pad_class[known] = -1
+        return pad_class
 
     labelled = verify(copy).labelled
-    rewrite(copy, "label", 3, "results.zarr/rbspa/cluster", forget)
+    rewrite(copy, "label", 3, "results.zarr/rbspa/pad_class", forget)
     verdict = verify(copy)
     assert verdict.problems == ["label, rbspa part 3: 3 records have neither a class nor a reason, or both"]
     assert verdict.labelled == labelled - 3
@@ -184,7 +184,7 @@ def test_what_is_no_run(tmp_path: Path, finished_run) -> None:
     shutil.copyfile(finished_run.directory / "catalog.json", tmp_path / "catalog.json")
     facts = status(tmp_path)
     assert facts["stages"]["ingest"] == {"parts_done": 0, "parts": 6}
-    assert facts["fits"] == {"train": False, "pca": False, "cluster": False}
+    assert facts["fits"] == {"train": False, "pca": False, "classes": False}
     assert facts["report"] is None
     assert verify(tmp_path).problems
 

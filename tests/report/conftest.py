@@ -55,11 +55,11 @@ def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list
     unlabelled[0] = [0, rest - rest // 3, rest // 3, 0]
     return xr.Dataset(
         {
-            "pad_mean": (("cluster", "pitch_angle", "energy"), mean),
-            "pad_error": (("cluster", "pitch_angle", "energy"), np.where(np.isfinite(mean), 0.02, np.nan)),
-            "pad_quantile": (("quantile", "cluster", "pitch_angle", "energy"), quantile),
-            "flux_mean": (("cluster", "pitch_angle", "energy"), mean * (energy**-3).astype("f4")),
-            "records": (("spacecraft", "cluster"), records.astype("i8")),
+            "pad_mean": (("pad_class", "pitch_angle", "energy"), mean),
+            "pad_error": (("pad_class", "pitch_angle", "energy"), np.where(np.isfinite(mean), 0.02, np.nan)),
+            "pad_quantile": (("quantile", "pad_class", "pitch_angle", "energy"), quantile),
+            "flux_mean": (("pad_class", "pitch_angle", "energy"), mean * (energy**-3).astype("f4")),
+            "records": (("spacecraft", "pad_class"), records.astype("i8")),
             "unlabelled": (
                 ("spacecraft", "reason"),
                 unlabelled,
@@ -72,7 +72,7 @@ def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list
             **sample(per_class, rng),
         },
         coords={
-            "cluster": np.arange(n_classes),
+            "pad_class": np.arange(n_classes),
             "pitch_angle": pitch,
             "energy": energy,
             "quantile": [0.25, 0.5, 0.75],
@@ -99,23 +99,23 @@ def occurrence(per_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any
     expected = ring[:, :, None] * noon[:, None, :]
     expected *= (per_class / expected.sum(axis=(1, 2)))[:, None, None]
     return {
-        "occurrence": (("cluster", "l_bin", "time_bin"), by_time.astype("i8")),
+        "occurrence": (("pad_class", "l_bin", "time_bin"), by_time.astype("i8")),
         "l_edges": (("l_edge",), l_edges),
         "time_edges": (("time_edge",), time_edges),
-        "occurrence_mlt": (("cluster", "l_bin", "mlt_bin"), rng.poisson(expected).astype("i8")),
+        "occurrence_mlt": (("pad_class", "l_bin", "mlt_bin"), rng.poisson(expected).astype("i8")),
         "mlt_edges": (("mlt_edge",), mlt_edges),
     }
 
 
 def sample(per_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     n = int(min(per_class.sum(), 30_000))
-    cluster = rng.choice(len(per_class), n, p=per_class / per_class.sum()) if n else np.zeros(0, int)
+    pad_class = rng.choice(len(per_class), n, p=per_class / per_class.sum()) if n else np.zeros(0, int)
     centres = rng.normal(0, [3.0, 2.0, 1.0], (len(per_class), 3))
-    score = centres[cluster] + rng.normal(0, [0.7, 0.5, 0.4], (n, 3))
-    cluster[: n // 50] = -1
+    score = centres[pad_class] + rng.normal(0, [0.7, 0.5, 0.4], (n, 3))
+    pad_class[: n // 50] = -1
     return {
         "sample_score": (("sample", "component"), score.astype("f4")),
-        "sample_cluster": (("sample",), cluster.astype("i2")),
+        "sample_class": (("sample",), pad_class.astype("i2")),
     }
 
 
@@ -146,7 +146,7 @@ def make_model(summary: xr.Dataset) -> dict[str, Any]:
         },
         "mean_shift": {
             "bandwidth": 0.823,
-            "n_clusters": n,
+            "n_modes": n,
             "n_all": n + 3,
             "counts": {str(n): 4, str(n + 1): 1},
             "shares": (records / max(records.sum(), 1)).tolist(),
@@ -159,9 +159,9 @@ def make_model(summary: xr.Dataset) -> dict[str, Any]:
             "davies_bouldin": 0.91,
             "silhouette": None,
         },
-        "clusters": [
+        "classes": [
             {
-                "cluster": i,
+                "pad_class": i,
                 "records": int(records[i]),
                 "share": float(records[i] / max(records.sum(), 1)),
                 "shape": SHAPES[i % len(SHAPES)],

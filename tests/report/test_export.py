@@ -16,7 +16,7 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.report.export import _cf_time, export_labels
 
 START, END = np.datetime64("2013-03-02T06:00", "ns"), np.datetime64("2013-03-04", "ns")
-VALUES = ("cluster", "reason", "distance", "margin", "reconstruction_error")
+VALUES = ("pad_class", "reason", "distance", "margin", "reconstruction_error")
 PLACES = ("L", "L_star", "MLT", "MLAT")
 
 
@@ -59,7 +59,7 @@ def test_netcdf_is_what_other_tools_read(finished_run, expected: xr.Dataset, tmp
                 assert variable.units, name
             if "time" in variable.dimensions and name not in ("time", *PLACES):
                 assert set(variable.coordinates.split()) == set(PLACES), name
-        for name in ("cluster", "reason"):
+        for name in ("pad_class", "reason"):
             variable = file[name]
             assert variable.flag_values.dtype == variable.dtype
             assert len(variable.flag_values) == len(variable.flag_meanings.split())
@@ -82,7 +82,7 @@ def test_netcdf(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
             assert found[name].dtype == expected[name].dtype, name
             np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)
         assert "outside_l" in found["reason"].attrs["flag_meanings"]
-        assert found["cluster"].attrs["flag_meanings"]
+        assert found["pad_class"].attrs["flag_meanings"]
         assert found["L"].attrs["long_name"] == "McIlwain L"
     assert list(output.parent.iterdir()) == [output]
 
@@ -96,7 +96,7 @@ def test_csv(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     assert {row["SIMULATED"] for row in rows} == {"no measurement"}
     found = {name: [row[name] for row in rows] for name in rows[0]}
     np.testing.assert_array_equal(np.array(found["time"], "datetime64[ns]"), expected["time"].values)
-    assert found["cluster"] == [str(value) for value in expected["cluster"].values]
+    assert found["pad_class"] == [str(value) for value in expected["pad_class"].values]
     columns = {name: expected[name].values for name in (*VALUES, *PLACES)}
     columns |= {f"score_{i + 1}": expected["score"].values[:, i] for i in range(3)}
     for name, values in columns.items():

@@ -23,14 +23,14 @@ def summary_of(folder):
 
 def test_classes_equal_model_and_summary(report_run):
     rows = read_csv(report_run, "classes.csv")
-    clusters = json.loads((report_run / "model/model.json").read_text())["clusters"]
+    classes = json.loads((report_run / "model/model.json").read_text())["classes"]
     records = summary_of(report_run)["records"]
-    assert [int(row["cluster"]) for row in rows] == [entry["cluster"] for entry in clusters]
-    assert [int(row["records"]) for row in rows] == [entry["records"] for entry in clusters]
-    assert [float(row["share"]) for row in rows] == pytest.approx([entry["share"] for entry in clusters])
-    assert [row["shape"] for row in rows] == [entry["shape"] for entry in clusters]
+    assert [int(row["pad_class"]) for row in rows] == [entry["pad_class"] for entry in classes]
+    assert [int(row["records"]) for row in rows] == [entry["records"] for entry in classes]
+    assert [float(row["share"]) for row in rows] == pytest.approx([entry["share"] for entry in classes])
+    assert [row["shape"] for row in rows] == [entry["shape"] for entry in classes]
     assert [int(row["records_rbspb"]) for row in rows] == records.sel(spacecraft="rbspb").values.tolist()
-    assert rows[1]["shape_at_20_MeV"] == clusters[1]["shapes"][-1] != clusters[1]["shape"]
+    assert rows[1]["shape_at_20_MeV"] == classes[1]["shapes"][-1] != classes[1]["shape"]
 
 
 def test_pads_read_back_exactly(report_run):
@@ -39,7 +39,7 @@ def test_pads_read_back_exactly(report_run):
     assert len(rows) == summary["pad_mean"].size
     missing = 0
     for row in rows:
-        where = {"cluster": int(row["cluster"]), "energy": float(row["energy_MeV"])}
+        where = {"pad_class": int(row["pad_class"]), "energy": float(row["energy_MeV"])}
         at = summary.sel(where).sel(pitch_angle=float(row["pitch_angle_deg"]), method="nearest")
         expected = [at["pad_mean"], *at["pad_quantile"].values, at["flux_mean"]]
         for text, value in zip(
@@ -119,7 +119,7 @@ def test_no_cell_is_a_formula_or_commands_a_terminal(begin, small_run, edit_json
             entry.update(path=f"{text}.cdf", message=text, reason=text, notes={text: -1}, records=-5)
 
     edit_json(small_run / "catalog.json", change)
-    edit_json(small_run / "model/model.json", lambda model: [one.update(shape=text) for one in model["clusters"]])
+    edit_json(small_run / "model/model.json", lambda model: [one.update(shape=text) for one in model["classes"]])
     edit_json(small_run / "model/model.json", lambda model: model["training"]["history"].update({text: [-1.5]}))
     for name, content in tables(read_run(small_run)).items():
         assert {c for c in content if not c.isprintable()} <= {"\n", "\u00a0"}, name

@@ -20,11 +20,11 @@ def test_sums_of_shapes_are_those_class_by_class(missing: float) -> None:
     random = np.random.default_rng(3)
     flux = random.gamma(2, 10, (2500, 5, 3)).astype("f4")
     flux[random.random(flux.shape) < missing] = np.nan
-    cluster = random.integers(-1, 4, len(flux))
+    pad_class = random.integers(-1, 4, len(flux))
     counts_per_flux = np.array([0.1, np.nan, 0.2])
-    found = sum_shapes(flux, cluster, 5, counts_per_flux=counts_per_flux)
+    found = sum_shapes(flux, pad_class, 5, counts_per_flux=counts_per_flux)
     for c in range(5):
-        members = flux[cluster == c].astype("f8")
+        members = flux[pad_class == c].astype("f8")
         np.testing.assert_allclose(found["flux_sum"][c], np.nansum(members, axis=0), rtol=1e-12)
         np.testing.assert_array_equal(found["flux_n"][c], np.isfinite(members).sum(axis=0))
         ratio = shape_ratio(members, counts_per_flux).astype("f8")

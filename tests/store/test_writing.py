@@ -63,15 +63,15 @@ def test_results_keep_their_types_and_fill_values(tmp_path):
     prepare_group(store, "rbspa", specs=specs, rows=2 * PART, rows_per_part=PART, axes={}, attributes={})
     values = {
         "time": np.arange(PART, dtype="i8") * 10**9,
-        "cluster": np.arange(PART, dtype="i2") % 7 - 1,
+        "pad_class": np.arange(PART, dtype="i2") % 7 - 1,
         "reason": np.arange(PART, dtype="i1") % 7,
         "score": np.random.default_rng(0).normal(size=(PART, 3)).astype("f4"),
         **{name: np.full(PART, np.nan, "f4") for name in ("distance", "margin", "reconstruction_error")},
     }
     write_part(store, "rbspa", 0, specs=specs, values=values, rows_per_part=PART)
     with xr.open_zarr(store, group="rbspa", decode_times=False) as opened:
-        assert {name: str(opened[name].dtype) for name in ("cluster", "reason", "score", "margin")} == {
-            "cluster": "int16",
+        assert {name: str(opened[name].dtype) for name in ("pad_class", "reason", "score", "margin")} == {
+            "pad_class": "int16",
             "reason": "int8",
             "score": "float32",
             "margin": "float32",
@@ -79,14 +79,14 @@ def test_results_keep_their_types_and_fill_values(tmp_path):
         for name, expected in values.items():
             np.testing.assert_array_equal(opened[name].values[:PART], expected)
         # What no part was written to is what was not processed.
-        assert set(opened["cluster"].values[PART:]) == {-1}
+        assert set(opened["pad_class"].values[PART:]) == {-1}
         assert set(opened["reason"].values[PART:]) == {Reason.NOT_PROCESSED}
         assert np.isnan(opened["score"].values[PART:]).all()
         meanings = opened["reason"].attrs["flag_meanings"].split()
         assert dict(zip(opened["reason"].attrs["flag_values"], meanings, strict=True)) == {
             int(reason): reason.name.lower() for reason in Reason
         }
-    assert ResultsReader(store, "rbspa").read("cluster", 5, 9).tolist() == [4, 5, -1, 0]
+    assert ResultsReader(store, "rbspa").read("pad_class", 5, 9).tolist() == [4, 5, -1, 0]
 
 
 def test_receipts_of_a_write_are_of_the_files_there_are(archive, records, write_all):

@@ -91,7 +91,7 @@ def _summarise(run: Run, *, key: str) -> None:
     died = run_pass(run, Summarised, tasks, function)
     if len(died) == len(tasks):
         raise PadflowError(ALL_DIED)
-    dataset, metrics, clusters = summarise(
+    dataset, metrics, classes = summarise(
         run.directory,
         [task for task in tasks if task not in died],
         axes=readers[0].axes,
@@ -101,14 +101,14 @@ def _summarise(run: Run, *, key: str) -> None:
     )
     content = dataset.to_netcdf(engine="h5netcdf")
     write_bytes(run.directory.summary_file, bytes(content))
-    _save_model(run, metrics, clusters)
+    _save_model(run, metrics, classes)
     drop_receipts(run.directory, Summarised.stage)
     shutil.rmtree(run.directory.fit_folder / "summary", ignore_errors=True)
 
 
-def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, Any]]) -> None:
+def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any]]) -> None:
     arrays = run.directory.arrays(ENCODER)
-    fixed = _fixed_at_the_fit(run, clusters)
+    fixed = _fixed_at_the_fit(run, classes)
     names = fixed.names
     info = {
         "padflow": __version__,
@@ -116,11 +116,11 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
         "title": run.instrument.title,
         "training": run.directory.fit("train").info,
         "pca": run.directory.fit("pca").info,
-        **run.directory.fit("cluster").info,
+        **run.directory.fit("classes").info,
         "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
-        "clusters": [
-            {"cluster": c["cluster"], "name": name, "shape": shape_of_name(name)} | c
-            for c, name in zip(clusters, names, strict=True)
+        "classes": [
+            {"pad_class": c["pad_class"], "name": name, "shape": shape_of_name(name)} | c
+            for c, name in zip(classes, names, strict=True)
         ],
         "fitted_to": fixed.fitted_to,
         "settings": fixed.settings,
@@ -136,10 +136,10 @@ def _save_model(run: Run, metrics: dict[str, float], clusters: list[dict[str, An
     )
     model.save(run.directory.model)
     for group in run.groups:
-        set_attributes(run.directory.results, f"{group.group}/cluster", class_flags(names))
+        set_attributes(run.directory.results, f"{group.group}/pad_class", class_flags(names))
 
 
-def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> Fixed:
+def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
     """Return the names of the classes, and what they were fitted to and with: what the first summary after the fit saw.
 
     Later ones leave all of it as it is, whatever the classes look like in an archive that has grown.
@@ -147,7 +147,7 @@ def _fixed_at_the_fit(run: Run, clusters: list[dict[str, Any]]) -> Fixed:
     found = run.directory.fixed()
     if found is None:
         found = Fixed(
-            names=tuple(class_names(cluster["shapes"] for cluster in clusters)),
+            names=tuple(class_names(pad_class["shapes"] for pad_class in classes)),
             fitted_to={
                 g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
             },

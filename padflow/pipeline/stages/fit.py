@@ -66,7 +66,7 @@ def fit_components(run: Run) -> None:
 
 def fit_classes(run: Run) -> None:
     """Find the number of classes and the classes, unless the run has them."""
-    if not run.directory.fitted("cluster"):
+    if not run.directory.fitted("classes"):
         steps.fit_classes(RunSource(run))
 
 
@@ -83,7 +83,7 @@ class RunSource:
 
     @property
     def workers(self) -> Workers:
-        """The cluster."""
+        """The class."""
         return self.run.workers
 
     @property
@@ -155,4 +155,4 @@ class RunSource:
         """Write them; what says that they are there comes last."""
         content = pack_arrays(classes.to_arrays() | {"modes": modes})
         write_bytes(self.run.directory.fit_folder / CLASSES, content)
-        self.run.directory.write_fit("cluster", Fit(digest(content.hex()), info))
+        self.run.directory.write_fit("classes", Fit(digest(content.hex()), info))

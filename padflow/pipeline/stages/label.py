@@ -45,7 +45,7 @@ def score(run: Run) -> None:
 
 def label(run: Run) -> None:
     """Give every scored record its class."""
-    tasks = label_tasks(run.directory, run.groups, classes=run.directory.fit("cluster").key)
+    tasks = label_tasks(run.directory, run.groups, classes=run.directory.fit("classes").key)
     begin_parts(run, run.directory.results, Labelled, tasks)
     of_run = run.directory, run.config
     for task in run_pass(run, Labelled, tasks, LabelPart.of(*of_run), placeholder=LabelPlaceholder.of(*of_run)):

@@ -164,11 +164,11 @@ def pads(run: Run) -> Drawing:
 def _pad_mean(run: Run) -> xr.DataArray:
     if "pad_mean" not in run.summary or not run.classes:
         raise NothingToDraw("Pitch-angle distributions: summary.nc holds no pad_mean.")
-    return run.summary["pad_mean"].transpose("cluster", "pitch_angle", "energy")
+    return run.summary["pad_mean"].transpose("pad_class", "pitch_angle", "energy")
 
 
 def _well_known(run: Run, mean: xr.DataArray) -> np.ndarray:
-    """Return of which classes and energies (cluster, energy) the mean shape is known well enough to be drawn.
+    """Return of which classes and energies (pad_class, energy) the mean shape is known well enough to be drawn.
 
     Where the summary holds no errors, of an older padflow, all that has a value is drawn.
     """
@@ -226,7 +226,7 @@ def pads_quartiles(run: Run) -> Drawing:
     mean = _pad_mean(run)
     if "pad_quantile" not in run.summary:
         raise NothingToDraw("Quartiles of the pitch-angle distributions: summary.nc holds no pad_quantile.")
-    quantile = run.summary["pad_quantile"].transpose("quantile", "cluster", "pitch_angle", "energy")
+    quantile = run.summary["pad_quantile"].transpose("quantile", "pad_class", "pitch_angle", "energy")
     all_energies, unit = energy_scale(mean["energy"].values.astype(float))
     chosen = np.unique(
         np.linspace(0, len(all_energies) - 1, min(len(all_energies), GRID_COLUMNS_MAX)).round().astype(int)

@@ -49,7 +49,7 @@ def occurrence_l_time(run: Run) -> Drawing:
     counts = _counts(
         run,
         "occurrence",
-        ("cluster", "l_bin", "time_bin"),
+        ("pad_class", "l_bin", "time_bin"),
         "Class against L and time",
         "l_edges",
         "time_edges",
@@ -92,7 +92,7 @@ def occurrence_l_time(run: Run) -> Drawing:
 def occurrence_l_mlt(run: Run) -> Drawing:
     """Draw the share of each class against L and magnetic local time, as dials with noon up."""
     what = "Class against L and magnetic local time"
-    counts = _counts(run, "occurrence_mlt", ("cluster", "l_bin", "mlt_bin"), what, "l_edges", "mlt_edges")
+    counts = _counts(run, "occurrence_mlt", ("pad_class", "l_bin", "mlt_bin"), what, "l_edges", "mlt_edges")
     share, total = _shares(counts)
     l_edges = run.summary["l_edges"].values.astype(float)
     hours, owner = _fine_hours(run.summary["mlt_edges"].values.astype(float))
@@ -152,7 +152,7 @@ def _missing_words(run: Run, counts: xr.DataArray, what: str) -> str:
 
 
 def _shares(counts: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return shares (cluster, row, column) and records (row, column), NaN in cells without records."""
+    """Return shares (pad_class, row, column) and records (row, column), NaN in cells without records."""
     values = counts.values.astype(float)
     total = values.sum(axis=0)
     total[total == 0] = np.nan

@@ -189,11 +189,11 @@ def scores(run: Run) -> Drawing:
 def _sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return scores (n, at most 3) of labelled sampled records and the position of each one's class."""
     summary = run.summary
-    if "sample_score" not in summary or "sample_cluster" not in summary:
+    if "sample_score" not in summary or "sample_class" not in summary:
         raise NothingToDraw("Scores: summary.nc holds no sample of scores.")
     points = summary["sample_score"].transpose("sample", "component").values[:, :3].astype(float)
-    position_of = {row.cluster: i for i, row in enumerate(run.classes)}
-    position = np.array([position_of.get(int(c), -1) for c in summary["sample_cluster"].values], dtype=int)
+    position_of = {row.pad_class: i for i, row in enumerate(run.classes)}
+    position = np.array([position_of.get(int(c), -1) for c in summary["sample_class"].values], dtype=int)
     good = np.isfinite(points).all(axis=1) & (position >= 0)
     if not good.any() or points.shape[1] < 2:
         raise NothingToDraw("Scores: the sample in summary.nc holds no labelled record with two finite scores.")
@@ -212,7 +212,7 @@ def _scatter(ax: Axes, points: np.ndarray, position: np.ndarray, marks: dict[str
 def _name_classes(ax: Axes, run: Run, points: np.ndarray, position: np.ndarray) -> None:
     for p in np.unique(position):
         x, y = np.median(points[position == p], axis=0)
-        text = ax.text(x, y, str(run.classes[p].cluster), ha="center", va="center", color=INK)
+        text = ax.text(x, y, str(run.classes[p].pad_class), ha="center", va="center", color=INK)
         text.set(
             fontsize=LABEL_POINTS,
             fontweight="bold",
@@ -260,13 +260,13 @@ def _legend(figure: Figure, run: Run) -> None:
 
 
 def mean_shift(run: Run) -> Drawing:
-    """Draw how often mean shift found each number of clusters, and the share of every mode."""
+    """Draw how often mean shift found each number of classes, and the share of every mode."""
     found = run.model.get("mean_shift") or {}
     counts = {int(number): int(times) for number, times in (found.get("counts") or {}).items()}
     kept, unconfirmed = (_positive(found.get(name)) for name in ("shares", "unconfirmed_shares"))
     if not counts and not len(kept):
         raise NothingToDraw("Mean shift: model.json holds no result of mean shift.")
-    n_kept, shares = int(found.get("n_clusters") or len(kept)), np.concatenate([kept, unconfirmed])
+    n_kept, shares = int(found.get("n_modes") or len(kept)), np.concatenate([kept, unconfirmed])
     figure = new_figure(2.4)
     left, right = figure.subplots(1, 2)
     if counts:
@@ -283,7 +283,7 @@ def mean_shift(run: Run) -> Drawing:
         left.set_ylim(0, 1.15 * max(counts.values()))
         left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         left.yaxis.set_major_locator(MaxNLocator(integer=True))
-    finish(left, letter="a", title="repeats", x="Number of clusters", y="Times found")
+    finish(left, letter="a", title="repeats", x="Number of classes", y="Times found")
     for colour, part in ((BLUE, slice(None, n_kept)), (FAINT, slice(n_kept, None))):
         order = np.arange(1, len(shares) + 1)[part]
         right.vlines(order, shares.min() / 2 * 100 if len(shares) else 0, 100 * shares[part], lw=1, color=colour)
@@ -296,7 +296,7 @@ def mean_shift(run: Run) -> Drawing:
     right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     finish(right, letter="b", title="modes", x="Mode", y="Share of records (%)")
     words = _mean_shift_words(found, counts, kept=n_kept, unconfirmed=len(unconfirmed))
-    return Drawing("mean_shift", "Number of clusters", *words, figure)
+    return Drawing("mean_shift", "Number of classes", *words, figure)
 
 
 def _positive(shares: list[float | None] | None) -> np.ndarray:
@@ -309,7 +309,7 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: in
     repeats = sum(counts.values())
     width = found.get("bandwidth")
     caption = (
-        f"(a) How often flat-kernel mean shift found each number of clusters in {repeats} "
+        f"(a) How often flat-kernel mean shift found each number of classes in {repeats} "
         f"repeat{'s' * (repeats != 1)} on random samples of the scores; blue: the number of modes kept, {kept}. "
         "(b) Share of the records at each mode that two thirds of the repeats have, on a logarithmic axis; blue: kept."
     )
@@ -319,5 +319,5 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: in
         caption += f" Grey: {unconfirmed} not found again where the length of the scores is softened."
     if found.get("n_all") is not None:
         caption += f" A repeat found {found['n_all']} modes before those of too few records were left out."
-    alt = "Numbers of clusters found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
+    alt = "Numbers of classes found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
     return caption, alt

@@ -112,6 +112,6 @@ class Measuring:
         if all(self.results.find(labels) for *_, labels in turns):
             return
         run = FinishedRun(finished_run(plan, self.work))
-        with warm_workers(run, numbers, names) as clusters:
+        with warm_workers(run, numbers, names) as classes:
             for name, number, labels in turns:
-                self.results.measure(labels, partial(run.timed, name, clusters[number]))
+                self.results.measure(labels, partial(run.timed, name, classes[number]))

@@ -220,12 +220,12 @@ FLOORS = ("read", "decode", "encode")
 
 @contextmanager
 def warm_workers(run: FinishedRun, numbers: list[int], names: tuple[str, ...]) -> Iterator[dict[int, Workers]]:
-    """Start a cluster for each number of workers (0 is this process alone), and let all do a few parts."""
+    """Start a class for each number of workers (0 is this process alone), and let all do a few parts."""
     with ExitStack() as stack:
-        clusters: dict[int, Workers] = {}
+        classes: dict[int, Workers] = {}
         for number in numbers:
             section = run.config.cluster.model_copy(update={"workers": number})
-            clusters[number] = stack.enter_context(connect(section)) if number else SerialWorkers()
+            classes[number] = stack.enter_context(connect(section)) if number else SerialWorkers()
             for name in names:
-                run.timed(name, clusters[number], parts=2 * max(1, number))
-        yield clusters
+                run.timed(name, classes[number], parts=2 * max(1, number))
+        yield classes

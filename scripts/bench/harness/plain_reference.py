@@ -67,7 +67,7 @@ def train_and_encode(rows: np.ndarray, epochs: int) -> tuple[np.ndarray, np.ndar
     return test, codes, history, fit_seconds
 
 
-def cluster(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
+def pad_class(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
     """Return scores (rows, 3), classes by k-means and by mean shift, and metrics."""
     from sklearn.cluster import KMeans, MeanShift, estimate_bandwidth
     from sklearn.decomposition import PCA
@@ -126,8 +126,8 @@ def main() -> None:
     test, codes, history, fit_seconds = train_and_encode(rows, options.epochs)
     del rows
     marks.append(("train and encode", time.monotonic()))
-    scores, labels, modes, metrics = cluster(codes)
-    marks.append(("cluster", time.monotonic()))
+    scores, labels, modes, metrics = pad_class(codes)
+    marks.append(("pad_class", time.monotonic()))
     draw(options.output, history, scores, {"kmeans": labels, "mean_shift": modes})
     marks.append(("draw", time.monotonic()))
     np.savez(options.output / "labels.npz", time_ms=times[test], label=labels)
@@ -138,7 +138,7 @@ def main() -> None:
         "fit_seconds": fit_seconds,
         "loss": history["loss"][-1],
         "val_loss": history["val_loss"][-1],
-        "clusters": int(labels.max()) + 1,
+        "classes": int(labels.max()) + 1,
         "metrics": metrics,
         "steps": seconds,
     }

@@ -68,7 +68,7 @@ def compare(archive: Archive, plain: Path, ours: Path) -> dict[str, Any]:
         order = np.argsort(found["time_ms"])
         test_ns, label = found["time_ms"][order] * 1_000_000, found["label"][order]
     results = padflow.open_results(ours, spacecraft="rbspa").load()
-    own_ns, cluster = results["time"].values.astype("datetime64[ns]").astype(np.int64), results["cluster"].values
+    own_ns, pad_class = results["time"].values.astype("datetime64[ns]").astype(np.int64), results["pad_class"].values
     own_population = population[_places(true_ns, own_ns)]
     test = _places(own_ns, test_ns)
     known = own_population[test] >= 0
@@ -76,9 +76,9 @@ def compare(archive: Archive, plain: Path, ours: Path) -> dict[str, Any]:
     return {
         "test_records": int(known.sum()),
         "reference_ari": adjusted_rand_score(own_population[test][known], label[known]),
-        "padflow_ari": adjusted_rand_score(own_population[test][known], cluster[test][known]),
-        "padflow_ari_of_all": adjusted_rand_score(own_population[all_known], cluster[all_known]),
-        "ari_of_both": adjusted_rand_score(label, cluster[test]),
+        "padflow_ari": adjusted_rand_score(own_population[test][known], pad_class[test][known]),
+        "padflow_ari_of_all": adjusted_rand_score(own_population[all_known], pad_class[all_known]),
+        "ari_of_both": adjusted_rand_score(label, pad_class[test]),
         "populations": len(np.unique(own_population[all_known])),
     }
 

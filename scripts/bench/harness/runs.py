@@ -94,7 +94,7 @@ def _model_facts(directory: Path) -> dict[str, Any]:
     info = read_json(directory / "model" / "model.json")
     training = info["training"]
     return {
-        "clusters": len(info["clusters"]),
+        "classes": len(info["classes"]),
         "epochs": len(training["history"]["loss"]),
         "train_rows": training["rows"],
         "train_rows_per_second": training["rows_per_second"],

@@ -65,13 +65,13 @@ def reference(measurements: Measurements) -> list[Table]:
         ),
         "Wall clock of the whole process, every start-up and import included; peak memory of all processes together; "
         "adjusted Rand index (ARI) against the simulated populations on the same rows, the restatement's test rows; "
-        "k: clusters of the restatement, of padflow, and populations.",
+        "k: classes of the restatement, of padflow, and populations.",
     )
     for labels in plans(measurements, "reference"):
         plain, ours, truth = (select(measurements, **labels, what=w) for w in ("reference", "padflow", "truth"))
         if not pairs(plain, ours):
             continue
-        clusters = (middle(plain, lambda one: one["clusters"]), middle(ours, lambda one: one["model"]["clusters"]))
+        classes = (middle(plain, lambda one: one["classes"]), middle(ours, lambda one: one["model"]["classes"]))
         table.rows.append(
             (
                 f"{plain[0]['records']:,}, {plain[0]['epochs']}",
@@ -83,7 +83,7 @@ def reference(measurements: Measurements) -> list[Table]:
                 percent(ratio(ours, plain, lambda one: one["all_bytes"])),
                 number(middle(truth, lambda one: one["reference_ari"])),
                 number(middle(truth, lambda one: one["padflow_ari"])),
-                "/".join(number(k) for k in (*clusters, middle(truth, lambda one: one["populations"]))),
+                "/".join(number(k) for k in (*classes, middle(truth, lambda one: one["populations"]))),
             )
         )
     return [table]

@@ -130,10 +130,10 @@ def test_restatement_finds_separate_clusters():
     random = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], 300)
     codes = random.normal(0, 0.05, (900, 102)) + 3 * np.eye(102)[truth]
-    scores, labels, modes, metrics = plain_reference.cluster(codes)
+    scores, labels, modes, metrics = plain_reference.pad_class(codes)
     assert scores.shape == (900, 3)
     for found in (labels, modes):
-        # Mean shift may find more than one mode in a cluster, but none in two.
+        # Mean shift may find more than one mode in a class, but none in two.
         assert len(set(zip(found, truth, strict=True))) == len(set(found)) >= 3
     assert metrics["davies_bouldin"] < 0.5
 

@@ -18,7 +18,7 @@ def test_folded_pitch_angles_use_the_quarter_circle(make_run, tmp_path, edit_sum
 def test_pad_lines_are_the_means(report_run):
     run = read_run(report_run)
     axes = draw("pads", run).figure.axes
-    mean = run.summary["pad_mean"].transpose("cluster", "energy", "pitch_angle").values
+    mean = run.summary["pad_mean"].transpose("pad_class", "energy", "pitch_angle").values
     for i in (0, 5):
         segments = axes[i].collections[0].get_segments()  # empty where all is NaN
         lines = np.stack([segment[:, 1] for segment in segments if len(segment)])
@@ -28,8 +28,8 @@ def test_pad_lines_are_the_means(report_run):
 def test_energies_with_too_few_counts_are_not_drawn_and_the_figure_says_so(small_run, edit_summary):
     def make_noisy(summary):
         noise = np.random.default_rng(0).uniform(0, 2, summary.sizes["pitch_angle"])
-        summary["pad_mean"].transpose("cluster", "energy", "pitch_angle")[1, 2] = noise
-        summary["pad_error"].transpose("cluster", "energy", "pitch_angle")[1, 2] = 0.3
+        summary["pad_mean"].transpose("pad_class", "energy", "pitch_angle")[1, 2] = noise
+        summary["pad_error"].transpose("pad_class", "energy", "pitch_angle")[1, 2] = 0.3
         return summary
 
     everything = [len(drawn_lines(ax)) for ax in draw("pads", read_run(small_run)).figure.axes[:2]]

@@ -14,7 +14,7 @@ def test_shares_of_a_cell_sum_to_one_and_empty_cells_are_blank(report_run):
     axes = draw("occurrence_l_time", run).figure.axes
     n = len(run.classes)
     maps = np.ma.stack([ax.collections[0].get_array() for ax in axes[:n]])
-    counts = run.summary["occurrence"].transpose("cluster", "l_bin", "time_bin").values
+    counts = run.summary["occurrence"].transpose("pad_class", "l_bin", "time_bin").values
     empty = counts.sum(axis=0) == 0
     assert empty.any()
     np.testing.assert_array_equal(np.ma.getmaskarray(maps), np.broadcast_to(empty, maps.shape))
