@@ -17,7 +17,7 @@ import xarray as xr
 import yaml
 
 import padflow as package
-from padflow.cli import commands
+from padflow.cli.group import say
 from padflow.cli.logs import logged
 from padflow.config.sections import Config
 from padflow.simulation.archive import simulate_archive
@@ -416,7 +416,7 @@ def elfin_folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_printed_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    commands.say("set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1\u00a0%\nnext")
+    say("set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1\u00a0%\nnext")
     assert capsys.readouterr().out == r"set aside \x1b]0;renamed\x07 \x9b2J \udcff \u202e °, 0.1" + "\u00a0%\nnext\n"
     with logged(verbose=False):
         logging.getLogger("padflow").info("%s", "a name\nof two lines\r")

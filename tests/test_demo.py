@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import fields
 
-from padflow.cli.commands import TROUBLES
+from padflow.cli.making import TROUBLES
 from padflow.simulation.troubles import Troubles
 
 

@@ -15,7 +15,11 @@ HELD_ELSEWHERE = {
     "blas.py": "model/test_encoder.py",  # threads are limited where blocks are encoded
     "cdf/internal_records.py": "cdf/test_layout.py",  # every record of a file is damaged there
     "cli/commands.py": "test_cli.py",  # commands as a user gives them
+    "cli/looking.py": "test_cli.py",
+    "cli/machines.py": "compute/test_jobs.py",  # a driver as a job, and what starts workers
     "cli/main.py": "test_cli.py",
+    "cli/making.py": "test_cli.py",
+    "cli/running.py": "test_cli.py",
     "cli/text.py": "test_cli.py",
     "compute/allocation.py": "compute/test_security.py",  # with a cluster that a script starts by hand
     "compute/scheduler_file.py": "compute/test_cluster.py",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from padflow.archive.catalog import Catalog
+from padflow.errors import PadflowError
 from padflow.instruments.origin import simulated_words
 from padflow.pipeline.directory import RunDirectory, groups_of
 from padflow.pipeline.lock import holder_of
@@ -36,9 +37,7 @@ def status(run_dir: str | Path) -> dict[str, Any]:
     """
     directory = RunDirectory.at(run_dir)
     at_work = holder_of(directory)
-    # While the first scan goes on there is neither configuration nor catalogue: a run that is refused leaves nothing.
-    begun = not at_work or directory.config_file.is_file()
-    config = directory.config() if begun else None
+    config = None if _at_first_scan(directory, at_work) else directory.config()
     catalog = directory.known_catalog() or (Catalog("", "", (), {}) if at_work else directory.catalog())
     groups = groups_of(config, catalog) if config else []
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
@@ -60,3 +59,24 @@ def status(run_dir: str | Path) -> dict[str, Any]:
         "parts_set_aside": [f"in {note.stage}: {note.part}: {note.message}" for note in parts_set_aside(directory)],
         "timings": directory.provenance().get("stages", {}),
     }
+
+
+def refuse_first_scan(directory: RunDirectory) -> None:
+    """Refuse to look for what a run that looks at its files for the first time cannot have made yet.
+
+    Raises
+    ------
+    PadflowError
+        Names the process at work.
+    """
+    at_work = holder_of(directory)
+    if at_work and _at_first_scan(directory, at_work):
+        raise PadflowError(
+            f"{directory}: the run has just begun (process {at_work.get('pid')} on {at_work.get('host')} looks at the "
+            f"CDF files) and has written nothing yet. `padflow status {directory}` says how far it is."
+        )
+
+
+def _at_first_scan(directory: RunDirectory, at_work: dict[str, Any] | None) -> bool:
+    """Whether a run has written no configuration yet: until the first scan ends, one that is refused leaves nothing."""
+    return bool(at_work) and not directory.config_file.is_file()

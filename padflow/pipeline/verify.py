@@ -28,6 +28,7 @@ from padflow.pipeline.receipts import (
     receipt_path,
     receipts,
 )
+from padflow.pipeline.status import refuse_first_scan
 from padflow.pipeline.tasks import UNKNOWN, label_tasks, score_tasks
 from padflow.records import Axes
 from padflow.store.reading import DAMAGES, ArchiveReader, ResultsReader
@@ -84,6 +85,7 @@ def verify(run_dir: str | Path) -> Verdict:
     []
     """
     directory = RunDirectory.at(run_dir)
+    refuse_first_scan(directory)
     config = directory.config()
     catalog = directory.catalog()
     instrument = load_instrument(config.archive.instrument)

@@ -165,6 +165,10 @@ def test_submit_prints_the_jobs(padflow: Callable, tmp_path: Path, monkeypatch: 
     assert "--set train.epochs=3" in ended.out
     assert ended.out.count("#SBATCH -A my_account") == 2
     assert "dask_worker SCHEDULER-ADDRESS" in ended.out
+    assert "--allow-removal" not in ended.out
+    ended = padflow("submit", script, "--dry-run", "--set", "cluster.interface=lo", "--allow-removal", 12)
+    assert f"-m padflow run {script} --workdir {tmp_path}/workers_as_jobs-run --set" in ended.out
+    assert ended.out.count("--allow-removal 12") == 1  # of the driver alone
     refused = padflow("submit", REPOSITORY / "configs" / "recommended.yaml")
     assert (refused.status, "cluster.kind = local" in refused.err) == (2, True)
 

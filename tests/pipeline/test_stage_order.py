@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 
 import pytest
 
-from padflow.cli.commands import run_command
+from padflow.cli.running import run
 from padflow.config.sections import Config
 from padflow.pipeline.guard import FIRST_STAGE
 from padflow.pipeline.receipts import PART_KINDS
@@ -22,12 +22,12 @@ def test_a_stage_names_a_function_of_a_run(stage: Stage) -> None:
 
 def test_stages_stand_in_the_order_of_the_work() -> None:
     assert STAGE_NAMES == ("ingest", "train", "pca", "score", "classes", "label", "report")
-    assert [stage.name for stage in stages_from("classes")] == ["pad_class", "label", "report"]
+    assert [stage.name for stage in stages_from("classes")] == ["classes", "label", "report"]
     assert [stage.name for stage in stages_to("pca")] == ["ingest", "train", "pca"]
 
 
 def test_the_command_line_offers_them() -> None:
-    (option,) = [option for option in run_command.params if option.name == "restart_from"]
+    (option,) = [option for option in run.params if option.name == "restart_from"]
     assert tuple(option.type.choices) == STAGE_NAMES
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,7 @@ def test_configuration_of_a_run(finished_run) -> None:
     assert config.archive.source.samefile(finished_run.archive)
 
 
-def test_status_during_the_first_scan(tmp_path: Path) -> None:
+def test_what_is_said_during_the_first_scan(padflow: Callable, tmp_path: Path) -> None:
     """Until files are looked at there is only the lock: that somebody is at work is all there is to say."""
     with locked(RunDirectory(tmp_path)):
         facts = status(tmp_path)
@@ -203,5 +204,9 @@ def test_status_during_the_first_scan(tmp_path: Path) -> None:
         assert (facts["records"], facts["files"], facts["progress"]) == (0, {}, None)
         assert {stage["parts"] for stage in facts["stages"].values()} == {0}
         assert f"at work   process {os.getpid()} on" in status_text(facts)
+        for command in ("verify", "report"):
+            ended = padflow(command, tmp_path)
+            assert (ended.status, ended.out) == (1, "")
+            assert f"the run has just begun (process {os.getpid()} on " in ended.err
     with pytest.raises(PadflowError, match="is not a run directory"):
         status(tmp_path)

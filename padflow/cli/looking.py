@@ -1,0 +1,105 @@
+"""Commands that read a run directory: how far it is, whether it is whole, its page, its labels as one file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+import padflow
+from padflow.cli.group import FILE, FOLDER, command, json_option, say
+from padflow.config.types import FIRST_YEAR, LAST_YEAR
+from padflow.errors import ConfigError, PadflowError, one_line, printable_line
+
+
+@command(click.argument("directory", metavar="DIR", type=FOLDER), json_option)
+def status(directory: Path, as_json: bool) -> None:
+    """Say how far the run in DIR is."""
+    from padflow.cli.text import status_text
+
+    facts = padflow.status(directory)
+    say(json.dumps(facts, indent=2) if as_json else status_text(facts))
+
+
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.option("--repair", is_flag=True, help="Let the next `padflow run` do broken parts again."),
+    json_option,
+)
+def verify(directory: Path, repair: bool, as_json: bool) -> None:
+    """Count the records of the run in DIR and check every file.
+
+    The numbers must be those of the catalogue, and the checksums of each part those of its receipt.
+    """
+    from dataclasses import asdict
+
+    from padflow.pipeline import verify as verifying
+    from padflow.pipeline.directory import RunDirectory
+    from padflow.pipeline.lock import locked
+
+    verdict = padflow.verify(directory)
+    if as_json:
+        say(json.dumps(asdict(verdict), indent=2))
+    else:
+        for problem in verdict.problems:
+            say(printable_line(problem))
+        say(
+            f"{verdict.parts} parts, {verdict.records:,} records, {verdict.labelled:,} labelled: "
+            f"{len(verdict.problems) or 'no'} problems"
+        )
+    if repair and verdict.broken:
+        with locked(RunDirectory.at(directory)):
+            verifying.repair(directory, verdict.broken)
+    if verdict.problems:
+        first = "" if repair else f"`padflow verify --repair {directory}`, then "
+        raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
+
+
+@command(click.argument("directory", metavar="DIR", type=FOLDER))
+def report(directory: Path) -> None:
+    """Draw the figures and the page of the run in DIR again."""
+    from padflow.compute.workers import SerialWorkers
+    from padflow.pipeline.directory import RunDirectory
+    from padflow.pipeline.lock import locked
+    from padflow.pipeline.status import refuse_first_scan
+    from padflow.progress.shown import shown
+    from padflow.report.figures.contents import FIGURES
+    from padflow.report.html import write_report
+
+    run = RunDirectory.at(directory)
+    refuse_first_scan(run)
+    run.config()  # refuses a folder that is no run directory
+    with locked(run), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
+        page = write_report(directory, apply=partial(SerialWorkers().map, on_done=progress.step))
+    say(page)
+
+
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.argument("output", metavar="FILE", type=FILE),
+    click.option("--spacecraft", default=None, help="Which one, where the run has several."),
+    click.option("--start", default=None, metavar="TIME", help="First time, such as 2013-03-17T06:00."),
+    click.option("--end", default=None, metavar="TIME", help="End, not included."),
+)
+def export(directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None) -> None:
+    """Write labels of the run in DIR to FILE.nc or FILE.csv."""
+    count = padflow.export(
+        directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
+    )
+    say(f"{count:,} records in {output}")
+
+
+def _time(text: str | None, option: str) -> Any:
+    import numpy as np
+
+    if text is None:
+        return None
+    with suppress(ValueError, OverflowError):
+        # Years that 64 bits of nanoseconds do not hold would come out as others; NumPy also takes NaT, now and today.
+        if FIRST_YEAR <= int(text[:4]) <= LAST_YEAR and text[4:5] in ("", "-"):
+            return np.datetime64(text.removesuffix("Z"), "ns")
+    raise ConfigError(f"{option} {one_line(text)}: expected a UTC time such as 2013-03-17 or 2013-03-17T06:00.")
