@@ -381,6 +381,12 @@ def test_simulate(padflow: Callable, tmp_path: Path) -> None:
     assert [path.name for path in folder.rglob("*.cdf")] == ["rbspa_rel03_ect-rept-sci-l3_20140506_v5.6.0.cdf"]
     assert_refused(padflow("simulate", folder, "--days", "2", "--workers", "1"), 2, str(folder))
     assert_refused(padflow("simulate", tmp_path / "x", "--spacecraft", "rbspc", "--days", "1"), 2, "rbspc")
+    one_day = ("--days", "1", "--workers", "1", "--family")
+    assert padflow("simulate", tmp_path / "continuum", *one_day, "continuum").status == 0
+    made = json.loads((tmp_path / "continuum" / "simulation.json").read_text())
+    assert made["parameters"]["family"] == {"name": "continuum"}
+    assert "'separated', 'continuum', 'wide', 'single'" in padflow("simulate", tmp_path / "x", *one_day, "narrow").err
+    assert_refused(padflow("simulate", tmp_path / "x", *one_day, "wide", "--populations", "4"), 2, "separated")
 
 
 def test_version_and_help(padflow: Callable) -> None:

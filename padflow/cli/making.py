@@ -36,6 +36,9 @@ TROUBLES = (
 )
 """Names of `padflow.simulation.archive.Troubles`, here so that help does not wait for its imports."""
 
+FAMILIES = ("separated", "continuum", "wide", "single")
+"""Names of `padflow.simulation.families.FAMILIES`, for the same reason."""
+
 FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
 """Years in which a simulated archive may begin."""
 
@@ -61,11 +64,18 @@ FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
         "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all that is random."
     ),
     click.option(
+        "--family",
+        type=click.Choice(FAMILIES),
+        default=FAMILIES[0],
+        show_default=True,
+        help="separated: populations that are apart; continuum: shapes that change smoothly, as measured ones do; "
+        "wide: populations with wide scatter and sharp borders that wander; single: one population everywhere.",
+    ),
+    click.option(
         "--populations",
         type=click.IntRange(3, 8),
-        default=6,
-        show_default=True,
-        help="Number of populations.",
+        default=None,
+        help="Number of populations of the family separated; 6 by default.",
     ),
     click.option("--troubles", is_flag=True, help="Add all that archives suffer."),
     click.option("--trouble", multiple=True, metavar="NAME[=DAYS]", help=f"Add one kind: {', '.join(TROUBLES)}."),
@@ -74,7 +84,7 @@ FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
 def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, **options: Any) -> None:
     """Simulate an archive of REPT level-3 files in DIR.
 
-    The true population of each record stands in truth_*.nc.
+    The true shape and population of each record stand in truth_*.nc.
     """
     from padflow.simulation.archive import parallel_map
     from padflow.simulation.troubles import Troubles

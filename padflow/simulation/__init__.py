@@ -1,1 +1,1 @@
-"""An archive of REPT-like files with known populations."""
+"""An archive of REPT-like files whose pitch-angle distributions are known."""

@@ -1,7 +1,7 @@
-"""Simulated archives of REPT level-3 files with known populations of pitch-angle distributions.
+"""Simulated archives of REPT level-3 files whose pitch-angle distributions are known.
 
 The files look like those of the Van Allen Probes (names, folders, variables, units, fill), the physics is
-plausible, and a side file per spacecraft says which population each record belongs to.
+plausible, and a side file per spacecraft says which shape and which population each record has.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from padflow.config.local_paths import local_path
 from padflow.errors import ConfigError
 from padflow.simulation.day import SPACECRAFT, Noise, Settings
-from padflow.simulation.files import write_truth, write_whole
+from padflow.simulation.families import FAMILIES, Family, choose_family
+from padflow.simulation.files import write_whole
 from padflow.simulation.populations import POPULATIONS, Population
 from padflow.simulation.troubles import Troubles, assign
+from padflow.simulation.truth import remove_parts, write_truth
 from padflow.simulation.writing import DayResult, DayTask, write_day
 from padflow.startup import check_semaphores, hold, unheard_interrupts
 
 __all__ = [
+    "FAMILIES",
     "POPULATIONS",
+    "Family",
     "Noise",
     "Population",
     "SimulationSummary",
@@ -92,7 +94,8 @@ def simulate_archive(
     start: datetime.date = datetime.date(2013, 3, 1),
     days: int = 20,
     seed: int = 0,
-    populations: int | tuple[Population, ...] = 6,
+    family: str | Family = "separated",
+    populations: int | tuple[Population, ...] | None = None,
     troubles: Troubles | None = None,
     noise: Noise | None = None,
     records_per_day: int | None = None,
@@ -101,7 +104,7 @@ def simulate_archive(
     """Write an archive of simulated REPT level-3 files, its truth and ``simulation.json``.
 
     Each day derives from the seed, the spacecraft and the date alone: it is the same in every archive of that
-    seed, populations and noise. Running again with the same arguments writes the same bytes.
+    seed, family and noise. Running again with the same arguments writes the same bytes.
 
     Parameters
     ----------
@@ -113,8 +116,12 @@ def simulate_archive(
         First day and number of days.
     seed : int
         Not negative.
-    populations : int or tuple of Population
-        3 to 8 populations; a number takes the first of ``POPULATIONS``.
+    family : str or Family
+        What pitch-angle distributions there are: ``"separated"`` (populations that are apart), ``"continuum"``
+        (shapes that change smoothly, as measured ones do), ``"wide"`` (populations with wide scatter and sharp
+        borders that wander), ``"single"`` (one population everywhere), or an object of your own.
+    populations : int or tuple of Population, optional
+        Of the family ``separated``: 3 to 8 populations; a number takes the first of ``POPULATIONS``, 6 if not given.
     troubles : Troubles, optional
         What is wrong with the archive; nothing if not given.
     noise : Noise, optional
@@ -145,12 +152,20 @@ def simulate_archive(
     'truth_rbspa.nc'
     """
     folder = local_path(folder, "folder")
-    chosen = POPULATIONS[:populations] if isinstance(populations, int) else tuple(populations)
-    check_arguments(spacecraft, days, seed, populations, chosen, records_per_day)
+    check_arguments(spacecraft, days, seed, records_per_day)
+    chosen = choose_family(family, populations)
     settings = Settings(seed, chosen, noise or Noise(), records_per_day)
     troubles = troubles or Troubles()
-    own = {"spacecraft": list(spacecraft), "start": start.isoformat(), "days": days}
-    parameters = own | asdict(settings) | {"troubles": asdict(troubles)}
+    parameters = {
+        "spacecraft": spacecraft,
+        "start": start.isoformat(),
+        "days": days,
+        "seed": seed,
+        "family": {"name": chosen.name, **chosen.parameters()},
+        "noise": asdict(settings.noise),
+        "records_per_day": records_per_day,
+        "troubles": asdict(troubles),
+    }
     parameters = json.loads(json.dumps(parameters))  # tuples become lists, to compare with what a file holds
     dates = [start + datetime.timedelta(days=i) for i in range(days)]
     tasks = []
@@ -160,14 +175,14 @@ def simulate_archive(
 
     claim_folder(folder, parameters)
     results = list(map_days(write_day, tasks))
-    return finish_folder(folder, parameters, tasks, results)
+    return finish_folder(folder, parameters, chosen, tasks, results)
 
 
 def finish_folder(
-    folder: Path, parameters: dict[str, Any], tasks: list[DayTask], results: list[DayResult]
+    folder: Path, parameters: dict[str, Any], family: Family, tasks: list[DayTask], results: list[DayResult]
 ) -> SimulationSummary:
     """Write the truth of all days and the receipt that says the simulation is complete."""
-    truth = write_truths(folder, parameters["spacecraft"], results, [p["name"] for p in parameters["populations"]])
+    truth = write_truths(folder, parameters["spacecraft"], results, family)
     entries = [entry for result in results for entry in result.files]
     write_receipt(folder, {"complete": True, "parameters": parameters, "files": entries})
     paths = [folder / entry["path"] for entry in entries if entry["path"]]
@@ -175,34 +190,29 @@ def finish_folder(
         folder=folder,
         files=len(paths),
         bytes=sum(path.stat().st_size for path in paths),
-        records=sum(len(result.time_ms) for result in results),
+        records=sum(result.records for result in results),
         troubles=dict(Counter(kind for task in tasks for kind in task.troubles)),
         truth=truth,
     )
 
 
-def write_truths(folder: Path, spacecraft: list[str], results: list[DayResult], names: list[str]) -> dict[str, Path]:
+def write_truths(folder: Path, spacecraft: list[str], results: list[DayResult], family: Family) -> dict[str, Path]:
     """Write the truth file of each spacecraft and return their paths."""
     truth = {}
     for name in spacecraft:
         own = [result for result in results if result.spacecraft == name]
-        time_ms, population, expected = (
-            np.concatenate([getattr(result, column) for result in own])
-            for column in ("time_ms", "population", "expected_counts")
-        )
         truth[name] = folder / f"truth_{name}.nc"
-        write_truth(truth[name], time_ms, population, expected, names=names)
+        write_truth(
+            truth[name],
+            sorted(result.truth for result in own if result.truth),
+            records=sum(result.records for result in own),
+            population_names=family.population_names,
+        )
+    remove_parts(folder)
     return truth
 
 
-def check_arguments(
-    spacecraft: tuple[str, ...],
-    days: int,
-    seed: int,
-    populations: int | tuple[Population, ...],
-    chosen: tuple[Population, ...],
-    records_per_day: int | None,
-) -> None:
+def check_arguments(spacecraft: tuple[str, ...], days: int, seed: int, records_per_day: int | None) -> None:
     """Raise ``ConfigError`` for the first argument out of range."""
     if not spacecraft or len(set(spacecraft)) < len(spacecraft) or not set(spacecraft) <= set(SPACECRAFT):
         raise ConfigError(f"spacecraft={spacecraft!r}: name one or more of {', '.join(SPACECRAFT)}, each once.")
@@ -210,9 +220,6 @@ def check_arguments(
         raise ConfigError(f"days={days}: simulate at least one day.")
     if seed < 0:
         raise ConfigError(f"seed={seed}: use a seed of 0 or more.")
-    number = populations if isinstance(populations, int) else len(chosen)
-    if not 3 <= number <= len(POPULATIONS):
-        raise ConfigError(f"populations: {number} are asked for; between 3 and {len(POPULATIONS)} are possible.")
     if records_per_day is not None and not 100 <= records_per_day <= 7900:
         raise ConfigError(f"records_per_day={records_per_day}: use 100 to 7900, or leave it out for one a spin.")
 

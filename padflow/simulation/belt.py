@@ -22,7 +22,7 @@ STORM_MEMORY_DAYS = 110.0  # older storms have decayed to nothing
 QUIET_DST_NT = -12.0  # chosen
 
 
-QUIET_FLUX = 300.0  # at 2 MeV, chosen: some ten counts a bin, as between the storms of 2013
+QUIET_FLUX = 2500.0  # at 2 MeV and the peak, chosen: some 30 times below an active belt
 
 
 BARRIER_L = 2.8  # no ultrarelativistic electrons further in (Baker 2014, 10.1038/nature13956)
@@ -64,7 +64,7 @@ def storms_between(seed: int, first: float, last: float) -> list[Storm]:
             onset = (block + (part + random.random()) / 2) * STORM_BLOCK_DAYS
             depth = float(np.clip(60 * np.exp(0.45 * random.standard_normal()), 35, 220))
             minimum = onset + random.uniform(5, 14) / 24
-            kind = random.choice([4.2, 3.2, 1.5], p=[0.53, 0.28, 0.19])
+            kind = random.choice([5.25, 4.25, 2.55], p=[0.53, 0.28, 0.19])
             strength = kind + 0.25 * random.standard_normal() + 0.5 * np.log10(depth / 60)
             recovery_days, lost = random.uniform(0.8, 2.0), random.uniform(0.4, 1.5)
             storms.append(Storm(onset, minimum, depth, recovery_days, float(strength), lost))
@@ -101,13 +101,12 @@ def outer_belt(storms: list[Storm], time: np.ndarray, L: np.ndarray, energies: n
 
     A quiet belt and, storm after storm, a loss of what was there (main-phase dropout, part of which returns)
     and a new belt that rises within one to three days, later at higher energies, and then decays.
-    Spectrum ``exp(-E / E0)``, E0 of 0.62 to 0.8 MeV, harder at low L. Constants without source are chosen
-    so that 2 MeV fluxes span 1e2 (quiet) to 1e5 (after a strong storm) at the peak.
+    Constants without source are chosen so that the flux at 2.1 MeV and L 4.5 to 5 is mostly 5e3 to 7e4 while the
+    belt is active: AE8 has 5e4 to 7e4 there, one hour of a real storm had 2e4 at 90 degrees (REPT, 2017-09-08).
     """
     energies = energies[None, :]
     shell, time = L[:, None], time[:, None]
-    folding = np.clip(0.72 - 0.04 * (shell - 4.5), 0.62, 0.8)
-    spectrum = np.exp(-(energies - 2) / folding)
+    spectrum = spectrum_of(energies, shell)
     lifetime = 5.0 * (4.5 / np.clip(shell, 2.5, 7)) ** 2.5 * (energies / 2) ** 0.2
     flux = QUIET_FLUX * spectrum * radial_profile(shell, 4.5 - 0.1 * np.log(energies / 2), 0.6, 0.9)
     for storm in storms:
@@ -120,6 +119,16 @@ def outer_belt(storms: list[Storm], time: np.ndarray, L: np.ndarray, energies: n
         growth = 10**storm.strength * rise * np.exp(-after / lifetime)
         flux = flux + growth * spectrum * radial_profile(shell, peak, 0.38, 0.8)
     return flux / (1 + np.exp(-np.clip((shell - BARRIER_L) / 0.06, -60, 60)))
+
+
+def spectrum_of(energies: np.ndarray, L: np.ndarray) -> np.ndarray:
+    """Return flux over that at 2 MeV; folding energies at L 4.5 of 0.5 MeV up to 4 MeV and 0.3 from 5 on.
+
+    So AE8 has it; harder at low L (chosen).
+    """
+    beyond = np.clip(energies - 4, 0, 1)  # from 4 to 5 MeV the inverse of the folding energy grows linearly
+    foldings = (energies - 2) / 0.5 + (1 / 0.3 - 1 / 0.5) * (beyond**2 / 2 + np.maximum(energies - 5, 0))
+    return np.exp(-foldings / np.clip(1 - 0.055 * (L - 4.5), 0.86, 1.1))
 
 
 def radial_profile(L: np.ndarray, peak: np.ndarray, inner_width: float, outer_width: float) -> np.ndarray:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from padflow.simulation.belt import STORM_MEMORY_DAYS, outer_belt, storm_indices, storms_between, stream
+from padflow.simulation.conditions import NO_POPULATION, Conditions, smooth_noise
+from padflow.simulation.families import Family
 from padflow.simulation.orbit import MS_PER_DAY, track, unix_ms
-from padflow.simulation.populations import Population, blended_shapes, logits, pad_shapes, smooth_noise
 
 DAY_STREAM = 3
 
@@ -24,6 +25,12 @@ ENERGIES = np.array([1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20
 
 
 PITCH_ANGLES = (np.arange(17) + 0.5) * 180 / 17  # degrees
+
+
+FOLDED_PITCH_ANGLES = PITCH_ANGLES[:9]  # degrees
+
+
+PAD_STEP = 1e-4  # of the largest flux: in such steps the truth keeps a PAD
 
 
 # Channels meet at the geometric means of their energies (chosen); the outermost are symmetric in log energy.
@@ -46,9 +53,6 @@ RECORDS_PER_DAY = (7735, 7905)  # spins in a day: real files hold 7,731 to 7,910
 
 
 CLASSIFIABLE_COUNTS = 20.0  # expected electrons in a record below which it belongs to no population (chosen)
-
-
-NO_POPULATION = -1
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Settings:
     """What a day's content depends on besides its spacecraft and date."""
 
     seed: int
-    populations: tuple[Population, ...]
+    family: Family
     noise: Noise
     records_per_day: int | None = None
 
@@ -106,9 +110,13 @@ class Day:
     ephemeris : dict of str to ndarray of float64
         ``L``, ``L_star``, ``I``, ``B_Calc``, ``B_Eq``, ``MLT``, ``MLAT``, ``Position``; fill -1e31.
     population : ndarray of int8
-        Number of the record's population; -1 where there are too few electrons, or only fill.
+        Number of the record's population; -1 where there are too few electrons, only fill, or no populations.
     expected_counts : ndarray of float32
         Electrons expected in the whole record, without background.
+    expected_counts_by_energy : ndarray of float32, shape (records, 12)
+        The same in all bins of an energy.
+    pad : ndarray of uint16, shape (records, 9, 12)
+        Noiseless flux in steps of 1e-4 of the largest at each energy, folded about 90 degrees.
     spin_seconds : float
         The day's spin period.
     """
@@ -118,6 +126,8 @@ class Day:
     ephemeris: dict[str, np.ndarray]
     population: np.ndarray
     expected_counts: np.ndarray
+    expected_counts_by_energy: np.ndarray
+    pad: np.ndarray
     spin_seconds: float
 
 
@@ -197,19 +207,33 @@ def expected_flux(settings: Settings, spacecraft: str, time_ms: np.ndarray, day:
     storms = storms_between(settings.seed, today - STORM_MEMORY_DAYS, today + 1)
     dst, main, recovery = storm_indices(storms, days)
     ephemeris = ephemeris_of(spacecraft, time_ms, dst)
-    L = ephemeris["L"]
-    number = SPACECRAFT.index(spacecraft)
-    latent = smooth_noise(settings.seed, number, time_ms, int(today))
-    strength = logits(settings.populations, L, ephemeris["MLT"], main, recovery)
-    strength += settings.noise.mixing * latent[:, : len(settings.populations)]
-    population = strength.argmax(axis=1).astype(np.int8)
-    scatter = settings.noise.scatter * latent[:, -5:]
-    shapes = pad_shapes(blended_shapes(settings.populations, strength, scatter), PITCH_ANGLES, ENERGIES)
-    level = outer_belt(storms, days, L, ENERGIES) * settings.noise.flux_factor
+    latent = smooth_noise(settings.seed, SPACECRAFT.index(spacecraft), time_ms, int(today))
+    conditions = Conditions(
+        time_ms=time_ms,
+        L=ephemeris["L"],
+        MLT=ephemeris["MLT"],
+        dst=dst,
+        main=main,
+        recovery=recovery,
+        field_ratio=ephemeris["B_Eq"] / ephemeris["B_Calc"],
+        latent=latent,
+        scatter=settings.noise.scatter,
+        mixing=settings.noise.mixing,
+    )
+    pads, population = settings.family.pads(conditions, PITCH_ANGLES, ENERGIES)
+    level = outer_belt(storms, days, conditions.L, ENERGIES) * settings.noise.flux_factor
     # Off the equator only particles of smaller equatorial pitch angle arrive; sin^1 is a typical PAD.
-    level *= np.sqrt(ephemeris["B_Eq"] / ephemeris["B_Calc"])[:, None]
+    level *= np.sqrt(conditions.field_ratio)[:, None]
     level *= np.exp(0.15 * latent[:, -1:])  # a few minutes' ripple, 15 % (chosen)
-    return shapes * level[:, None, :].astype(np.float32), population, ephemeris
+    return pads * level[:, None, :].astype(np.float32), population, ephemeris
+
+
+def folded_pads(flux: np.ndarray) -> np.ndarray:
+    """Return the shapes of ``flux`` as ``Day.pad`` holds them; 0 where there is no flux."""
+    half = len(FOLDED_PITCH_ANGLES)
+    folded = flux[:, :half] + flux[:, : -half - 1 : -1]
+    largest = np.maximum(folded.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.rint(folded / largest / PAD_STEP).astype(np.uint16)
 
 
 def make_day(settings: Settings, spacecraft: str, day: datetime.date) -> Day:
@@ -220,9 +244,10 @@ def make_day(settings: Settings, spacecraft: str, day: datetime.date) -> Day:
     time_ms = time_ms[~runs(random, time_ms, day, noise.gaps_per_day, noise.gap_minutes)]
     flux, population, ephemeris = expected_flux(settings, spacecraft, time_ms, day)
 
+    pad = folded_pads(flux)
     factor = counts_per_flux(spin_seconds)
     electrons = flux * factor.astype(np.float32)
-    expected = electrons.sum(axis=(1, 2))
+    expected = electrons.sum(axis=1)
     bin_seconds = spin_seconds / len(PITCH_ANGLES)
     rate = electrons + (background(noise, ephemeris["L"]) * bin_seconds)[:, None, None]
     flux = random.poisson(rate) / factor
@@ -233,5 +258,6 @@ def make_day(settings: Settings, spacecraft: str, day: datetime.date) -> Day:
     flux[fill_all] = FILL
     expected[fill_all] = 0
     ephemeris["L_star"][runs(random, time_ms, day, noise.fills_per_day, 30)] = FILL
-    population[expected < CLASSIFIABLE_COUNTS] = NO_POPULATION
-    return Day(time_ms, flux, ephemeris, population, expected.astype(np.float32), spin_seconds)
+    expected_in_record = expected.sum(axis=1)
+    population[expected_in_record < CLASSIFIABLE_COUNTS] = NO_POPULATION
+    return Day(time_ms, flux, ephemeris, population, expected_in_record, expected, pad, spin_seconds)

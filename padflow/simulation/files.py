@@ -1,4 +1,4 @@
-"""Simulated days as CDF files under SPDF's names, and the truth beside them."""
+"""Simulated days as CDF files under SPDF's names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import cdflib.cdfwrite
-import h5netcdf
-import h5py
 import numpy as np
 
 from padflow.simulation.day import DELTA_MINUS, DELTA_PLUS, ENERGIES, FILL, PITCH_ANGLES
@@ -23,9 +21,6 @@ EPOCH_OF_1970_MS = 62_167_219_200_000.0  # CDF_EPOCH counts from year 0
 
 
 FLUX_UNITS = "cm!e-2!ns!e-1!nsr!e-1!nMeV!e-1!n"
-
-
-POPULATION_MEANING = "number of the population; -1: too few electrons expected to be classified, or only fill"
 
 
 EPHEMERIS = {  # units, valid range, what it is
@@ -224,27 +219,3 @@ def write_variable(
     data = values.ravel().tolist() if text else np.ascontiguousarray(values, float)
     # FIELDNAM repeats the variable's name, as ISTP asks.
     cdf.write_var(specification, var_attrs={"FIELDNAM": name, **attributes}, var_data=data)
-
-
-def write_truth(
-    path: Path, time_ms: np.ndarray, population: np.ndarray, expected_counts: np.ndarray, names: list[str]
-) -> None:
-    """Write the truth of one spacecraft as NetCDF in time order: population (int8), expected counts."""
-    order = np.argsort(time_ms, kind="stable")
-    variables = {
-        "time": (time_ms[order].astype(np.int64), {"units": "milliseconds since 1970-01-01", "calendar": "standard"}),
-        "population": (population[order], {"long_name": POPULATION_MEANING}),
-        "expected_counts": (expected_counts[order], {"long_name": "electrons expected in the record"}),
-    }
-
-    def write(temporary: Path) -> None:
-        # Not through xarray: only here can the order of creation be left out, and with it time stamps that
-        # would make the bytes differ from run to run.
-        with h5netcdf.File(temporary, "w", track_order=False) as file:
-            file.attrs["title"] = "SIMULATED records: what padflow ought to find"
-            file.attrs["population_names"] = np.array(names, dtype=h5py.string_dtype())
-            file.dimensions = {"time": len(order)}
-            for name, (values, attributes) in variables.items():
-                file.create_variable(name, ("time",), values.dtype, data=values).attrs.update(attributes)
-
-    write_whole(path, write)

@@ -1,26 +1,21 @@
-"""Families of pitch-angle distributions (PADs), where and when each prevails."""
+"""Populations of pitch-angle distributions (PADs): their shapes, where and when each prevails."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from padflow.simulation.belt import stream
-
-LATENT_STREAM = 2
-
-
-LATENT_COLUMNS = 13  # 8 populations at most, then 5 that scatter the shapes' parameters
-
-
-KNOTS_PER_DAY = (288, 36)  # smooth noise of 5 and of 40 minutes: what a population lasts
-
+from padflow.simulation.conditions import Conditions
 
 REFERENCE_MEV = 2.6  # energy at which a population's parameters are given
 
 
-BLEND_SHARPNESS = 10.0  # at a border of two populations the shapes mix over about 1/10 of a logit (chosen)
+BLENDED, SHARP = (
+    10.0,
+    1e6,
+)  # at a border the shapes of two populations mix over about 1/10 of a logit, or do not (chosen)
 
 
 @dataclass(frozen=True)
@@ -69,54 +64,66 @@ POPULATIONS = (
 )
 
 
-def smooth_noise(seed: int, spacecraft: int, time_ms: np.ndarray, day: int) -> np.ndarray:
-    """Return noise of mean 0 and variance 1, continuous in time, float32 of shape (records, 13).
-
-    Normal values at fixed knots, smoothly interpolated, at two time scales of equal power. The knots of each
-    day have their own stream, so the noise goes on over midnight although days are made alone.
+@dataclass(frozen=True)
+class Populations:
+    """A family of populations, each of which prevails somewhere: see `padflow.simulation.families.Family`.
 
     Parameters
     ----------
-    day : int
-        Days since 1970-01-01 to which ``time_ms`` belongs.
+    name : str
+        The family's.
+    populations : tuple of Population
+        At most 8.
+    scatter : float
+        Multiplies the spread of shapes within a population.
+    wander : float
+        Multiplies how far borders wander with the smooth noise.
+    sharpness : float
+        The greater, the narrower the border where shapes of two populations mix.
     """
-    total = np.zeros((len(time_ms), LATENT_COLUMNS))
-    for scale, knots in enumerate(KNOTS_PER_DAY):
-        values = np.concatenate(
-            [
-                stream(seed, LATENT_STREAM, scale, spacecraft, d).standard_normal((knots, LATENT_COLUMNS))
-                for d in (day, day + 1)
-            ]
-        )
-        place = (time_ms / 86_400_000 - day) * knots
-        knot = np.clip(place.astype(int), 0, 2 * knots - 2)
-        fraction = np.clip(place - knot, 0, 1)
-        weight = (fraction**2 * (3 - 2 * fraction))[:, None]
-        # Dividing by the root of the summed squares keeps the variance 1 between knots too.
-        total += (values[knot] * (1 - weight) + values[knot + 1] * weight) / np.hypot(weight, 1 - weight)
-    return (total / np.sqrt(len(KNOTS_PER_DAY))).astype(np.float32)
+
+    name: str
+    populations: tuple[Population, ...]
+    scatter: float = 1.0
+    wander: float = 1.0
+    sharpness: float = BLENDED
+
+    @property
+    def population_names(self) -> tuple[str, ...]:
+        """The populations' names."""
+        return tuple(p.name for p in self.populations)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all fields but the name."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
+
+    def pads(
+        self, conditions: Conditions, pitch_angles: np.ndarray, energies: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return PADs whose mean over directions is 1, and the population that prevails in each record."""
+        strength = logits(self.populations, conditions)
+        strength += self.wander * conditions.mixing * conditions.latent[:, : len(self.populations)]
+        scatter = self.scatter * conditions.scatter * conditions.latent[:, -5:]
+        shapes = blended_shapes(self.populations, strength, scatter, self.sharpness)
+        return pad_shapes(shapes, pitch_angles, energies), strength.argmax(axis=1).astype(np.int8)
 
 
-def logits(
-    populations: tuple[Population, ...],
-    L: np.ndarray,
-    MLT: np.ndarray,
-    main: np.ndarray,
-    recovery: np.ndarray,
-) -> np.ndarray:
+def logits(populations: tuple[Population, ...], conditions: Conditions) -> np.ndarray:
     """Return how well each population's conditions are met, (records, population), natural logarithm."""
     columns = [
         np.log(p.weight)
-        - 0.5 * ((L - p.L) / p.L_width) ** 2
-        + p.MLT_focus * np.cos((MLT - p.MLT) * np.pi / 12)
-        + p.main_phase * main
-        + p.recovery * recovery
+        - 0.5 * ((conditions.L - p.L) / p.L_width) ** 2
+        + p.MLT_focus * np.cos((conditions.MLT - p.MLT) * np.pi / 12)
+        + p.main_phase * conditions.main
+        + p.recovery * conditions.recovery
         for p in populations
     ]
     return np.stack(columns, axis=1)
 
 
-def blended_shapes(populations: tuple[Population, ...], strength: np.ndarray, scatter: np.ndarray) -> np.ndarray:
+def blended_shapes(
+    populations: tuple[Population, ...], strength: np.ndarray, scatter: np.ndarray, sharpness: float
+) -> np.ndarray:
     """Return the shape parameters of each record, float32 of shape (records, 6), in the order of ``SHAPE``.
 
     Parameters
@@ -125,8 +132,10 @@ def blended_shapes(populations: tuple[Population, ...], strength: np.ndarray, sc
         Logits with their noise.
     scatter : ndarray, shape (records, 5)
         Smooth noise of variance about 1 that varies steepness, plateau, dip, dip width and slope.
+    sharpness : float
+        Factor of the logits where shapes are mixed.
     """
-    share = np.exp(BLEND_SHARPNESS * (strength - strength.max(axis=1, keepdims=True)))
+    share = np.exp(sharpness * (strength - strength.max(axis=1, keepdims=True)))
     share /= share.sum(axis=1, keepdims=True)
     table = np.array([[getattr(p, name) for name in SHAPE] for p in populations])
     steepness, slope, plateau, dip, dip_slope, width = np.einsum("nk,kj->jn", share, table)

@@ -13,6 +13,7 @@ from padflow.simulation import troubles as troubles_module
 from padflow.simulation.belt import stream
 from padflow.simulation.day import SPACECRAFT, Day, Settings, make_day
 from padflow.simulation.files import Content, file_path, write_cdf, write_whole
+from padflow.simulation.truth import write_part
 
 SPOILING_STREAM = 5
 
@@ -30,13 +31,12 @@ class DayTask:
 
 @dataclass(frozen=True)
 class DayResult:
-    """What one task wrote: its files as JSON-ready entries, and the truth of its good records."""
+    """What one task wrote: its files as JSON-ready entries, the number of good records, and where their truth is."""
 
     spacecraft: str
     files: list[dict[str, Any]]
-    time_ms: np.ndarray
-    population: np.ndarray
-    expected_counts: np.ndarray
+    records: int
+    truth: Path | None
 
 
 def write_day(task: DayTask) -> DayResult:
@@ -52,8 +52,9 @@ def write_day(task: DayTask) -> DayResult:
     if older:
         earlier = troubles_module.older_version(troubles_module.clean_content(day))
         entries.append(write_file(task, earlier, older, {"versions": f"version {version} is newer"}))
-    entries[0]["good_records"] = int(good.sum())
-    return DayResult(task.spacecraft, entries, day.time_ms[good], day.population[good], day.expected_counts[good])
+    records = entries[0]["good_records"] = int(good.sum())
+    part = write_part(task.folder, task.spacecraft, task.day, day, good)
+    return DayResult(task.spacecraft, entries, records, part)
 
 
 def spoiler(task: DayTask) -> np.random.Generator:
@@ -142,5 +143,4 @@ def write_bad_day(task: DayTask) -> DayResult:
     entry = entry_of(
         task, None if missing else path, None if missing else troubles_module.VERSION, records, {kind: what}
     )
-    nothing = np.array([], np.int64)
-    return DayResult(task.spacecraft, [entry], nothing, nothing.astype(np.int8), nothing.astype(np.float32))
+    return DayResult(task.spacecraft, [entry], 0, None)

@@ -18,6 +18,7 @@ import xarray as xr
 from padflow.errors import ConfigError
 from padflow.simulation.archive import parallel_map, simulate_archive
 from padflow.simulation.day import Noise
+from padflow.simulation.families import FAMILIES
 from padflow.simulation.populations import POPULATIONS
 from padflow.simulation.troubles import Troubles
 
@@ -143,11 +144,12 @@ def test_doubled_records_are_equal_everywhere(tmp_path: Path) -> None:
     assert copies > 12
 
 
-def test_same_arguments_give_the_same_bytes_in_any_order_of_days(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_arguments_give_the_same_bytes_in_any_order_of_days(tmp_path: Path, family: str) -> None:
     def backwards(function, tasks):
         return reversed([function(task) for task in reversed(tasks)])
 
-    arguments = {"days": 7, "troubles": Troubles.all(), "seed": 5}
+    arguments = {"days": 7, "troubles": Troubles.all(), "seed": 5, "family": family}
     small(tmp_path / "a", **arguments)
     small(tmp_path / "b", **arguments, map_days=backwards)
     first = digests(tmp_path / "a")
@@ -163,20 +165,71 @@ def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
 
 
-def test_a_day_does_not_depend_on_the_others(tmp_path: Path) -> None:
-    small(tmp_path / "a", days=3)
-    small(tmp_path / "b", days=1, start=datetime.date(2013, 3, 3), spacecraft=("rbspb", "rbspa"))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_day_does_not_depend_on_the_others(tmp_path: Path, family: str) -> None:
+    small(tmp_path / "a", days=3, family=family)
+    small(tmp_path / "b", days=1, start=datetime.date(2013, 3, 3), spacecraft=("rbspb", "rbspa"), family=family)
     name = "*rbspa*20130303*.cdf"
     (long,), (short,) = (list((tmp_path / folder).rglob(name)) for folder in "ab")
     assert long.read_bytes() == short.read_bytes()
 
 
-def test_other_seed_noise_or_populations_give_other_values(tmp_path: Path) -> None:
+class Halves:
+    """A family of a user's own: pancakes, and flat beyond L 5."""
+
+    name = "halves"
+    population_names = ("pancake", "flat")
+
+    def __init__(self, steepness: float) -> None:
+        self.steepness = steepness
+
+    def parameters(self) -> dict:
+        return {"steepness": self.steepness}
+
+    def pads(self, conditions, pitch_angles, energies):
+        flat = conditions.L > 5
+        sine = np.sin(np.radians(pitch_angles))[None, :, None]
+        pads = sine ** np.where(flat, 0, self.steepness)[:, None, None] * np.ones((1, 1, len(energies)))
+        return (pads / ((pads * sine).sum(axis=1) / sine.sum())[:, None]).astype(np.float32), flat.astype(np.int8)
+
+
+def test_a_family_of_ones_own(tmp_path: Path) -> None:
+    summary = small(tmp_path / "a", days=2, family=Halves(2.0))
+    receipt = json.loads((tmp_path / "a" / "simulation.json").read_text())
+    assert receipt["parameters"]["family"] == {"name": "halves", "steepness": 2.0}
+    truth = truth_of(tmp_path / "a")
+    assert list(truth.attrs["population_names"]) == ["pancake", "flat"]
+    for number, power in ((0, 2.0), (1, 0.0)):
+        shape = truth["pad"].values[truth["population"].values == number]
+        expected = np.sin(np.radians(truth["folded_pitch_angle"].values)) ** power
+        np.testing.assert_allclose(shape, np.broadcast_to(expected[:, None], shape.shape), atol=1e-4)
+        assert len(shape) > 20
+    with pytest.raises(ConfigError, match="differ in family"):
+        small(tmp_path / "a", days=2, family=Halves(3.0))
+    again = small(tmp_path / "b", days=2, family=Halves(2.0), map_days=partial(parallel_map, workers=2))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert again.records == summary.records
+
+
+def test_receipt_says_the_family_and_separated_is_the_usual_one(tmp_path: Path) -> None:
+    small(tmp_path / "a", days=1)
+    small(tmp_path / "a", days=1, family="separated", populations=6)
+    family = json.loads((tmp_path / "a" / "simulation.json").read_text())["parameters"]["family"]
+    assert family["name"] == "separated"
+    assert [p["name"] for p in family["populations"]] == [p.name for p in POPULATIONS[:6]]
+    for name in FAMILIES:
+        small(tmp_path / name, days=1, family=name)
+        content = json.loads((tmp_path / name / "simulation.json").read_text())
+        assert content["parameters"]["family"]["name"] == name
+
+
+def test_other_seed_noise_family_or_populations_give_other_values(tmp_path: Path) -> None:
     variants = {
         "same": {},
         "seed": {"seed": 1},
         "noise": {"noise": Noise(background_per_second=0.3)},
         "populations": {"populations": 3},
+        **{name: {"family": name} for name in FAMILIES if name != "separated"},
     }
     found = set()
     for name, arguments in variants.items():
@@ -205,6 +258,7 @@ def test_three_to_eight_populations(tmp_path: Path, number: int) -> None:
         ({"spacecraft": ()}, "one or more"),
         ({"days": 0}, "at least one day"),
         ({"seed": -1}, "0 or more"),
+        ({"family": "narrow"}, "separated, continuum, wide, single"),
         ({"populations": 2}, "between 3 and 8"),
         ({"populations": POPULATIONS[:1]}, "between 3 and 8"),
         ({"records_per_day": 9000}, "100 to 7900"),

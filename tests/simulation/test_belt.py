@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pytest
 
-from padflow.simulation.belt import outer_belt, storm_indices, storms_between
+from padflow.simulation.belt import outer_belt, spectrum_of, storm_indices, storms_between
 from padflow.simulation.day import (
     ENERGIES,
 )
@@ -44,3 +44,27 @@ def test_belt_has_a_slot_a_peak_and_a_falling_spectrum() -> None:
     assert 4 < shells[flux[:, 1].argmax()] < 5
     assert flux[shells < 2.6].max() < 1e-3 * flux.max()
     assert (np.diff(flux[100:180], axis=1) < 0).all()
+
+
+def test_flux_is_that_of_AE8_and_of_a_real_storm() -> None:
+    """At 2.1 MeV and L 4.5 to 5, per cm2 s sr MeV: AE8 has 5e4 to 7e4, one real storm hour 2e4 at 90 degrees."""
+    flux = []
+    for seed in range(4):
+        for day in range(15_700, 16_300, 3):
+            storms = storms_between(seed, day - 110, day + 1)
+            flux.append(outer_belt(storms, np.full(2, float(day)), np.array([4.5, 5.0]), ENERGIES)[:, 1].mean())
+    assert 2e4 < np.mean(flux) < 7e4
+    assert ((np.array(flux) > 5e3) & (np.array(flux) < 7e4)).mean() > 0.45
+    assert np.quantile(flux, 0.99) < 3e5
+    quiet = outer_belt([], np.full(2, 15_700.0), np.array([4.5, 5.0]), ENERGIES)[:, 1].mean()
+    assert 5e4 / 40 < quiet < 7e4 / 20
+
+
+def test_spectrum_falls_by_e_in_half_a_MeV_and_faster_beyond_four() -> None:
+    energies = np.linspace(1.8, 12, 500)
+    folding = -np.gradient(energies, np.log(spectrum_of(energies, np.full(1, 4.5))))
+    np.testing.assert_allclose(folding[energies < 3.9], 0.5, rtol=1e-3)
+    np.testing.assert_allclose(folding[energies > 5.1], 0.3, rtol=1e-3)
+    assert (np.diff(folding) < 1e-3).all()
+    assert spectrum_of(np.array([2.0]), np.array([3.0]))[0] == 1
+    assert spectrum_of(np.array([4.0]), np.array([3.0]))[0] > spectrum_of(np.array([4.0]), np.array([6.0]))[0]

@@ -17,6 +17,7 @@ from padflow.simulation.day import (
     make_day,
     second_invariant,
 )
+from padflow.simulation.families import FAMILIES
 from padflow.simulation.populations import POPULATIONS
 
 QUIET = Noise(gaps_per_day=0, fills_per_day=0)
@@ -33,7 +34,7 @@ def test_second_invariant_against_integration_along_a_dipole_line() -> None:
 
 
 def test_counts_are_poisson_about_the_expected_flux() -> None:
-    settings = Settings(2, POPULATIONS[:6], Noise(gaps_per_day=0, fills_per_day=0, background_per_second=0.5))
+    settings = Settings(2, FAMILIES["separated"], Noise(gaps_per_day=0, fills_per_day=0, background_per_second=0.5))
     day_of = datetime.date(2013, 3, 6)
     day = make_day(settings, "rbspa", day_of)
     flux, _, _ = expected_flux(settings, "rbspa", day.time_ms, day_of)
@@ -51,12 +52,15 @@ def test_counts_are_poisson_about_the_expected_flux() -> None:
     spread = np.sqrt((2 + 1 / expected).mean() / number)
     assert abs((pull**2).mean() - 1) < 5 * spread
     np.testing.assert_allclose(day.expected_counts, (flux * factor).sum(axis=(1, 2)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(day.expected_counts_by_energy, (flux * factor).sum(axis=1), rtol=1e-3, atol=1e-3)
+    folded = np.stack([flux[:, [i, 16 - i]].mean(axis=1) for i in range(9)], axis=1)
+    np.testing.assert_allclose(day.pad * 1e-4, folded / folded.max(axis=1, keepdims=True), atol=6e-5)
 
 
 @pytest.fixture(scope="module")
 def season() -> Day:
     """Return twenty days near midnight, coarse."""
-    settings = Settings(0, POPULATIONS[:6], QUIET, records_per_day=1000)
+    settings = Settings(0, FAMILIES["separated"], QUIET, records_per_day=1000)
     days = [make_day(settings, "rbspa", datetime.date(2013, 3, 1) + datetime.timedelta(i)) for i in range(20)]
     names = days[0].ephemeris
     return Day(
@@ -65,6 +69,8 @@ def season() -> Day:
         ephemeris={name: np.concatenate([d.ephemeris[name] for d in days]) for name in names},
         population=np.concatenate([d.population for d in days]),
         expected_counts=np.concatenate([d.expected_counts for d in days]),
+        expected_counts_by_energy=np.concatenate([d.expected_counts_by_energy for d in days]),
+        pad=np.concatenate([d.pad for d in days]),
         spin_seconds=days[0].spin_seconds,
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from padflow.simulation.archive import simulate_archive
 from padflow.simulation.day import ENERGIES, Day, Noise, Settings, make_day
-from padflow.simulation.populations import POPULATIONS
+from padflow.simulation.families import FAMILIES
 
 DAY = datetime.date(2013, 3, 9)
 NOISE = Noise(fills_per_day=4)
@@ -36,7 +36,7 @@ def cdf(path: Path) -> pycdfpp.CDF:
 
 @pytest.fixture(scope="module")
 def made() -> Day:
-    return make_day(Settings(0, POPULATIONS[:6], NOISE), "rbspa", DAY)
+    return make_day(Settings(0, FAMILIES["separated"], NOISE), "rbspa", DAY)
 
 
 def text(variable: pycdfpp.Variable, name: str) -> str:
@@ -127,7 +127,7 @@ def test_fills_of_three_kinds(cdf: pycdfpp.CDF) -> None:
 
 
 def test_a_day_has_the_spins_of_a_real_one() -> None:
-    day = make_day(Settings(0, POPULATIONS[:6], Noise(gaps_per_day=0)), "rbspb", DAY)
+    day = make_day(Settings(0, FAMILIES["separated"], Noise(gaps_per_day=0)), "rbspb", DAY)
     assert 7731 <= len(day.time_ms) <= 7910
     steps = np.diff(day.time_ms) / 1000
     assert abs(steps.mean() - day.spin_seconds) < 1e-3

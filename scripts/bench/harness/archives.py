@@ -63,7 +63,8 @@ def _simulations(data: Path) -> list[tuple[Path, dict[str, Any]]]:
     for path in sorted(data.glob("*/simulation.json")):
         content = json.loads(path.read_text())
         facts = content["parameters"]
-        usable = facts["spacecraft"] == ["rbspa"] and facts["seed"] == SEED and not any(facts["troubles"].values())
+        usual = facts["spacecraft"] == ["rbspa"] and facts.get("family", {}).get("name") == "separated"
+        usable = usual and facts["seed"] == SEED and not any(facts["troubles"].values())
         if content["complete"] and usable:
             found.append((path, facts))
     return found

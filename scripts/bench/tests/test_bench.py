@@ -146,10 +146,17 @@ def test_records_that_only_one_program_saw_are_an_error():
 
 
 def test_archive_is_the_shortest_that_is_long_enough(tmp_path):
-    for days, seed, complete in ((4, 5, True), (9, 5, True), (7, 5, False), (6, 1, True)):
+    usual = {"spacecraft": ["rbspa"], "start": "2013-03-01", "troubles": {"html": 0}}
+    for days, seed, family, complete in (
+        (4, 5, "separated", True),
+        (9, 5, "separated", True),
+        (8, 5, "continuum", True),
+        (7, 5, "separated", False),
+        (6, 1, "separated", True),
+    ):
         folder = tmp_path / f"{days}"
         folder.mkdir()
-        facts = {"spacecraft": ["rbspa"], "seed": seed, "days": days, "start": "2013-03-01", "troubles": {"html": 0}}
+        facts = usual | {"seed": seed, "days": days, "family": {"name": family}}
         (folder / "simulation.json").write_text(json.dumps({"complete": complete, "parameters": facts}))
     assert archives.archive_of(tmp_path, 4).folder == tmp_path / "4"
     longer = archives.archive_of(tmp_path, 5)
