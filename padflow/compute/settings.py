@@ -11,6 +11,16 @@ from dask.config import collect, merge
 
 from padflow.config.cluster import ClusterConfig
 
+PACKAGES = (
+    *("dask", "distributed", "cloudpickle", "msgpack"),  # they carry messages and tasks
+    *("cdflib", "numpy", "scipy", "numba", "numcodecs", "zarr", "xarray", "scikit-learn", "dask-ml"),
+)
+"""Packages that decide results, or how processes talk.
+
+All processes of a run need the same versions of them (`padflow.compute.watch`), and `run.json` records these.
+"""
+
+
 ENVIRONMENT = {
     # One thread a worker, in every library that would start its own.
     "OMP_NUM_THREADS": "1",

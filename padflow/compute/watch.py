@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from padflow.compute.settings import PACKAGES
 from padflow.config.cluster import ClusterConfig
 
 if TYPE_CHECKING:
@@ -18,22 +19,6 @@ LOGGER = logging.getLogger(__name__)
 
 
 LOOK_SECONDS = 1.0
-
-
-PACKAGES = (
-    "padflow",
-    "dask",
-    "distributed",
-    "cloudpickle",
-    "msgpack",
-    "numpy",
-    "zarr",
-    "xarray",
-    "scikit-learn",
-    "dask-ml",
-    "cdflib",
-)
-"""What must be of one version everywhere: what carries messages, and what decides bits."""
 
 
 LIMIT_TOLERANCE = 0.99
@@ -127,7 +112,7 @@ class Watch:
                     "lower cluster.memory_limit: `padflow plan` says whether the work fits."
                 )
         try:
-            versions: Any = self._client.get_versions(packages=list(PACKAGES))
+            versions: Any = self._client.get_versions(packages=["padflow", *PACKAGES])
         except Exception:
             self._known -= new
             return None
@@ -174,4 +159,4 @@ def versions_differ(versions: dict[str, Any]) -> str | None:
 
 def _relevant(facts: dict[str, Any]) -> dict[str, str | None]:
     python = ".".join(str(facts["host"]["python"]).split(".")[:2])
-    return {"python": python} | {name: facts["packages"].get(name) for name in PACKAGES}
+    return {"python": python} | {name: facts["packages"].get(name) for name in ("padflow", *PACKAGES)}

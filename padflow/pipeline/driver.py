@@ -20,6 +20,7 @@ from dask.utils import format_bytes
 from padflow import __version__
 from padflow.compute.cluster import connect
 from padflow.compute.local import machine_memory_bytes
+from padflow.compute.settings import PACKAGES
 from padflow.compute.workers import Workers
 from padflow.config.cluster import ClusterConfig
 from padflow.config.sections import Config
@@ -43,8 +44,6 @@ from padflow.store.durable import explain_os_error, lacks_of, remove_partial, wr
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER
 from padflow.store.paths import refuse_links
-
-PACKAGES = ("dask", "distributed", "dask-ml", "xarray", "zarr", "numpy", "scikit-learn", "cdflib")
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,12 @@ def test_a_worker_of_another_version_ends_the_work(client: MadeUpClient) -> None
     assert "Worker b has other versions than the driver: numpy 2.0 there, 1.0 here" in watched.look()
 
 
+@pytest.mark.parametrize("package", ["scipy", "numba", "numcodecs"])
+def test_what_decides_results_must_be_of_one_version(package: str, client: MadeUpClient) -> None:
+    client.versions["workers"]["a"]["packages"][package] = "0.1"
+    assert f"Worker a has other versions than the driver: {package} 0.1 there, missing here" in watching(client).look()
+
+
 def test_versions_that_cannot_be_had_now_are_asked_for_again(client: MadeUpClient) -> None:
     watched = watching(client)
     versions, client.versions = client.versions, OSError("busy")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import zarr
 
 from padflow import open_results
 from padflow.cli.text import status_text
+from padflow.compute.settings import PACKAGES
 from padflow.errors import PadflowError
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.lock import locked
@@ -194,6 +197,12 @@ def test_configuration_of_a_run(finished_run) -> None:
     config = RunDirectory(finished_run.directory).config()
     assert config.archive.rows_per_part == 2048
     assert config.archive.source.samefile(finished_run.archive)
+
+
+def test_provenance_has_the_version_of_each_package_that_decides_results(finished_run) -> None:
+    versions = RunDirectory(finished_run.directory).provenance()["versions"]
+    assert versions == {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    assert {"numpy", "scipy", "numba", "numcodecs", "zarr"} < versions.keys()
 
 
 def test_what_is_said_during_the_first_scan(padflow: Callable, tmp_path: Path) -> None:
