@@ -296,8 +296,8 @@ def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
         for row, pad_class in zip(rows, classes, strict=True):
             assert row.split()[:2] == [str(pad_class["pad_class"]), pad_class["shape"]]
             assert row.endswith(f"looks {pad_class['looks']} here")
-    assert Model.load(tmp_path / "labels" / "model").info["fitted_to"] == before.info["fitted_to"]
-    assert Model.load(tmp_path / "labels" / "model").info["settings"] == before.info["settings"]
+    for key in ("fitted_to", "settings", "simulated"):
+        assert Model.load(tmp_path / "labels" / "model").info[key] == before.info[key]
 
 
 def test_new_days_are_labelled_without_a_new_fit(

@@ -21,7 +21,7 @@ MOST_BYTES = 16 << 20
 """Size of the file (chosen: 100,000 epochs of history take 5 MB)."""
 
 
-AGAIN = "Copy the model anew, or fit one with `padflow run`."
+AGAIN = "Copy the whole model folder again, or fit a model with `padflow run`."
 
 
 Number = Annotated[int, Field(ge=0, strict=True)]
@@ -57,6 +57,7 @@ class Description(_Open):
     settings: Config = Config()
     classes: list[ClassEntry] = []
     fitted_to: dict[str, dict[str, Any]] = {}
+    simulated: str = ""
 
 
 def read_description(path: Path) -> dict[str, Any]:

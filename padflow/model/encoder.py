@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,11 @@ class Encoder:
     preprocessor: Preprocessor
     network: Network
     projection: Projection
+
+    @classmethod
+    def from_arrays(cls, preprocessor: Preprocessor, arrays: Mapping[str, np.ndarray]) -> Encoder:
+        """Return the encoder with the network and the projection in named arrays; other names are left alone."""
+        return cls(preprocessor, Network.from_arrays(arrays), Projection.from_arrays(arrays))
 
     def score(self, rows: Rows) -> dict[str, np.ndarray]:
         """Score rows of an archive, given with the halo that the preprocessor needs.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from padflow import __version__
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.autoencoder.training import deal_split, train_network
@@ -24,8 +23,9 @@ from padflow.errors import ConfigError, brief
 from padflow.features.checks import check_dataset
 from padflow.features.dataset import DatasetReader
 from padflow.features.preprocessor import Preprocessor
+from padflow.instruments.origin import SIMULATED
 from padflow.model.encoder import Encoder, code_statistics
-from padflow.model.model import Model
+from padflow.model.model import Model, fitted_model
 from padflow.model.steps import CodedParts, FitScores, fit_classes, fit_components
 from padflow.progress.events import Ending, OnEvent, Progress
 from padflow.progress.shown import shown
@@ -153,6 +153,7 @@ class DatasetSource:
         reader = DatasetReader(dataset)
         self._reader = reader if client is None else _sent(reader, client)
         self.axes, self.rows = Axes.of_dataset(dataset), reader.rows
+        self._simulated = str(dataset.attrs.get(SIMULATED, ""))
         self._split = deal_split(config, {reader.group: reader}) if config.pca.rows == "test" else None
         self._preprocessor = Preprocessor(config.preprocess, self.axes)
 
@@ -197,14 +198,18 @@ class DatasetSource:
         function = partial(_span_shapes, self._encoder, self._classes, self.axes.counts_per_flux)
         with self.progress.stage("mean shapes", total=len(self._spans()), unit="parts"):
             shapes = shapes_of_classes(self.axes.pitch_angle, mean_ratio(_added(self._of_parts(function))))
-        info = self._info | {
-            "padflow": __version__,
-            "training": training,
-            "pca": self._components,
-            "settings": self.config.fit_settings(),
-        }
-        encoder, names = self._encoder, class_names(shapes)
-        return Model(self.config.preprocess, self.axes, self.network, encoder.projection, self._classes, info, names)
+        return fitted_model(
+            self._encoder,
+            self._classes,
+            axes=self.axes,
+            names=class_names(shapes),
+            training=training,
+            components=self._components,
+            found=self._info,
+            simulated=self._simulated,
+            settings=self.config.fit_settings(),
+            more={},
+        )
 
 
 def _workers_of(client: Client | None) -> Workers:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from padflow import __version__
 from padflow.autoencoder.network import Network
 from padflow.clustering.classes import Classes, classes_from_arrays
 from padflow.components.projection import Projection
@@ -205,6 +207,52 @@ class Model:
                 f"{directory} is not whole: its preprocess section makes {made} features of a record, but w_encode of "
                 f"{ARRAYS} takes {self.network.features}. {AGAIN}"
             )
+
+
+def fitted_model(
+    encoder: Encoder,
+    classes: Classes,
+    *,
+    axes: Axes,
+    names: Iterable[str],
+    training: dict[str, Any],
+    components: dict[str, Any],
+    found: dict[str, Any],
+    simulated: str,
+    settings: dict[str, Any],
+    more: Mapping[str, Any],
+) -> Model:
+    """Put a model together from what the steps of a fit have found.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    classes : Classes
+    axes : Axes
+        Those of the archive that was fitted to.
+    names : iterable of str
+        Of the classes.
+    training, components, found : dict
+        What the description says of the training, the components and the classes.
+    simulated : str
+        In words, that the archive is simulated (`padflow.instruments.origin.simulated_words`); empty where no file
+        says so.
+    settings : dict
+        The sections of the configuration that decide a fit.
+    more : dict
+        Further keys of the description.
+    """
+    info = {
+        "padflow": __version__,
+        "simulated": simulated,
+        "training": training,
+        "pca": components,
+        **found,
+        **more,
+        "settings": settings,
+    }
+    preprocess = encoder.preprocessor.config
+    return Model(preprocess, axes, encoder.network, encoder.projection, classes, info, tuple(names))
 
 
 def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:

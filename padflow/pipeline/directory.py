@@ -56,11 +56,14 @@ class Fixed:
         Records, first and last day of each spacecraft.
     settings : dict
         The sections of the configuration that decide a fit.
+    simulated : str
+        In words, that the archive is simulated; empty where no file says so.
     """
 
     names: tuple[str, ...]
     fitted_to: dict[str, Any]
     settings: dict[str, Any]
+    simulated: str = ""
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,9 @@ class RunDirectory:
     def fixed(self) -> Fixed | None:
         """Read what stays as the first summary after the fit saw it; None before that."""
         values = read_json(self.fixed_file)
-        return None if not values else Fixed(tuple(values["names"]), values["fitted_to"], values["settings"])
+        if not values:
+            return None
+        return Fixed(tuple(values["names"]), values["fitted_to"], values["settings"], values.get("simulated", ""))
 
     def write_fixed(self, fixed: Fixed) -> None:
         """Keep what stays as it is from now on."""

@@ -381,7 +381,8 @@ def _adopt(directory: RunDirectory, model: Model) -> None:
     directory.write_fit("train", Fit(key, info.get("training", {})))
     directory.write_fit("pca", Fit(key, info.get("pca", {})))
     directory.write_fit("classes", Fit(key, {name: info[name] for name in of_fit if name in info}))
-    directory.write_fixed(Fixed(model.names, info.get("fitted_to", {}), info.get("settings", {})))
+    fixed = Fixed(model.names, info.get("fitted_to", {}), info.get("settings", {}), info.get("simulated", ""))
+    directory.write_fixed(fixed)
     model.save(directory.model)
 
 

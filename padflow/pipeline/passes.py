@@ -156,12 +156,7 @@ class ScorePart(Pass):
     def __call__(self, task: PartTask) -> Scored:
         """Return the receipt."""
         reader = self.reader(task.group)
-        arrays = self.fitted(ENCODER)
-        encoder = Encoder(
-            Preprocessor(self.preprocess, reader.axes),
-            Network.from_arrays(arrays),
-            Projection.from_arrays(arrays),
-        )
+        encoder = Encoder.from_arrays(Preprocessor(self.preprocess, reader.axes), self.fitted(ENCODER))
         rows = needed_rows(reader, task.start, task.stop, needs=encoder.preprocessor.needs)
         values = encoder.score(rows)
         values["time"] = rows.time.astype(np.int64)

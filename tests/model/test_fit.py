@@ -109,6 +109,7 @@ def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
         == {"flag_values": [*range(len(model.names))], "flag_meanings": " ".join(model.names)}
     )
     assert model.info["settings"] == of_run.info["settings"]
+    assert model.info["simulated"] == of_run.info["simulated"] == "no measurement"
 
 
 def test_a_model_keeps_its_names_when_it_is_saved_and_where_classes_look_otherwise(

@@ -71,9 +71,9 @@ def test_what_is_written_is_read_and_stands_in_the_file_as_runs_before_wrote_it(
     assert read_json(directory.fit_file("pca")) == {"key": "k", "info": {"explained_variance": [1.0]}}
     assert directory.fit("pca") == Fit("k", {"explained_variance": [1.0]})
 
-    fixed = Fixed(("pancake", "butterfly"), {"rbspa": {"records": 3}}, {"seed": 1})
+    fixed = Fixed(("pancake", "butterfly"), {"rbspa": {"records": 3}}, {"seed": 1}, "no measurement")
     directory.write_fixed(fixed)
-    assert list(json.loads(directory.fixed_file.read_text())) == ["names", "fitted_to", "settings"]
+    assert list(json.loads(directory.fixed_file.read_text())) == ["names", "fitted_to", "settings", "simulated"]
     assert directory.fixed() == fixed
 
     directory.write_shown(Shown("summary"))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from padflow import __version__
-from padflow.autoencoder.network import Network
 from padflow.clustering.classes import classes_from_arrays
-from padflow.components.projection import Projection
 from padflow.errors import PadflowError
-from padflow.model.model import Model, class_flags
+from padflow.features.preprocessor import Preprocessor
+from padflow.instruments.origin import simulated_words
+from padflow.model.encoder import Encoder
+from padflow.model.model import class_flags, fitted_model
 from padflow.pipeline.directory import Fixed, RunDirectory, Shown
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.receipts import (
@@ -108,35 +108,32 @@ def _summarise(run: Run, *, key: str) -> None:
 
 def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any]]) -> None:
     arrays = run.directory.arrays(ENCODER)
+    axes = Axes.from_arrays(arrays)
     fixed = _fixed_at_the_fit(run, classes)
-    names = fixed.names
-    info = {
-        "padflow": __version__,
-        "instrument": run.instrument.name,
-        "title": run.instrument.title,
-        "training": run.directory.fit("train").info,
-        "pca": run.directory.fit("pca").info,
-        **run.directory.fit("classes").info,
-        "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
-        "classes": [
-            {"pad_class": c["pad_class"], "name": name, "shape": shape_of_name(name)} | c
-            for c, name in zip(classes, names, strict=True)
-        ],
-        "fitted_to": fixed.fitted_to,
-        "settings": fixed.settings,
-    }
-    model = Model(
-        run.config.preprocess,
-        Axes.from_arrays(arrays),
-        Network.from_arrays(arrays),
-        Projection.from_arrays(arrays),
+    model = fitted_model(
+        Encoder.from_arrays(Preprocessor(run.config.preprocess, axes), arrays),
         classes_from_arrays(run.directory.arrays(CLASSES)),
-        info,
-        names,
+        axes=axes,
+        names=fixed.names,
+        training=run.directory.fit("train").info,
+        components=run.directory.fit("pca").info,
+        found=run.directory.fit("classes").info,
+        simulated=fixed.simulated,
+        settings=fixed.settings,
+        more={
+            "instrument": run.instrument.name,
+            "title": run.instrument.title,
+            "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
+            "classes": [
+                {"pad_class": c["pad_class"], "name": name, "shape": shape_of_name(name)} | c
+                for c, name in zip(classes, fixed.names, strict=True)
+            ],
+            "fitted_to": fixed.fitted_to,
+        },
     )
     model.save(run.directory.model)
     for group in run.groups:
-        set_attributes(run.directory.results, f"{group.group}/pad_class", class_flags(names))
+        set_attributes(run.directory.results, f"{group.group}/pad_class", class_flags(fixed.names))
 
 
 def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
@@ -152,6 +149,7 @@ def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
                 g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
             },
             settings=run.config.fit_settings(),
+            simulated=simulated_words(run.catalog.origin_of_files()),
         )
         run.directory.write_fixed(found)
         found = run.directory.fixed() or found  # as a later summary reads it
