@@ -17,14 +17,18 @@ Assigned = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Class, distance and margin of each score."""
 
 
-def label_finite(scores: np.ndarray, assign: Callable[[np.ndarray], Assigned]) -> dict[str, np.ndarray]:
-    """Assign the scores that are finite; the others get no class.
+def label_finite(
+    scores: np.ndarray, assign: Callable[[np.ndarray], Assigned], *, block_rows: int
+) -> dict[str, np.ndarray]:
+    """Assign the scores that are finite, block by block; the others get no class.
 
     Parameters
     ----------
     scores : ndarray of float32 or float64, shape (records, components)
     assign : callable
-        Takes finite scores.
+        Takes a block of finite scores.
+    block_rows : int
+        Rows of a block.
 
     Returns
     -------
@@ -37,9 +41,11 @@ def label_finite(scores: np.ndarray, assign: Callable[[np.ndarray], Assigned]) -
         "distance": np.full(len(scores), np.nan, np.float32),
         "margin": np.full(len(scores), np.nan, np.float32),
     }
-    if known.any():
-        for name, values in zip(out, assign(scores[known]), strict=True):
-            out[name][known] = values
+    places = np.flatnonzero(known)
+    for start in range(0, len(places), block_rows):
+        block = places[start : start + block_rows]
+        for name, values in zip(out, assign(scores[block]), strict=True):
+            out[name][block] = values
     return out
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from padflow.clustering.assignment import assign, label_finite
+from padflow.clustering.assignment import DISTANCE_ROWS, assign, label_finite
 from padflow.clustering.mixture import Likeliest
 from padflow.clustering.ward import NearestSample
 
@@ -48,7 +48,7 @@ class NearestCentre:
 
     def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
         """Return the nearest class, the distance to its centre, and the margin, see `padflow.clustering.assignment`."""
-        return label_finite(scores, lambda finite: assign(finite, self.centres))
+        return label_finite(scores, lambda finite: assign(finite, self.centres), block_rows=DISTANCE_ROWS)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""

@@ -78,17 +78,11 @@ class Likeliest:
         -----
         A record's results have the same bits whatever the number of records in the call.
         """
-        return label_finite(scores, self._assign)
+        return label_finite(scores, self._assign, block_rows=LIKELIHOOD_ROWS)
 
     def _assign(self, scores: np.ndarray) -> Assigned:
-        pad_class = np.empty(len(scores), dtype=np.int16)
-        distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-        for start in range(0, len(scores), LIKELIHOOD_ROWS):
-            rows = slice(start, start + LIKELIHOOD_ROWS)
-            pad_class[rows], squared, excess = _likeliest(scores[rows], self)
-            distance[rows] = np.sqrt(squared)
-            margin[rows] = -np.expm1(-excess / 2)
-        return pad_class, distance, margin
+        pad_class, squared, excess = _likeliest(scores, self)
+        return pad_class, np.sqrt(squared), -np.expm1(-excess / 2)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""

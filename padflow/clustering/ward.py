@@ -57,19 +57,14 @@ class NearestSample:
         -----
         A record's results have the same bits whatever the number of records in the call.
         """
-        return label_finite(scores, self._assign)
+        return label_finite(scores, self._assign, block_rows=NEIGHBOUR_ROWS)
 
     def _assign(self, scores: np.ndarray) -> Assigned:
-        pad_class = np.empty(len(scores), dtype=np.int16)
-        distance, margin = (np.empty(len(scores), dtype=np.float32) for _ in range(2))
-        for start in range(0, len(scores), NEIGHBOUR_ROWS):
-            rows = slice(start, start + NEIGHBOUR_ROWS)
-            block = scores[rows].astype(np.float64)
-            pad_class[rows], nearest, second = nearest_two((tree.query(block)[0] for tree in self._trees), len(block))
-            margin[rows] = margin_of(nearest, second)
-            away = block - self.centres[pad_class[rows]]
-            distance[rows] = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
-        return pad_class, distance, margin
+        scores = scores.astype(np.float64)
+        pad_class, nearest, second = nearest_two((tree.query(scores)[0] for tree in self._trees), len(scores))
+        away = scores - self.centres[pad_class]
+        distance = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
+        return pad_class, distance, margin_of(nearest, second)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
