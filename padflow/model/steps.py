@@ -254,6 +254,7 @@ def _kmeans(
     def show(moved: float) -> None:
         source.progress.advance(1, text=f"centres moved by {moved:.2e}")
 
+    source.progress.advance(0, text="choosing the first centres")
     near, config = scores.near(found, source.config), source.config
     with kmeans_scheduler(source.workers, len(near)):
         classes, info = kmeans_classes(near, k, found=found, samples=samples, config=config, on_iteration=show)

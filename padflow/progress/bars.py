@@ -77,7 +77,8 @@ class Bars:
     def _update(self, part: PartDone) -> None:
         if part.text:
             self._bar.bar_format = self._bar.bar_format.replace(RATE, TEXT)
-            self._bar.set_postfix_str(printable_line(part.text), refresh=False)
+            # What goes on before the first unit comes right after the beginning: tqdm would leave it out.
+            self._bar.set_postfix_str(printable_line(part.text), refresh=not part.amount)
         if part.reused:
             self._bar.initial += part.amount  # it took no time: the rate is of the others
         self._bar.update(part.amount)

@@ -41,7 +41,7 @@ class PartDone:
     ----------
     stage : str
     amount : int
-        Units done by it.
+        Units done by it; 0 where `text` says what is done before the first of them.
     reused : bool
         Whether the part was whole already, from an earlier run, and took no time.
     text : str

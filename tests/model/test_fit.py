@@ -66,7 +66,9 @@ def test_a_listener_is_told_how_far_the_fit_is(model: Model, told: list[Event]) 
     assert all(sum(part.amount for part in done[event.stage]) <= event.total or not event.total for event in began)
     assert len(done["train"]) == len(model.info["training"]["history"]["loss"])
     assert re.fullmatch(r"loss \S+, validation \S+", done["train"][0].text)
-    assert len(done["kmeans"]) == model.info["iterations"]
+    first, *iterations = done["kmeans"]
+    assert (first.amount, first.text) == (0, "choosing the first centres")
+    assert [event.amount for event in iterations] == [1] * model.info["iterations"]
     (searched,) = [event for event in began if event.stage == "mean shift"]
     assert len(done["mean shift"]) == searched.total > 0
 

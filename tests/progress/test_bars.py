@@ -72,6 +72,8 @@ def test_a_step_shows_its_text_in_the_place_of_the_rate(columns: int, clock: Clo
     assert bar.endswith("| 1/600 epochs [00:10<1:39:50, loss 1.00e-03, validation 2.00e-03]")
     assert len(bar) <= columns
     progress.begin("kmeans", unit="iterations")
+    progress.advance(0, text="choosing the first centres")
+    assert terminal.screen()[-1] == "kmeans: 0 iterations [00:00, choosing the first centres]"
     clock.now += 10
     progress.advance(1, text="centres moved by 1.00e-02")
     assert terminal.screen()[-1] == "kmeans: 1 iterations [00:10, centres moved by 1.00e-02]"
