@@ -25,6 +25,9 @@ QUIET_DST_NT = -12.0  # chosen
 QUIET_FLUX = 2500.0  # at 2 MeV and the peak, chosen: some 30 times below an active belt
 
 
+REFILL_DAYS = 3.0  # in which a quiet belt returns after a loss (chosen)
+
+
 BARRIER_L = 2.8  # no ultrarelativistic electrons further in (Baker 2014, 10.1038/nature13956)
 
 
@@ -100,25 +103,37 @@ def outer_belt(storms: list[Storm], time: np.ndarray, L: np.ndarray, energies: n
     """Return the direction-averaged electron flux, shape (records, energy), cm^-2 s^-1 sr^-1 MeV^-1.
 
     A quiet belt and, storm after storm, a loss of what was there (main-phase dropout, part of which returns)
-    and a new belt that rises within one to three days, later at higher energies, and then decays.
+    and a new belt that rises within one to three days, later at higher energies, and then decays. The quiet belt
+    returns within days.
     Constants without source are chosen so that the flux at 2.1 MeV and L 4.5 to 5 is mostly 5e3 to 7e4 while the
     belt is active: AE8 has 5e4 to 7e4 there, one hour of a real storm had 2e4 at 90 degrees (REPT, 2017-09-08).
     """
     energies = energies[None, :]
     shell, time = L[:, None], time[:, None]
-    spectrum = spectrum_of(energies, shell)
     lifetime = 5.0 * (4.5 / np.clip(shell, 2.5, 7)) ** 2.5 * (energies / 2) ** 0.2
-    flux = QUIET_FLUX * spectrum * radial_profile(shell, 4.5 - 0.1 * np.log(energies / 2), 0.6, 0.9)
+    rise_days = 0.8 * np.sqrt(energies / 2)
+    peak_shift = -0.1 * np.log(energies / 2)
+    quiet_decades, made = np.zeros_like(shell), np.zeros((len(L), energies.size))
     for storm in storms:
         after = since(time, storm.minimum)
         begun = np.clip((time - storm.onset) / (storm.minimum - storm.onset), 0, 1)
-        decades = storm.lost_decades * begun + 1.3 * begun * np.exp(-after / 0.4)
-        flux = flux * 10 ** (-decades / (1 + np.exp(-(shell - storm.peak_L + 0.1) / 0.3)))
-        rise = 1 - np.exp(-((after / (0.8 * np.sqrt(energies / 2))) ** 2))
-        peak = storm.peak_L - 0.1 * np.log(energies / 2)
-        growth = 10**storm.strength * rise * np.exp(-after / lifetime)
-        flux = flux + growth * spectrum * radial_profile(shell, peak, 0.38, 0.8)
+        outside = 1 / (1 + np.exp(-(shell - storm.peak_L + 0.1) / 0.3))
+        dropout = 1.3 * begun * np.exp(-after / 0.4)
+        made *= 10 ** (-(storm.lost_decades * begun + dropout) * outside)
+        quiet_decades += (storm.lost_decades * begun * np.exp(-after / REFILL_DAYS) + dropout) * outside
+        made += new_belt(storm, after, shell, storm.peak_L + peak_shift, rise_days, lifetime)
+    quiet = QUIET_FLUX * np.exp(radial_exponent(shell, 4.5 + peak_shift, 0.6, 0.9))
+    flux = spectrum_of(energies, shell) * (made + quiet * 10**-quiet_decades)
     return flux / (1 + np.exp(-np.clip((shell - BARRIER_L) / 0.06, -60, 60)))
+
+
+def new_belt(
+    storm: Storm, after: np.ndarray, L: np.ndarray, peak: np.ndarray, rise_days: np.ndarray, lifetime: np.ndarray
+) -> np.ndarray:
+    """Return the flux at 2 MeV's level that a storm makes, ``after`` days after its minimum (records, energy)."""
+    flux = 10**storm.strength * np.exp(radial_exponent(L, peak, 0.38, 0.8) - after / lifetime)
+    risen = after.min() > 7 * rise_days.max()  # what is left to rise is below the precision of a number
+    return flux if risen else flux * (1 - np.exp(-((after / rise_days) ** 2)))
 
 
 def spectrum_of(energies: np.ndarray, L: np.ndarray) -> np.ndarray:
@@ -131,6 +146,6 @@ def spectrum_of(energies: np.ndarray, L: np.ndarray) -> np.ndarray:
     return np.exp(-foldings / np.clip(1 - 0.055 * (L - 4.5), 0.86, 1.1))
 
 
-def radial_profile(L: np.ndarray, peak: np.ndarray, inner_width: float, outer_width: float) -> np.ndarray:
-    """Gaussian in L with a steeper inner than outer side (chosen)."""
-    return np.exp(-0.5 * ((L - peak) / np.where(peak > L, inner_width, outer_width)) ** 2)
+def radial_exponent(L: np.ndarray, peak: np.ndarray, inner_width: float, outer_width: float) -> np.ndarray:
+    """Return the logarithm of a Gaussian in L with a steeper inner than outer side (chosen)."""
+    return -0.5 * ((L - peak) / np.where(peak > L, inner_width, outer_width)) ** 2

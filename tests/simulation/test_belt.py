@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from padflow.simulation.belt import outer_belt, spectrum_of, storm_indices, storms_between
+from padflow.simulation.belt import Storm, outer_belt, spectrum_of, storm_indices, storms_between
 from padflow.simulation.day import (
     ENERGIES,
 )
@@ -58,6 +59,17 @@ def test_flux_is_that_of_AE8_and_of_a_real_storm() -> None:
     assert np.quantile(flux, 0.99) < 3e5
     quiet = outer_belt([], np.full(2, 15_700.0), np.array([4.5, 5.0]), ENERGIES)[:, 1].mean()
     assert 5e4 / 40 < quiet < 7e4 / 20
+    assert (np.array(flux) > quiet / 2).mean() > 0.85
+
+
+def test_quiet_belt_returns_after_storms_that_only_empty_it() -> None:
+    storm = Storm(onset=100.0, minimum=100.4, depth=100.0, recovery_days=1.0, strength=0.0, lost_decades=1.5)
+    again = replace(storm, onset=115.0, minimum=115.4)
+    moments = np.array([99.0, 100.4, 101.5, 115.0, 130.0])
+    flux = outer_belt([storm, again], moments, np.full(5, 5.0), ENERGIES)[:, 1]
+    assert flux[1] < 0.01 * flux[0]
+    assert flux[1] < flux[2] < 0.3 * flux[0]
+    np.testing.assert_allclose(flux[3:], flux[0], rtol=0.05)
 
 
 def test_spectrum_falls_by_e_in_half_a_MeV_and_faster_beyond_four() -> None:
