@@ -18,6 +18,7 @@ from padflow.instruments.origin import SIMULATED, common_attributes, differing_w
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.tables import Run, notes_in_words, read_run, records_per_second, tables
 from padflow.report.words import count, duration, join, plural, share, size
+from padflow.shapes.names import CRITERIA
 from padflow.store.durable import write_bytes
 from padflow.store.paths import refuse_links
 from padflow.store.run_files import FIGURES_FOLDER, PAGE, REPORT, TABLES_FOLDER
@@ -133,6 +134,11 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
         "origins": [_origin(run, name) for name in run.spacecraft],
         "run": run,
         "classes": run.classes,
+        "criteria": {
+            name: criterion
+            for name, criterion in CRITERIA.items()
+            if any(name in (row.shape, *row.shapes) for row in run.classes)
+        },
         "n_all": run.n_labelled + run.n_unlabelled,
         "unlabelled": {reason: sum(counts.values()) for reason, counts in run.unlabelled.items()},
         "metrics": {METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()},

@@ -11,6 +11,7 @@ from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.html import write_report
 from padflow.report.tables import read_run, tables
+from padflow.shapes.names import CRITERIA
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -142,6 +143,11 @@ def test_the_summary_says_what_matters(page):
     assert "8 classes of pitch-angle distributions: 3 pancake, 2 flattop, 2 butterfly and 1 isotropic" in page.text
     assert "1 file was set aside" in page.text
     assert "1 superseded" in page.text
+
+
+def test_the_page_says_what_the_shapes_that_occur_mean(page):
+    assert f"isotropic: {CRITERIA['isotropic']}" in page.text
+    assert CRITERIA["cap"] not in page.text
 
 
 def test_a_malicious_file_name_is_text(page, full_run):
