@@ -69,16 +69,28 @@ def _in_turn(tf: Any) -> Callable:
     return do
 
 
-def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float) -> Callable:
-    """Compile ``epoch(rows, order, steps before) -> loss``, which updates `weights` in place."""
-    features = weights[0].shape[0]
-    moments = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
-    # Adam's step does not change when gradient and epsilon are scaled alike, so the gradient of the summed
-    # half-squares stands for that of the mean, which is this much smaller.
-    gradient_scale = batch_size * features / 2
+class _Adam:
+    """Takes steps of Adam, which update variables in place.
 
-    def step(rows: Any, halves: list, powers: list, *, after: list | None = None, rescale: Any = None) -> list:
-        current = [w.read_value() for w in weights]
+    Parameters
+    ----------
+    tf : module
+    weights : list of tf.Variable
+    batch_size : int
+    learning_rate : float
+    """
+
+    def __init__(self, tf: Any, weights: list, batch_size: int, learning_rate: float):
+        self._tf, self._weights, self._learning_rate = tf, weights, learning_rate
+        self._moments = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
+        # Adam's step does not change when gradient and epsilon are scaled alike, so the gradient of the summed
+        # half-squares stands for that of the mean, which is this much smaller.
+        self._gradient_scale = batch_size * weights[0].shape[0] / 2
+
+    def step(self, rows: Any, halves: list, powers: list, *, after: list | None = None, rescale: Any = None) -> list:
+        """Take a step by a batch; return half the summed squared error of each of its halves."""
+        tf = self._tf
+        current = [w.read_value() for w in self._weights]
         w_back = tf.transpose(current[2])  # once, where each product would do it for itself
         parts = []
         for number, half in enumerate(halves):
@@ -86,24 +98,32 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
             with tf.control_dependencies(after[number : number + 1] if after else []):
                 gathered = tf.gather(rows, half)
             parts.append(gradient_sums(tf, gathered, current, w_back))
-        power_1, power_2 = powers
-        for variable, (mean, square), *gradients in zip(
-            weights, moments, *(gradients for _, gradients in parts), strict=True
+        for variable, moments, *gradients in zip(
+            self._weights, self._moments, *(gradients for _, gradients in parts), strict=True
         ):
             gradient = functools.reduce(tf.add, gradients)
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=mean.handle,
-                v=square.handle,
-                beta1_power=power_1,
-                beta2_power=power_2,
-                lr=learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON * gradient_scale,
-                grad=gradient if rescale is None else gradient * rescale,
-            )
+            self._update(variable, moments, powers, gradient if rescale is None else gradient * rescale)
         return [half_squares for half_squares, _ in parts]
+
+    def _update(self, variable: Any, moments: tuple, powers: list, gradient: Any) -> None:
+        (mean, square), (power_1, power_2) = moments, powers
+        self._tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=mean.handle,
+            v=square.handle,
+            beta1_power=power_1,
+            beta2_power=power_2,
+            lr=self._learning_rate,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            epsilon=EPSILON * self._gradient_scale,
+            grad=gradient,
+        )
+
+
+def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float) -> Callable:
+    """Compile ``epoch(rows, order, steps before) -> loss``, which updates `weights` in place."""
+    step = _Adam(tf, weights, batch_size, learning_rate).step
 
     def epoch(rows: Any, order: Any, steps_before: Any) -> Any:
         whole = tf.size(order) // batch_size
@@ -140,7 +160,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
 
     # A concrete function: built once for any number of rows, and Keras is not left to warn about retracing.
     return tf.function(epoch, autograph=False, jit_compile=False).get_concrete_function(
-        tf.TensorSpec((None, features), tf.float32),
+        tf.TensorSpec((None, weights[0].shape[0]), tf.float32),
         tf.TensorSpec((None,), tf.int32),
         tf.TensorSpec((), tf.int64),
     )

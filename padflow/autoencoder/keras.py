@@ -106,12 +106,7 @@ def train_autoencoder(
     _check_rows(validation, "validation", "train.validation_share or train.split")
     tf, keras = load_tensorflow()
     model = _build(keras, validation.shape[1], code_size, seed)
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
-    )
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    model.stop_training = False
+    stopping = _early_stopping(keras, model, patience=patience, restore_best=restore_best)
     training = _Training(tf, model, epochs_of_rows, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     validate = partial(validation_function(tf, training.weights), _tensor(tf, validation))
     history: dict[str, list[float]] = {"loss": [], "val_loss": []}
@@ -123,11 +118,7 @@ def train_autoencoder(
             if epoch + 1 < epochs:
                 ahead = training.next_epoch()
             val_loss = float(validated.result())
-            if not (np.isfinite(done.loss) and np.isfinite(val_loss)):
-                raise PadflowError(
-                    f"Training diverged: in epoch {epoch} the loss became {done.loss} and the validation loss "
-                    f"{val_loss}. Lower train.learning_rate, now {learning_rate:g}."
-                )
+            _check_losses(epoch, done.loss, val_loss, learning_rate=learning_rate)
             history["loss"].append(done.loss)
             history["val_loss"].append(val_loss)
             if progress is not None:
@@ -138,6 +129,25 @@ def train_autoencoder(
                 break
     stopping.on_train_end()
     return Trained(_network(model), history, stopping.best_epoch, model)
+
+
+def _early_stopping(keras: Any, model: keras.Model, *, patience: int, restore_best: bool) -> Any:
+    """Return Keras' own early stopping, which sets ``model.stop_training`` where it is time to stop."""
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
+    )
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    model.stop_training = False
+    return stopping
+
+
+def _check_losses(epoch: int, loss: float, val_loss: float, *, learning_rate: float) -> None:
+    if not (np.isfinite(loss) and np.isfinite(val_loss)):
+        raise PadflowError(
+            f"Training diverged: in epoch {epoch} the loss became {loss} and the validation loss {val_loss}. "
+            f"Lower train.learning_rate, now {learning_rate:g}."
+        )
 
 
 @dataclass(frozen=True)

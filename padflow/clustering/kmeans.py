@@ -113,13 +113,8 @@ def fit_kmeans(
         unit=np.sqrt(variance) or 1.0,
     )
     same = 1e-24 * (variance + (mean**2).max())  # a squared distance that is no more than rounding
-    for n_iter in range(1, max_iter + 1):  # noqa: B007
-        old, centres = centres, _iterate(points, centres, same)
-        shift = float(((centres - old) ** 2).sum())
-        if on_iteration is not None:
-            on_iteration(shift**0.5)
-        if shift <= tol * variance:
-            break
+    stop = tol * variance
+    centres, n_iter = _lloyd(points, centres, same, max_iter=max_iter, stop=stop, on_iteration=on_iteration)
     parts = _compute_blocks(_sizes_and_inertia, points, centres)
     sizes = np.sum([part[0] for part in parts], axis=0)
     if not sizes.all():
@@ -167,6 +162,26 @@ def _start(points: da.Array, k: int, init: np.ndarray | str, *, seed: int, init_
     # It makes log(cost) rounds at most: none at all where the scores' unit is large, unless they are scaled.
     scaled = k_init(points / unit, k, init, random_state=seed, max_iter=SCALABLE_ROUNDS, oversampling_factor=2 * k)
     return scaled * unit
+
+
+def _lloyd(
+    points: da.Array,
+    centres: np.ndarray,
+    same: float,
+    *,
+    max_iter: int,
+    stop: float,
+    on_iteration: Callable[[float], object] | None,
+) -> tuple[np.ndarray, int]:
+    """Iterate until the summed squared shift of the centres is at most `stop`; return them and the iterations done."""
+    for n_iter in range(1, max_iter + 1):
+        old, centres = centres, _iterate(points, centres, same)
+        shift = float(((centres - old) ** 2).sum())
+        if on_iteration is not None:
+            on_iteration(shift**0.5)
+        if shift <= stop:
+            return centres, n_iter
+    return centres, max_iter
 
 
 def _iterate(points: da.Array, centres: np.ndarray, same: float) -> np.ndarray:

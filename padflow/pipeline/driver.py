@@ -123,11 +123,9 @@ def run(
     request = request_of(config, directory, restart_from=restart_from, allow_removal=allow_removal, command=command)
     _refuse_labels(request.directory)
     stages = stages_to(until or STAGE_NAMES[-1])
-    with _at_work(request, on_event, trains="train" in [stage.name for stage in stages]) as work:
-        found = work.planned()
-        with _said_how_much_more(found):
-            _begin(found, work.times)
-            plan_done = _do(stages, Run(found, work.workers, work.trainer, work.times))
+    trains = "train" in [stage.name for stage in stages]
+    with _at_work(request, on_event, trains=trains) as work, work.begun(work.planned()) as begun:
+        plan_done = _do(stages, begun)
     return _outcome(plan_done)
 
 
@@ -225,11 +223,9 @@ def label(
     with _at_work(request, on_event, trains=False) as work:
         found = work.planned()
         found.check_model(model)
-        with _said_how_much_more(found):
-            _begin(found, work.times)
+        with work.begun(found) as begun:
             _adopt(request.directory, model)
-            stages = [stage for stage in STAGES if stage.kind != "fit"]
-            plan_done = _do(stages, Run(found, work.workers, None, work.times))
+            plan_done = _do([stage for stage in STAGES if stage.kind != "fit"], begun)
     return _outcome(plan_done)
 
 
@@ -261,6 +257,20 @@ class _Work:
         approve(found, say=self.times.progress.say)
         return found
 
+    @contextmanager
+    def begun(self, found: Plan) -> Iterator[Run]:
+        """Begin what was planned; where the disk is full meanwhile, say how much more the whole run takes."""
+        try:
+            _begin(found, self.times)
+            yield Run(found, self.workers, self.trainer, self.times)
+        except CannotRead:
+            raise
+        except OSError as error:
+            known = explain_os_error(error, Path(error.filename or found.directory.path))
+            if not isinstance(known, NoSpace):
+                raise
+            raise NoSpace(f"{known} All of the run takes about {format_bytes(found.bytes_left())} more.") from error
+
 
 @contextmanager
 def _at_work(request: Request, on_event: OnEvent | None, *, trains: bool) -> Iterator[_Work]:
@@ -283,20 +293,6 @@ def _at_work(request: Request, on_event: OnEvent | None, *, trains: bool) -> Ite
         if known is error:
             raise
         raise known from error
-
-
-@contextmanager
-def _said_how_much_more(plan: Plan) -> Iterator[None]:
-    """Say, where the disk is full, how much more the whole run takes."""
-    try:
-        yield
-    except CannotRead:
-        raise
-    except OSError as error:
-        known = explain_os_error(error, Path(error.filename or plan.directory.path))
-        if not isinstance(known, NoSpace):
-            raise
-        raise NoSpace(f"{known} All of the run takes about {format_bytes(plan.bytes_left())} more.") from error
 
 
 def _say_what_lacks(directory: RunDirectory, progress: Progress) -> None:

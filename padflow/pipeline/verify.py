@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,35 +88,73 @@ def verify(run_dir: str | Path) -> Verdict:
     refuse_first_scan(directory)
     config = directory.config()
     catalog = directory.catalog()
-    instrument = load_instrument(config.archive.instrument)
     groups = groups_of(config, catalog)
     labelling = any(True for _ in receipts(directory, Labelled))
-    problems: list[str] = []
-    broken: list[tuple[str, str, int]] = []
-    records = labelled = parts = 0
+    check = _Check(directory, instrument_digest(load_instrument(config.archive.instrument)), labelling=labelling)
     for plan in groups:
-        keys = {span.index: span.key(instrument_digest(instrument)) for span in plan.parts()}
+        whole = check.parts(plan)
+        if (reader := check.archive(plan, catalog.archive_axes())) is not None:
+            check.records(plan, reader, whole)
+    problems = [*check.problems, *(_model_problems(directory, config, groups) if labelling else [])]
+    parts = sum(len(list(plan.parts())) for plan in groups)
+    return Verdict(check.counted, check.labelled, parts, problems, check.broken)
+
+
+class _Check:
+    """Looks at one spacecraft after the other, and keeps what it finds and counts.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+    instrument : str
+        Digest of the instrument's definition.
+    labelling : bool
+        Whether the run has begun to label.
+
+    Attributes
+    ----------
+    problems, broken
+        As `Verdict` has them.
+    counted, labelled : int
+        Records, and records with a class.
+    """
+
+    def __init__(self, directory: RunDirectory, instrument: str, *, labelling: bool):
+        self._directory, self._instrument, self._labelling = directory, instrument, labelling
+        self.problems: list[str] = []
+        self.broken: list[tuple[str, str, int]] = []
+        self.counted = self.labelled = 0
+
+    def parts(self, plan: GroupPlan) -> set[int]:
+        """Check the files of all parts against their receipts; return the numbers of the parts that are whole."""
+        keys = {span.index: span.key(self._instrument) for span in plan.parts()}
         whole = set(keys)
         for kind in PART_KINDS:
             stage = kind.stage
-            found = {index: receipt for _, index, receipt in receipts(directory, kind, plan.group)}
+            found = {index: receipt for _, index, receipt in receipts(self._directory, kind, plan.group)}
             for index, key in keys.items():
-                if index not in found and stage != "ingest" and not labelling:
+                if index not in found and stage != "ingest" and not self._labelling:
                     continue  # it is not its turn yet
-                said = list(_part_problems(directory, stage, key if stage == "ingest" else None, found.get(index)))
-                problems += [f"{stage}, {plan.group} part {index}: {problem}" for problem in said]
-                if said:
+                made_from = key if stage == "ingest" else None
+                problems = _part_problems(self._directory, made_from, found.get(index))
+                if self._keep((stage,), plan.group, index, problems):
                     whole.discard(index)
-                    broken.append((stage, plan.group, index))
-        parts += len(keys)
+        return whole
+
+    def archive(self, plan: GroupPlan, axes: dict[str, list[float]]) -> ArchiveReader | None:
+        """Check axes and rows of the archive; return its reader, or None where it cannot be read."""
         try:
-            reader = ArchiveReader(directory.archive, plan.group)
-            problems += _axes_problems(plan.group, reader.axes, catalog.archive_axes())
+            reader = ArchiveReader(self._directory.archive, plan.group)
+            self.problems += _axes_problems(plan.group, reader.axes, axes)
             if reader.rows != plan.rows:
-                problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
-        except (OSError, *DAMAGES):  # of parts that are not there it was said above; the next run mends the rest
-            problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
-            continue
+                self.problems.append(f"{plan.group}: the archive has {reader.rows} rows, the catalogue {plan.rows}")
+        except (OSError, *DAMAGES):  # `parts` has named the parts that are not there; the next run makes the rest again
+            self.problems.append(f"{plan.group}: the archive has no such group, or not all of its arrays are whole")
+            return None
+        return reader
+
+    def records(self, plan: GroupPlan, reader: ArchiveReader, whole: set[int]) -> None:
+        """Count the records of the parts that are whole, and check that times ascend and all are labelled."""
         last = np.datetime64("NaT", "ns")
         for span in plan.parts():
             if span.index not in whole:
@@ -125,18 +163,20 @@ def verify(run_dir: str | Path) -> Verdict:
             time = reader.times(span.start, span.stop)
             steps = np.diff(np.concatenate([[last] if not np.isnat(last) else time[:0], time]))
             if np.isnat(time).any() or (steps <= np.timedelta64(0, "ns")).any():
-                broken.append(("ingest", plan.group, span.index))
-                problems.append(f"ingest, {plan.group} part {span.index}: times do not ascend")
+                self._keep(("ingest",), plan.group, span.index, ["times do not ascend"])
             last = time[-1]
-            records += len(time)
-            if labelling:
-                said, count = _label_problems(directory, span, time)
-                broken += [(stage, plan.group, span.index) for stage in ("score", "label") if said]
-                problems += [f"label, {plan.group} part {span.index}: {problem}" for problem in said]
-                labelled += count
-    if labelling:
-        problems += _model_problems(directory, config, groups)
-    return Verdict(records, labelled, parts, problems, broken)
+            self.counted += len(time)
+            if self._labelling:
+                problems, labelled = _label_problems(self._directory, span, time)
+                self._keep(("label", "score"), plan.group, span.index, problems)
+                self.labelled += labelled
+
+    def _keep(self, stages: tuple[str, ...], group: str, index: int, problems: Iterable[str]) -> bool:
+        """Keep problems of a part, which is to be done again by these stages; return whether there are any."""
+        said = [f"{stages[0]}, {group} part {index}: {problem}" for problem in problems]
+        self.problems += said
+        self.broken += [(stage, group, index) for stage in stages if said]
+        return bool(said)
 
 
 def _axes_problems(group: str, found: Axes, expected: dict[str, list[float]]) -> Iterator[str]:
@@ -169,7 +209,7 @@ def _model_problems(directory: RunDirectory, config: Config, groups: list[GroupP
                 yield f"{stage}, {task.group} part {task.index}: was made {made}"
 
 
-def _part_problems(directory: RunDirectory, stage: str, key: str | None, receipt: Receipt | None) -> Iterator[str]:
+def _part_problems(directory: RunDirectory, key: str | None, receipt: Receipt | None) -> Iterator[str]:
     if receipt is None:
         yield "there is no receipt; it was not done, or not to the end"
         return
