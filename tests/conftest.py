@@ -7,11 +7,12 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -119,6 +120,22 @@ def _module(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock ``time.monotonic``, which a test moves by its ``now``."""
+    made_up = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(time, "monotonic", lambda: made_up.now)
+    return made_up
+
+
+@pytest.fixture
+def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that takes less time."""
+    from padflow.report.figures.contents import FIGURES
+
+    monkeypatch.setattr("padflow.report.html.FIGURES", dict(list(FIGURES.items())[:2]))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ import zarr
 from padflow.errors import CannotWrite, NoSpace
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.receipts import PART_KINDS, Ingested, Labelled, Scored, broken_files, receipts
-from padflow.report.figures.contents import FIGURES
 from padflow.store.durable import PARTIAL, write_bytes
 
 PLENTY = 256 << 20
@@ -72,12 +71,6 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else fills the disk after a run was found to fit."""
     monkeypatch.setattr("padflow.pipeline.plan.check_budget", lambda *_, **__: None)
-
-
-@pytest.fixture
-def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that takes less time."""
-    monkeypatch.setattr("padflow.report.html.FIGURES", dict(list(FIGURES.items())[:2]))
 
 
 def arrays(directory: Path, stores: tuple[str, ...] = ("archive.zarr", "results.zarr")) -> dict[str, np.ndarray]:

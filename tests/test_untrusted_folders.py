@@ -20,7 +20,6 @@ from padflow.archive.files import find_files
 from padflow.autoencoder.keras import load_keras
 from padflow.errors import ConfigError, PadflowError
 from padflow.instruments.instrument import Instrument, load_instrument
-from padflow.report.figures.contents import FIGURES
 from padflow.report.html import write_report
 from padflow.store.durable import read_json
 from padflow.store.opening import open_archive, open_results
@@ -56,12 +55,6 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def stranger(finished_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of a finished run; tests put back what they change."""
     return Path(shutil.copytree(finished_run.directory, tmp_path_factory.mktemp("stranger") / "run"))
-
-
-@pytest.fixture
-def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that takes less time."""
-    monkeypatch.setattr("padflow.report.html.FIGURES", dict(list(FIGURES.items())[:2]))
 
 
 @pytest.fixture

@@ -13,17 +13,8 @@ from padflow.clustering.agreement import RepeatedModes, agreed_modes, confirmed,
 from padflow.clustering.mean_shift import Modes, find_modes
 from padflow.errors import PadflowError
 
-CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
 
-
-def three_blobs(seed: int = 0, specks: int = 4) -> np.ndarray:
-    """Records of three populations of 50, 30 and 20 percent, and a few far from all."""
-    rng = np.random.default_rng(seed)
-    near = CENTRES[np.repeat([0, 1, 2], [500, 300, 200])] + 0.5 * rng.normal(size=(1000, 3))
-    return rng.permutation(np.concatenate([near, np.full((specks, 3), 40.0) + 0.1 * rng.normal(size=(specks, 3))]))
-
-
-def test_modes_of_two_thirds_of_the_repeats_are_kept_at_their_median():
+def test_modes_of_two_thirds_of_the_repeats_are_kept_at_their_median(three_blobs):
     samples = [three_blobs(0), three_blobs(1, specks=0), lambda: three_blobs(2, specks=0)]
     repeated = repeat_modes(samples, bandwidth=2.0, min_share=0)
     assert [modes.n_modes for modes in repeated.repeats] == [4, 3, 3]
@@ -57,7 +48,7 @@ def test_two_thirds_of_the_repeats_are_enough_and_fewer_are_not(repeats, enough)
         assert confirmed(found, places, counted).n_modes == 1 + (votes == enough)
 
 
-def test_a_single_repeat_is_kept_as_it_is():
+def test_a_single_repeat_is_kept_as_it_is(three_blobs):
     modes = find_modes(three_blobs(), bandwidth=2.0, min_share=0)
     kept = agreed_modes([modes])
     assert (kept.bandwidth, kept.n_all) == (modes.bandwidth, modes.n_all)

@@ -11,17 +11,8 @@ from sklearn.cluster import MeanShift, estimate_bandwidth, get_bin_seeds
 from padflow.clustering.mean_shift import _seeds, find_modes
 from padflow.errors import PadflowError
 
-CENTRES = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
 
-
-def three_blobs(seed: int = 0, specks: int = 4) -> np.ndarray:
-    """Records of three populations of 50, 30 and 20 percent, and a few far from all."""
-    rng = np.random.default_rng(seed)
-    near = CENTRES[np.repeat([0, 1, 2], [500, 300, 200])] + 0.5 * rng.normal(size=(1000, 3))
-    return rng.permutation(np.concatenate([near, np.full((specks, 3), 40.0) + 0.1 * rng.normal(size=(specks, 3))]))
-
-
-def test_equal_to_scikit_learn():
+def test_equal_to_scikit_learn(three_blobs):
     scores = three_blobs()
     modes = find_modes(scores, quantile=0.2, bandwidth_samples=600, min_share=0, seed=3)
     bandwidth = estimate_bandwidth(scores, quantile=0.2, n_samples=600, random_state=3)
@@ -51,18 +42,18 @@ def test_touching_populations_equal_scikit_learn(components, starts):
     np.testing.assert_allclose(modes.modes[order[0]], reference.cluster_centers_[order[1]], rtol=0, atol=1e-10)
 
 
-def test_minimum_share_leaves_out_specks():
+def test_minimum_share_leaves_out_specks(three_blobs, three_centres):
     scores = three_blobs()
     modes = find_modes(scores, bandwidth=2.0, min_share=0.01)
     assert (modes.n_all, modes.n_modes) == (4, 3)
-    np.testing.assert_allclose(modes.modes, CENTRES, atol=0.15)
+    np.testing.assert_allclose(modes.modes, three_centres, atol=0.15)
     np.testing.assert_allclose(modes.share, [0.498, 0.2988, 0.1992], atol=0.001)
     assert find_modes(scores, bandwidth=2.0, min_share=0).n_modes == 4
     with pytest.raises(PadflowError, match=r"mean_shift\.min_share"):
         find_modes(scores, bandwidth=2.0, min_share=0.9)
 
 
-def test_float32_is_computed_in_float64():
+def test_float32_is_computed_in_float64(three_blobs):
     scores = three_blobs().astype(np.float32)
     one, other = find_modes(scores), find_modes(scores.astype(np.float64))
     assert one.modes.dtype == np.float64

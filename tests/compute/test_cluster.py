@@ -31,12 +31,6 @@ from padflow.pipeline.driver import run
 from padflow.pipeline.receipts import Ingested, receipts
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[DaskWorkers]:
-    with connect(ClusterConfig(workers=2, memory_limit="1GiB")) as workers:
-        yield workers
-
-
 def test_servers_listen_on_loopback_only(cluster: DaskWorkers) -> None:
     me = psutil.Process()
     family = [me, *me.children(recursive=True)]

@@ -10,13 +10,7 @@ import dask
 import pytest
 
 from padflow.compute.jobs import CLASSES, driver_job, worker_script
-from padflow.config.cluster import ClusterConfig
 from padflow.errors import ConfigError
-
-
-def config(kind: str = "slurm", **keys: object) -> ClusterConfig:
-    return ClusterConfig(**{"kind": kind, "workers": 4, "interface": "lo", "walltime": "01:30:00"} | keys)
-
 
 DISK = {"disk": "1GB"}
 
@@ -26,7 +20,7 @@ KINDS = [(kind, DISK if kind == "htcondor" else {}) for kind in CLASSES]
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 @pytest.mark.parametrize("end", ["\n#SBATCH --uid=0", "\r", "\x1b[2J", "\0", "\u2028"])
-def test_nothing_becomes_another_line_of_a_script(kind: str, options: dict, end: str, tmp_path: Path) -> None:
+def test_nothing_becomes_another_line_of_a_script(kind: str, options: dict, end: str, tmp_path: Path, config) -> None:
     spoilt: dict[str, Callable] = {
         "the run directory": lambda: worker_script(config(kind, options=options), tmp_path / f"run{end}"),
         "cluster.options.python": lambda: worker_script(config(kind, options=options | {"python": end}), tmp_path),
@@ -58,7 +52,7 @@ def test_nothing_becomes_another_line_of_a_script(kind: str, options: dict, end:
         ("lsf", ['#BSUB -q "a queue"', "#BSUB -P 'say \"me\"'", '#BSUB -o "{}/NAME-%J.out"']),
     ],
 )
-def test_spaces_and_quotes_are_quoted(kind: str, lines: list[str], tmp_path: Path) -> None:
+def test_spaces_and_quotes_are_quoted(kind: str, lines: list[str], tmp_path: Path, config) -> None:
     directory = tmp_path / "it's my run"
     account = 'say "me"'
     options = {"job_extra_directives": ['--comment "as it is"']}

@@ -20,10 +20,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BATCH = sorted(path for kind in ("slurm", "pbs", "sge") for path in (REPOSITORY / "scripts" / kind).iterdir())
 
 
-def config(kind: str = "slurm", **keys: object) -> ClusterConfig:
-    return ClusterConfig(**{"kind": kind, "workers": 4, "interface": "lo", "walltime": "01:30:00"} | keys)
-
-
 @pytest.mark.parametrize(
     ("kind", "lines"),
     [
@@ -33,7 +29,7 @@ def config(kind: str = "slurm", **keys: object) -> ClusterConfig:
         ("lsf", ["#BSUB -q fast", '#BSUB -P "me"', "#BSUB -W 01:30", "#BSUB -n 1"]),
     ],
 )
-def test_worker_job(kind: str, lines: list[str], tmp_path: Path) -> None:
+def test_worker_job(kind: str, lines: list[str], tmp_path: Path, config) -> None:
     script = worker_script(config(kind, queue="fast", account="me", prologue=["module load gcc"]), tmp_path)
     for line in [*lines, "module load gcc", "export OMP_NUM_THREADS=1"]:
         assert line in script.splitlines()
@@ -47,7 +43,7 @@ def test_worker_job(kind: str, lines: list[str], tmp_path: Path) -> None:
     assert str(tmp_path / "logs") in script
 
 
-def test_htcondor_has_neither_queue_nor_account(tmp_path: Path) -> None:
+def test_htcondor_has_neither_queue_nor_account(tmp_path: Path, config) -> None:
     script = worker_script(config("htcondor", options={"disk": "1GB"}), tmp_path)
     assert "export OMP_NUM_THREADS=1; " in script
     assert "MY.DaskWorkerMemory = 2415919104" in script
@@ -55,7 +51,7 @@ def test_htcondor_has_neither_queue_nor_account(tmp_path: Path) -> None:
         worker_script(config("htcondor", queue="fast", options={"disk": "1GB"}), tmp_path)
 
 
-def test_dask_jobqueue_yaml_is_honoured(tmp_path: Path) -> None:
+def test_dask_jobqueue_yaml_is_honoured(tmp_path: Path, config) -> None:
     elsewhere = {
         "jobqueue.slurm.queue": "theirs",
         "jobqueue.slurm.walltime": "1-00:00:00",
@@ -73,7 +69,7 @@ def test_dask_jobqueue_yaml_is_honoured(tmp_path: Path) -> None:
     assert "#SBATCH -p mine" in own
 
 
-def test_a_driver_trains_with_the_cores_of_its_job(tmp_path: Path) -> None:
+def test_a_driver_trains_with_the_cores_of_its_job(tmp_path: Path, config) -> None:
     command = ["run", "my conf.yaml", "--workdir", "x"]
     keys = {"driver_cores": 8, "driver_memory": "6GiB", "driver_walltime": "8h"}
     job = driver_job(config(**keys), command, directory=tmp_path)
@@ -84,7 +80,7 @@ def test_a_driver_trains_with_the_cores_of_its_job(tmp_path: Path) -> None:
     assert "OMP_NUM_THREADS" not in script
 
 
-def test_what_workers_take_does_not_reach_the_driver(tmp_path: Path) -> None:
+def test_what_workers_take_does_not_reach_the_driver(tmp_path: Path, config) -> None:
     workers = {"job_extra_directives": ["--gres=tmp:50"], "job_cpu": 4, "python": "/site/python"}
     keys = {
         "prologue": ["module load gcc"],
@@ -117,7 +113,7 @@ def test_lines_before_the_start_are_written_in_one_place() -> None:
 
 
 def test_an_interface_has_to_be_named_and_to_be_where_the_driver_is(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config
 ) -> None:
     with pytest.raises(ConfigError, match=r"cluster\.interface is not set.*lo"):
         job_arguments(config(interface=None), None)
@@ -130,7 +126,7 @@ def test_an_interface_has_to_be_named_and_to_be_where_the_driver_is(
         pass
 
 
-def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match=r"no sbatch and no scancel.*cluster\.kind"), job_cluster(config(), None, []):
         pass
@@ -140,7 +136,7 @@ def test_a_machine_without_the_queueing_system(monkeypatch: pytest.MonkeyPatch, 
     ("text", "seconds"),
     [("00:30", 1800), ("01:30:00", 5400), ("2-12:00:00", 216000), ("8h", 28800), (90, 90), ("2min", 120)],
 )
-def test_walltimes(text: object, seconds: float) -> None:
+def test_walltimes(text: object, seconds: float, config) -> None:
     assert config(walltime=text).walltime == seconds
     assert walltime_text("slurm", 90061) == "25:01:01"
     assert walltime_text("lsf", 90061) == "25:01"
@@ -225,6 +221,6 @@ def test_every_kind_of_job_is_known() -> None:
     assert kinds == {*CLASSES, "local", "scheduler"}
 
 
-def test_htcondor_without_disk_is_told_what_it_needs(tmp_path: Path) -> None:
+def test_htcondor_without_disk_is_told_what_it_needs(tmp_path: Path, config) -> None:
     with pytest.raises(ConfigError, match=r"cluster\.options has no disk.*\{disk: 1GB\}"):
         worker_script(config("htcondor"), tmp_path)

@@ -16,15 +16,6 @@ STALL_SECONDS = 100
 LIMIT = 1 << 30
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        # Not the clock of the module `time`, which threads of other libraries look at.
-        monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: self.now))
-
-
 class MadeUpClient:
     """What a watch asks of a client: workers, versions, and futures by key."""
 
@@ -62,12 +53,15 @@ def facts(numpy: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock of the watch, which a test moves by its ``now``; threads of other libraries look at another."""
+    made_up = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: made_up.now))
+    return made_up
 
 
 @pytest.fixture
-def client(clock: Clock) -> MadeUpClient:
+def client(clock: SimpleNamespace) -> MadeUpClient:
     made_up = MadeUpClient()
     made_up.add_worker("a")
     return made_up
@@ -78,7 +72,7 @@ def watching(client: MadeUpClient, *, stall_seconds: float = STALL_SECONDS, refu
     return Watch(client, config, refusals=[] if refusals is None else refusals, hint="Look there.")
 
 
-def test_work_that_waits_and_is_not_done_is_ended_with_the_reason(client: MadeUpClient, clock: Clock) -> None:
+def test_work_that_waits_and_is_not_done_is_ended_with_the_reason(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client)
     client.wait_for("part-0", "part-1")
     assert watched.look() is None
@@ -91,7 +85,7 @@ def test_work_that_waits_and_is_not_done_is_ended_with_the_reason(client: MadeUp
     )
 
 
-def test_without_workers_the_reason_says_so(client: MadeUpClient, clock: Clock) -> None:
+def test_without_workers_the_reason_says_so(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client)
     client.workers.clear()
     client.wait_for("part-0")
@@ -100,7 +94,7 @@ def test_without_workers_the_reason_says_so(client: MadeUpClient, clock: Clock) 
     assert "and there is no worker" in watched.look()
 
 
-def test_a_pass_that_works_slowly_is_never_ended(client: MadeUpClient, clock: Clock) -> None:
+def test_a_pass_that_works_slowly_is_never_ended(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client)
     parts = [f"part-{number}" for number in range(50)]
     while parts:
@@ -112,7 +106,7 @@ def test_a_pass_that_works_slowly_is_never_ended(client: MadeUpClient, clock: Cl
     assert watched.look() is None
 
 
-def test_a_window_of_tasks_that_moves_on_is_work(client: MadeUpClient, clock: Clock) -> None:
+def test_a_window_of_tasks_that_moves_on_is_work(client: MadeUpClient, clock: SimpleNamespace) -> None:
     """As many wait as before, for a new one is handed out as soon as one is done."""
     watched = watching(client)
     for number in range(20):
@@ -121,7 +115,7 @@ def test_a_window_of_tasks_that_moves_on_is_work(client: MadeUpClient, clock: Cl
         clock.now += STALL_SECONDS - 1
 
 
-def test_no_time_counts_in_which_nothing_waits(client: MadeUpClient, clock: Clock) -> None:
+def test_no_time_counts_in_which_nothing_waits(client: MadeUpClient, clock: SimpleNamespace) -> None:
     """While the driver trains, and where what a client holds is done, failed or was cancelled."""
     watched = watching(client)
     for status in ("finished", "error", "cancelled", "lost"):
@@ -134,14 +128,14 @@ def test_no_time_counts_in_which_nothing_waits(client: MadeUpClient, clock: Cloc
     assert watched.look() is None
 
 
-def test_the_time_before_the_work_does_not_count(client: MadeUpClient, clock: Clock) -> None:
+def test_the_time_before_the_work_does_not_count(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client)
     clock.now += 10 * STALL_SECONDS
     client.wait_for("part-0")
     assert watched.look() is None
 
 
-def test_zero_waits_for_ever(client: MadeUpClient, clock: Clock) -> None:
+def test_zero_waits_for_ever(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client, stall_seconds=0)
     client.wait_for("part-0")
     for _ in range(3):
@@ -199,7 +193,7 @@ def test_threads_are_those_of_all_workers(client: MadeUpClient) -> None:
     assert watched.threads == 2
 
 
-def test_the_first_reason_stands_and_a_lost_connection_keeps_it(client: MadeUpClient, clock: Clock) -> None:
+def test_the_first_reason_stands_and_a_lost_connection_keeps_it(client: MadeUpClient, clock: SimpleNamespace) -> None:
     watched = watching(client)
     client.wait_for("part-0")
     watched.look()

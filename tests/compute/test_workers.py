@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import distributed
 import numpy as np
@@ -18,7 +17,6 @@ from distributed import Client, LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padflow.compute.cluster import connect
 from padflow.compute.workers import (
     AHEAD,
     MOST_TOGETHER,
@@ -29,14 +27,7 @@ from padflow.compute.workers import (
     items_together,
     peak_memory_bytes,
 )
-from padflow.config.cluster import ClusterConfig
 from padflow.errors import PadflowError
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[DaskWorkers]:
-    with connect(ClusterConfig(workers=2, memory_limit="1GiB")) as workers:
-        yield workers
 
 
 @pytest.fixture(params=["serial", "dask"])
@@ -178,7 +169,7 @@ def test_what_workers_die_of_is_named(cluster: DaskWorkers) -> None:
         cluster.map(os._exit, [17])
 
 
-def test_lost_data_are_not_a_lost_scheduler() -> None:
+def test_lost_data_are_not_a_lost_scheduler(cluster) -> None:
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
     with cluster, Client(cluster, set_as_default=False) as client:
         data = client.scatter(1.0, hash=False)

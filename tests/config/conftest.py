@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from padflow.config.reading import load_config
+from padflow.errors import ConfigError
+
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
@@ -18,3 +21,15 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return _write
+
+
+@pytest.fixture(scope="session")
+def message_of() -> Callable[..., str]:
+    """Return what is said of a configuration that is refused, from the arguments of `load_config`."""
+
+    def _message_of(*arguments) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load_config(*arguments)
+        return str(caught.value)
+
+    return _message_of

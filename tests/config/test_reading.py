@@ -10,13 +10,6 @@ import pytest
 
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
-from padflow.errors import ConfigError
-
-
-def message_of(*arguments) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load_config(*arguments)
-    return str(caught.value)
 
 
 def test_defaults_need_no_file():
@@ -56,7 +49,7 @@ def test_values_land_under_their_keys(write):
         ("seed: many", ["seed = 'many'", "integer"]),
     ],
 )
-def test_what_does_not_fit_is_refused_with_file_and_key(write, text, words):
+def test_what_does_not_fit_is_refused_with_file_and_key(write, text, words, message_of):
     path = write(text)
     message = message_of(path)
     for word in [str(path), *words]:
@@ -78,18 +71,18 @@ def test_an_override_can_take_a_value_back_to_null(write):
 
 
 @pytest.mark.parametrize("text", ["train.epochs", "=3", "train.=3", ".epochs=3", "train.epochs=[", "seed.x=1"])
-def test_malformed_overrides_are_refused(write, text):
+def test_malformed_overrides_are_refused(write, text, message_of):
     assert repr(text) in message_of(write("seed: 3"), [text])
 
 
-def test_missing_and_unreadable_files(tmp_path):
+def test_missing_and_unreadable_files(tmp_path, message_of):
     assert "no configuration file" in message_of(tmp_path / "none.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     assert "bytes.yaml" in message_of(tmp_path / "bytes.yaml")
     assert str(tmp_path) in message_of(tmp_path)
 
 
-def test_yaml_cannot_make_objects(write, tmp_path):
+def test_yaml_cannot_make_objects(write, tmp_path, message_of):
     trace = tmp_path / "trace"
     message = message_of(write(f"seed: !!python/object/apply:os.mkdir ['{trace}']"))
     assert "not valid YAML" in message
@@ -144,7 +137,7 @@ def test_a_file_that_is_included_may_include_another(tmp_path: Path, write):
     assert (config.seed, config.train.epochs) == (1, 7)
 
 
-def test_files_that_include_each_other_are_named(tmp_path: Path, write):
+def test_files_that_include_each_other_are_named(tmp_path: Path, write, message_of):
     first = write("include: b.yaml")
     (tmp_path / "b.yaml").write_text(f"include: {first}")
     says = message_of(first)
@@ -160,11 +153,11 @@ def test_files_that_include_each_other_are_named(tmp_path: Path, write):
         ("https://site/x.yaml", "include https://site/x.yaml: this is a URL"),
     ],
 )
-def test_what_cannot_be_included_is_named(value: str, says: str, write):
+def test_what_cannot_be_included_is_named(value: str, says: str, write, message_of):
     assert re.search(says, message_of(write(f"include: {value}")))
 
 
-def test_an_included_file_is_read_by_the_same_rules(tmp_path: Path, write):
+def test_an_included_file_is_read_by_the_same_rules(tmp_path: Path, write, message_of):
     (tmp_path / "site.yaml").write_text("cluster:\n  workers: 1\n  workers: 2\n")
     assert "site.yaml" in message_of(write("include: site.yaml"))
     assert "workers" in message_of(write("include: site.yaml"))

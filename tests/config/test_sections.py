@@ -13,12 +13,6 @@ from padflow.config.sections import Config
 from padflow.errors import ConfigError
 
 
-def message_of(*arguments) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load_config(*arguments)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -55,7 +49,7 @@ def message_of(*arguments) -> str:
         ("train.split_seed=-2", ["train.split_seed = -2"]),
     ],
 )
-def test_bad_values_are_refused_by_key(override, words):
+def test_bad_values_are_refused_by_key(override, words, message_of):
     message = message_of(None, [override])
     for word in words:
         assert word in message, message

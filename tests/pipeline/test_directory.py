@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,6 @@ from padflow.autoencoder.split import Split
 from padflow.errors import ConfigError, PadflowError
 from padflow.pipeline.directory import Fit, Fixed, RunDirectory, Shown
 from padflow.store.durable import read_json, write_json
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path)
 
 
 def test_every_file_of_a_finished_run_has_its_property(finished_run) -> None:

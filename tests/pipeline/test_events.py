@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
+from types import SimpleNamespace
 
 from padflow.archive.catalog import Catalog
-from padflow.pipeline import events
 from padflow.pipeline.directory import RunDirectory
 from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.lock import locked
@@ -16,20 +14,7 @@ from padflow.progress.events import Progress
 from padflow.store.durable import read_json
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        monkeypatch.setattr(events.time, "monotonic", lambda: self.now)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-def test_status_from_another_shell(padflow: Callable, tmp_path: Path, clock: Clock) -> None:
+def test_status_from_another_shell(padflow: Callable, tmp_path: Path, clock: SimpleNamespace) -> None:
     (tmp_path / "config.yaml").write_text("{}")
     Catalog(str(tmp_path), "", (), {}).save(tmp_path / "catalog.json")
     progress = Progress(ProgressFile(RunDirectory(tmp_path)))
@@ -56,7 +41,7 @@ def test_status_during_the_first_scan(padflow: Callable, tmp_path: Path) -> None
         assert ": scan, 0 files" in ended.out
 
 
-def test_the_file_is_written_every_two_seconds_and_removed_at_the_end(tmp_path: Path, clock: Clock) -> None:
+def test_the_file_is_written_every_two_seconds_and_removed_at_the_end(tmp_path: Path, clock: SimpleNamespace) -> None:
     progress = Progress(ProgressFile(RunDirectory(tmp_path)))
     progress.begin("score", total=40, parts=40)
     told = []

@@ -41,11 +41,6 @@ ON_DISK: list[tuple[type[Receipt], dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path)
-
-
 def leave(directory: RunDirectory, index: int, *, group: str = "rbspa", key: str = "k") -> Part:
     """Leave a part with a file and its receipt."""
     content = f"{group} {index}".encode()
@@ -116,7 +111,7 @@ def test_a_part_is_done_while_key_and_sizes_are_right(directory: RunDirectory) -
     assert not is_done(directory, Coded, part, "k")
 
 
-def test_a_file_outside_the_run_directory_is_none_of_a_part(tmp_path: Path) -> None:
+def test_a_file_outside_the_run_directory_is_none_of_a_part(tmp_path: Path, directory) -> None:
     directory = RunDirectory(tmp_path / "run")
     (tmp_path / "secret").write_bytes(b"abc")  # of the size that the receipt says
     part = Part("rbspa", 0, 0, 9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
 from tqdm import tqdm
@@ -30,17 +31,12 @@ class Terminal(io.StringIO):
         return lines
 
 
-class Clock:
-    """tqdm's clock, which a test moves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        monkeypatch.setattr("tqdm.std.time", lambda: self.now)
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """tqdm's clock, which a test moves by its ``now``."""
+    made_up = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: made_up.now)
+    return made_up
 
 
 @pytest.fixture(params=[80, 200])
@@ -49,7 +45,7 @@ def columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-def test_a_bar_says_rate_and_time_left_and_fits(columns: int, clock: Clock) -> None:
+def test_a_bar_says_rate_and_time_left_and_fits(columns: int, clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("score", total=4_000_000, parts=4)
@@ -62,7 +58,7 @@ def test_a_bar_says_rate_and_time_left_and_fits(columns: int, clock: Clock) -> N
     progress.close()
 
 
-def test_a_step_shows_its_text_in_the_place_of_the_rate(columns: int, clock: Clock) -> None:
+def test_a_step_shows_its_text_in_the_place_of_the_rate(columns: int, clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("train", total=600, unit="epochs")
@@ -80,7 +76,7 @@ def test_a_step_shows_its_text_in_the_place_of_the_rate(columns: int, clock: Clo
     progress.close()
 
 
-def test_a_stage_that_ended_leaves_one_line_however_long(columns: int, clock: Clock) -> None:
+def test_a_stage_that_ended_leaves_one_line_however_long(columns: int, clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("report", total=9, unit="figures")
@@ -90,7 +86,7 @@ def test_a_stage_that_ended_leaves_one_line_however_long(columns: int, clock: Cl
     assert [line.strip() for line in terminal.screen()] == [f"report: {'a/' * 150}index.html (0.0 s)", ""]
 
 
-def test_at_most_ten_updates_a_second(clock: Clock) -> None:
+def test_at_most_ten_updates_a_second(clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("score", total=1000)
@@ -101,7 +97,7 @@ def test_at_most_ten_updates_a_second(clock: Clock) -> None:
     progress.close()
 
 
-def test_reused_parts_do_not_flatter_the_rate(clock: Clock) -> None:
+def test_reused_parts_do_not_flatter_the_rate(clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("label", total=4000, parts=4)
@@ -112,7 +108,7 @@ def test_reused_parts_do_not_flatter_the_rate(clock: Clock) -> None:
     progress.close()
 
 
-def test_what_is_cut_short_leaves_the_bar_and_begins_a_line(clock: Clock) -> None:
+def test_what_is_cut_short_leaves_the_bar_and_begins_a_line(clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("score", total=1000)
@@ -126,7 +122,7 @@ def test_what_is_cut_short_leaves_the_bar_and_begins_a_line(clock: Clock) -> Non
     assert not tqdm._instances
 
 
-def test_names_command_no_terminal(clock: Clock) -> None:
+def test_names_command_no_terminal(clock: SimpleNamespace) -> None:
     terminal = Terminal()
     progress = Progress(Bars(terminal))
     progress.begin("a\x1b[2J", total=1)

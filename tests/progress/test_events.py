@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from padflow.progress import events
 from padflow.progress.events import Event, PartDone, Progress, Said, StageBegan, StageEnded, Tally, WorkEnded
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        monkeypatch.setattr(events.time, "monotonic", lambda: self.now)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-def test_each_listener_gets_each_event_in_order(clock: Clock) -> None:
+def test_each_listener_gets_each_event_in_order(clock: SimpleNamespace) -> None:
     first: list[Event] = []
     second: list[Event] = []
     progress = Progress(first.append, second.append)
@@ -43,7 +31,7 @@ def test_each_listener_gets_each_event_in_order(clock: Clock) -> None:
     assert second == first
 
 
-def test_a_stage_ends_with_its_summary_and_not_where_it_fails(clock: Clock) -> None:
+def test_a_stage_ends_with_its_summary_and_not_where_it_fails(clock: SimpleNamespace) -> None:
     told: list[Event] = []
     progress = Progress(told.append)
     with progress.stage("report", total=2, unit="figures") as stage:
@@ -59,7 +47,7 @@ def test_a_stage_ends_with_its_summary_and_not_where_it_fails(clock: Clock) -> N
     ]
 
 
-def test_reused_parts_do_not_flatter_the_rate(clock: Clock) -> None:
+def test_reused_parts_do_not_flatter_the_rate(clock: SimpleNamespace) -> None:
     tally = Tally(StageBegan("label", total=4000, parts=4))
     tally.add(PartDone("label", 2000, reused=True))
     clock.now += 10
@@ -76,7 +64,7 @@ def test_reused_parts_do_not_flatter_the_rate(clock: Clock) -> None:
     }
 
 
-def test_what_has_no_parts_and_no_end_says_so(clock: Clock) -> None:
+def test_what_has_no_parts_and_no_end_says_so(clock: SimpleNamespace) -> None:
     tally = Tally(StageBegan("scan", unit="files"))
     assert tally.facts() == {
         "stage": "scan",

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
-from padflow.progress import lines
 from padflow.progress.events import Progress
 from padflow.progress.lines import Lines, describe
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        monkeypatch.setattr(lines.time, "monotonic", lambda: self.now)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-def work(clock: Clock) -> None:
+def work(clock: SimpleNamespace) -> None:
     progress = Progress(Lines())
     progress.begin("score", total=4000, parts=4)
     for _ in range(3):
@@ -33,7 +20,7 @@ def work(clock: Clock) -> None:
     progress.end("4,000 records")
 
 
-def test_a_log_gets_a_line_now_and_then(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_gets_a_line_now_and_then(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "padflow")
     work(clock)
     assert caplog.messages == [
@@ -43,14 +30,16 @@ def test_a_log_gets_a_line_now_and_then(clock: Clock, caplog: pytest.LogCaptureF
     ]
 
 
-def test_a_log_of_all_there_is_gets_a_line_for_each_part(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_of_all_there_is_gets_a_line_for_each_part(
+    clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "padflow")
     work(clock)
     assert [record.levelname for record in caplog.records] == ["INFO", "DEBUG", "INFO", "DEBUG", "INFO"]
     assert caplog.messages[3] == "score: 3 of 4 parts, 3,000 of 4,000 records, 100/s, 10 s left"
 
 
-def test_a_step_says_its_own_text(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_step_says_its_own_text(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "padflow")
     progress = Progress(Lines())
     progress.begin("train", total=600, unit="epochs")

@@ -251,6 +251,12 @@ def load_summary(folder: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def summary_of() -> Callable[[Path], xr.Dataset]:
+    """Read the summary of a run."""
+    return load_summary
+
+
+@pytest.fixture(scope="session")
 def report_run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything, perhaps without its report yet; tests must not change it."""
     return make_run(tmp_path_factory.mktemp("full") / "run", n_records=20_000)

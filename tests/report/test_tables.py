@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from padflow.errors import PadflowError
 from padflow.report.tables import read_run, tables
@@ -16,12 +15,7 @@ def read_csv(folder, name):
     return list(csv.DictReader(io.StringIO(tables(read_run(folder))[name])))
 
 
-def summary_of(folder):
-    with xr.open_dataset(folder / "summary.nc", engine="h5netcdf") as dataset:
-        return dataset.load()
-
-
-def test_classes_equal_model_and_summary(report_run):
+def test_classes_equal_model_and_summary(report_run, summary_of):
     rows = read_csv(report_run, "classes.csv")
     classes = json.loads((report_run / "model/model.json").read_text())["classes"]
     records = summary_of(report_run)["records"]
@@ -33,7 +27,7 @@ def test_classes_equal_model_and_summary(report_run):
     assert rows[1]["shape_at_20_MeV"] == classes[1]["shapes"][-1] != classes[1]["shape"]
 
 
-def test_pads_read_back_exactly(report_run):
+def test_pads_read_back_exactly(report_run, summary_of):
     rows = read_csv(report_run, "pads.csv")
     summary = summary_of(report_run)
     assert len(rows) == summary["pad_mean"].size
