@@ -1,4 +1,4 @@
-"""How a process starts and ends: imports that take seconds, Ctrl-C and SIGTERM, semaphores."""
+"""How a process starts and ends: garbage collection during imports, Ctrl-C and SIGTERM, locks between processes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ INTERRUPTED = "Interrupted. Run the same command again to go on from here."
 
 
 AGAIN_SECONDS = 0.05
-"""An interrupt that cannot be raised now, or was lost, comes again after this long."""
+"""An interrupt that cannot be raised now, or was lost, is raised again after this time."""
 
 
 GRACE_SECONDS = 30.0
-"""What is not put in order this long after an interrupt is left as a kill would leave it, which loses nothing whole."""
+"""Time to put things in order after an interrupt. Then the process ends as if killed, and no whole file is lost."""
 
 
 LAST_SECONDS = 1.0
-"""Processes that were started have this long to end before this one does."""
+"""Time for the processes that were started to end before this process ends."""
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
     """Pause the search for garbage while modules are imported.
 
-    Imports make many objects, none of which is garbage; the search would take a quarter of their time.
+    Imports make many objects, and none of them is garbage. The search takes a quarter of the time of an import.
     """
     gc.disable()
     try:
@@ -48,17 +48,17 @@ def gc_paused() -> Iterator[None]:
 class Interrupts:
     """Hears Ctrl-C and SIGTERM in the main thread, and lets the first of them end the command.
 
-    Queueing systems end jobs with SIGTERM, and jobs of workers must not be left behind: what is held is put in order by
-    `KeyboardInterrupt`, as after Ctrl-C.
+    Queueing systems end jobs with SIGTERM. The driver must then end the jobs of its workers and give back its lock. So
+    SIGTERM raises `KeyboardInterrupt`, as Ctrl-C does.
 
     Attributes
     ----------
     received : bool
-        Whether one has come. Whatever error follows comes of it.
+        Whether one has come. Any error after it may be a consequence.
     at_once : bool
-        Whether nothing is held yet (`hold`), so that nothing needs to be put in order.
+        Whether nothing is held yet (`hold`): there is nothing to put in order, and the process can end at once.
     verbose : bool
-        Whether libraries may say what an interrupt does to them (`let_libraries_speak`).
+        Whether libraries may write about an interrupt (`let_libraries_speak`).
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Interrupts:
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if os.getpid() != self._process:  # a fork that never asked for this
+        if os.getpid() != self._process:  # a forked process, which has inherited this handler
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         elif self.at_once:
@@ -81,12 +81,12 @@ class Interrupts:
                 _silence()
             sys.unraisablehook = self._lost
             self._raise(frame)
-        elif self._due or number == signal.SIGINT:  # a second SIGTERM says nothing new; a second Ctrl-C is impatient
+        elif self._due or number == signal.SIGINT:  # a second SIGTERM is ignored, a second Ctrl-C is not
             self._due = False
             self._raise(frame)
 
     def _raise(self, frame: FrameType | None) -> None:
-        """Interrupt the main thread, but not amid an import: libraries take that for the absence of a module."""
+        """Interrupt the main thread, but not during an import: libraries would believe that a module is missing."""
         if _is_importing(frame):
             _after(AGAIN_SECONDS, self._again)
         else:
@@ -98,7 +98,7 @@ class Interrupts:
             signal.pthread_kill(main, signal.SIGTERM)
 
     def _lost(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """Come again where Python could not pass the interrupt on, as from ``__del__``."""
+        """Raise the interrupt again where Python dropped it, as it does in ``__del__``."""
         if unraisable.exc_type is KeyboardInterrupt:
             _after(AGAIN_SECONDS, self._again)
 
@@ -106,13 +106,12 @@ class Interrupts:
         """Say that the command was interrupted, once."""
         if not self._said:
             self._said = True
-            with suppress(OSError):  # nobody listens any more
-                os.write(
-                    2, f"padflow: {INTERRUPTED}\n".encode()
-                )  # which may come amid another line that is being written
+            with suppress(OSError):  # standard error is closed
+                # Not by `sys.stderr`, which the code that was interrupted may be writing to.
+                os.write(2, f"padflow: {INTERRUPTED}\n".encode())
 
     def end(self) -> NoReturn:
-        """End here and now, with all processes that were started, and without what libraries do at exit."""
+        """End at once, with all processes that were started, and without the exit functions of libraries."""
         self.say()
         if not self.at_once:
             _after(LAST_SECONDS, lambda: os._exit(FAILED))
@@ -123,7 +122,7 @@ class Interrupts:
 
 
 def _after(seconds: float, function: Callable[[], object]) -> None:
-    """Call a function later; a `threading.Timer` takes a lock that the code that was interrupted may hold."""
+    """Call a function later. `threading.Timer` would wait for a lock that the interrupted code may hold."""
 
     def wait() -> None:
         time.sleep(seconds)
@@ -141,7 +140,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _silence() -> None:
-    """Keep what libraries say of being interrupted off the terminal."""
+    """Keep messages of libraries about the interrupt off the terminal."""
     import logging
     import warnings
 
@@ -162,32 +161,32 @@ _here: Interrupts | None = None
 
 
 def hold() -> None:
-    """Say that from now on something is held that is to be put in order when the command is interrupted.
+    """Say that from now on there is something to put in order when the command is interrupted, such as a lock.
 
-    Before, and that is while modules are imported for seconds, the command just ends.
+    Before that, while modules are imported, the command ends at once.
     """
     if _here is not None:
         _here.at_once = False
 
 
 def let_libraries_speak() -> None:
-    """Leave what libraries say of being interrupted on the terminal."""
+    """Show messages of libraries about an interrupt."""
     if _here is not None:
         _here.verbose = True
 
 
 def interrupted() -> bool:
-    """Return whether an interrupt has come, of which any error may be a consequence."""
+    """Return whether an interrupt has come. Any error after it may be a consequence."""
     return _here is not None and _here.received
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the process with one line; to be entered by the main thread."""
+    """Let Ctrl-C and SIGTERM end the process with one line of text. Only the main thread may enter this."""
     global _here
     _here = interrupts = Interrupts()
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupts.hear)}
-    # What a shell starts in the background ignores Ctrl-C, which stays so.
+    # A process that a shell starts in the background ignores Ctrl-C. It goes on doing so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupts.hear)
     try:
@@ -198,18 +197,18 @@ def interruptible() -> Iterator[None]:
         _here = None
         for number, handler in before.items():
             signal.signal(number, handler)
-        gc.freeze()  # else Python looks through all modules for garbage before it ends, for half a second
+        gc.freeze()  # saves half a second, in which Python would search all modules for garbage
 
 
 @contextmanager
 def unheard_interrupts() -> Iterator[None]:
-    """Let processes that are started here never hear Ctrl-C, which reaches every process of a terminal.
+    """Let processes that are started here never hear Ctrl-C, which reaches all processes of a terminal.
 
-    It is the affair of the process that started them: they would each say so.
+    This process hears it and ends them. Each of them would otherwise report it.
     """
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # which unblocks the signal, where it has to start (Python 3.11)
+    resource_tracker.ensure_running()  # its start unblocks the signal (Python 3.11)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -218,12 +217,12 @@ def unheard_interrupts() -> Iterator[None]:
 
 
 def check_semaphores() -> None:
-    """Refuse to start processes where the locks that they share cannot be made.
+    """Check that the locks that processes share can be made.
 
     Raises
     ------
     PadflowError
-        Names ``/dev/shm``, where Linux keeps them.
+        Where they cannot: names ``/dev/shm``, the folder in which Linux keeps them.
     """
     import multiprocessing
 

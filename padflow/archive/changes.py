@@ -1,4 +1,4 @@
-"""What a plan changes of an archive, in days and records."""
+"""What a plan changes in an archive, counted in days and records."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from padflow.archive.catalog import RecordsByDay
 from padflow.archive.plan import GroupPlan
 
 MOST_RANGES = 8
-"""Ranges of days that a sentence names."""
+"""Most ranges of days that a sentence names; it counts the others."""
 
 
 @dataclass(frozen=True)
 class DayRange:
-    """Successive days of an archive to which the same happens, for the same cause."""
+    """Days that follow one another in an archive and change for the same cause."""
 
     spacecraft: str
     first: str
@@ -35,7 +35,7 @@ def records_by_day(groups: Iterable[GroupPlan]) -> RecordsByDay:
 
 
 def fewer(before: RecordsByDay, after: RecordsByDay) -> RecordsByDay:
-    """Return how many records each day has less `after` than `before`, for the days that have."""
+    """Return how many records each day loses from `before` to `after`; days that lose none are left out."""
     less: RecordsByDay = {}
     for group, days in before.items():
         now = after.get(group, {})
@@ -46,7 +46,7 @@ def fewer(before: RecordsByDay, after: RecordsByDay) -> RecordsByDay:
 
 
 def smaller(one: RecordsByDay, other: RecordsByDay) -> RecordsByDay:
-    """Return the smaller number of each day that both have."""
+    """Return the smaller of two counts for each day that has both."""
     return {
         group: {day: min(count, other[group][day]) for day, count in days.items() if day in other[group]}
         for group, days in one.items()
@@ -62,12 +62,18 @@ def total(records: RecordsByDay) -> int:
 def day_ranges(
     records: RecordsByDay, among: RecordsByDay, *, cause: Callable[[str, str], str] = lambda *_: ""
 ) -> list[DayRange]:
-    """Put days together that follow one another `among` the days of an archive.
+    """Join days into ranges.
+
+    Two days are joined where they follow one another in the archive and have the same cause.
 
     Parameters
     ----------
+    records : dict of str to dict
+        Records by spacecraft and day.
+    among : dict of str to dict
+        The same for all days of the archive.
     cause : callable
-        ``cause(spacecraft, day)`` says why, in words.
+        ``cause(spacecraft, day)`` says in words why the day changes.
     """
     ranges: list[DayRange] = []
     for group in sorted(records):
@@ -83,7 +89,7 @@ def day_ranges(
 
 
 def in_words(ranges: list[DayRange]) -> str:
-    """Name ranges of days, the first of many."""
+    """Return the first `MOST_RANGES` ranges in words, and how many more there are."""
     shown = [str(one) for one in ranges[:MOST_RANGES]]
     if left := ranges[MOST_RANGES:]:
         shown.append(f"and {sum(one.records for one in left):,} records in {len(left)} more ranges of days")

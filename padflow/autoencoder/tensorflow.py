@@ -1,4 +1,4 @@
-"""Keep what TensorFlow says of itself at its start off the terminal."""
+"""Import TensorFlow and Keras, without their messages and with the threads that training uses."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from padflow.autoencoder.epoch_graph import BATCH_PARTS
 from padflow.errors import PadflowError
 
-if TYPE_CHECKING:
-    pass
-
-
-# Every operation stays in its thread: to split matrices as small as these inside an operation costs more than it gains.
-# It also keeps the bits the same on any number of cores.
 INTRA_OP_THREADS = 1
+"""Threads within an operation. Matrices this small take longer in more threads.
+
+One thread also gives the same bits on any number of cores.
+"""
 
 
 _import_lock = threading.Lock()
 
 
 def training_flags() -> dict[str, str | int | bool]:
-    """Versions and switches that the bits of trained weights depend on, for the provenance of a run."""
+    """Return the versions and settings that decide the bits of trained weights; a run keeps them in ``run.json``."""
     tf, keras = load_tensorflow()
     return {
         "tensorflow": tf.__version__,
@@ -40,12 +38,20 @@ def training_flags() -> dict[str, str | int | bool]:
 
 
 def load_tensorflow() -> tuple[Any, Any]:
-    """Import TensorFlow and Keras quietly, with the threads that suit so small a network."""
+    """Import TensorFlow and Keras without their messages.
+
+    The first import in a process sets the number of threads.
+
+    Raises
+    ------
+    PadflowError
+        Where Keras was imported before to use another library than TensorFlow.
+    """
     with _import_lock:
         first = "tensorflow" not in sys.modules
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
-        if "keras" not in sys.modules:  # which reads it once
+        if "keras" not in sys.modules:  # it reads the variable once, when it is imported
             os.environ["KERAS_BACKEND"] = "tensorflow"
         with without_startup_log() if first else contextlib.nullcontext():
             import keras
@@ -65,8 +71,8 @@ def load_tensorflow() -> tuple[Any, Any]:
 def without_startup_log() -> Iterator[None]:
     """Keep TensorFlow's start-up notes (no CUDA, oneDNN on) off standard error.
 
-    They are written by C++ before any log level is read, so the file descriptor itself is diverted; whatever
-    else was written to it meanwhile is passed on afterwards.
+    C++ code writes them before it reads any log level, so the file descriptor itself is diverted. All other text that
+    is written meanwhile follows afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -1,4 +1,4 @@
-"""What of the stored values is a measurement."""
+"""Turn stored values into measurements: what is fill, negative or infinite becomes NaN."""
 
 from __future__ import annotations
 
@@ -7,40 +7,42 @@ from collections.abc import Iterable
 
 import numpy as np
 
-LARGEST_FILL = -9.9e29  # the fill is -1e31 and the pad -1e30, as float32 or double, which differ
+LARGEST_FILL = -9.9e29
+"""All values up to this one are fill: ISTP's fill is -1e31, the pad -1e30, and both differ in float32 and float64."""
 
 
 INFINITY_BITS = 0x7F800000
+"""The bits of a float32 infinity. As integers, those of NaN and of all numbers below zero are larger."""
 
 
 BLOCK_VALUES = 2**16
-"""Values cleaned at a time, which fit a core's cache."""
+"""Values cleaned at a time. They fit into the cache of a core."""
 
 
 def clean_flux(
     raw: np.ndarray, fills: Iterable[object], factor: float, *, never_written: np.ndarray | None = None
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Return flux as float32 times ``factor``, with NaN for what is no measurement.
+    """Return flux as float32 times ``factor``, with NaN where there is no measurement.
 
     Parameters
     ----------
     raw : ndarray
         Values as stored.
     fills : iterable of object
-        The attribute FILLVAL and the variable's pads, each used if it is a number (also as text) other than 0: zero
-        flux is valid data.
+        The attribute FILLVAL and the variable's pads. Those that are numbers are used, also if they are written as
+        text. 0 is not used, for zero flux is valid.
     factor : float
-        Applied after fills are found.
+        Applied after fills are found: they are numbers as stored.
     never_written : ndarray of bool, shape (records,), optional
-        Which records hold nothing but the pad, whatever number that is; by default none.
+        Records that hold nothing but the pad, whatever number that is. None by default.
 
     Returns
     -------
     flux : ndarray of float32
-        A new, C-contiguous array. VALIDMIN and VALIDMAX are not used: real files have wrong ones.
+        A new, C-contiguous array. VALIDMIN and VALIDMAX are not used, for they are wrong in real files.
     notes : dict
-        ``fill``: NaN, at most -9.9e29 as stored, one of ``fills``, or never written. ``negative``.
-        ``nonfinite``: infinite, or beyond float32.
+        How many values became NaN. ``fill``: NaN, at most -9.9e29 as stored, one of ``fills``, or never written.
+        ``negative``: below zero. ``nonfinite``: infinite, or too large for float32.
     """
     flux = np.empty(raw.shape, np.float32)
     notes = {"fill": 0, "negative": 0, "nonfinite": 0}
@@ -53,7 +55,7 @@ def clean_flux(
             block, cleaned, empty = (array[row : row + rows] for array in (raw, flux, none_written))
             scaled = block if factor == 1 else block * (block.dtype.type(factor) if block.dtype.kind == "f" else factor)
             cleaned[...] = scaled
-            # Everything but plain numbers from 0 on has a sign, or the bits of infinity or more.
+            # Most blocks hold nothing but numbers from 0 on: one look at their bits tells, and nothing else is done.
             if looks_valid or empty.any() or cleaned.view(np.uint32).max(initial=0) >= INFINITY_BITS:
                 missing = _marked(block, fills)
                 missing[empty] = True
@@ -63,7 +65,7 @@ def clean_flux(
 
 
 def _remove(flux: np.ndarray, *, missing: np.ndarray) -> dict[str, int]:
-    """Make what is missing, negative or infinite NaN in place; return how many were of each kind."""
+    """Set what is missing, negative or infinite to NaN, in place; return how many values were of each kind."""
     flux[missing] = np.nan
     is_negative, is_infinite = flux < 0, flux == np.inf
     flux[is_negative | is_infinite] = np.nan
@@ -74,8 +76,8 @@ def _remove(flux: np.ndarray, *, missing: np.ndarray) -> dict[str, int]:
     }
 
 
-def clean_place(raw: np.ndarray, fills: Iterable[object]) -> np.ndarray:
-    """Return ephemeris as float32 of the same shape, with NaN for fills and what float32 cannot hold."""
+def clean_ephemeris(raw: np.ndarray, fills: Iterable[object]) -> np.ndarray:
+    """Return ephemeris as float32 of the same shape, with NaN for fills and for what float32 cannot hold."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(raw, dtype=np.float32, order="C")
         values[is_fill(raw, fills) | np.isinf(values)] = np.nan
@@ -83,12 +85,12 @@ def clean_place(raw: np.ndarray, fills: Iterable[object]) -> np.ndarray:
 
 
 def is_fill(raw: np.ndarray, fills: Iterable[object]) -> np.ndarray:
-    """Mark fills in the stored type, where they are still exact."""
+    """Mark fills in the values as stored, for only there they are exact."""
     return _marked(raw, usual_fills(fills))
 
 
 def fill_numbers(fill_value: object) -> np.ndarray | None:
-    """Return the numbers that an attribute FILLVAL gives, also where it is text or holds several; None if unknown.
+    """Return the numbers in an attribute FILLVAL, which may be text or several numbers; None where it is no number.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def fill_numbers(fill_value: object) -> np.ndarray | None:
 
 
 def all_numbers(fills: Iterable[object]) -> list[np.number]:
-    """Return the numbers that attributes FILLVAL and pads give, real or complex."""
+    """Return all numbers in attributes FILLVAL and in pads, real or complex."""
     found = (fill_numbers(fill) for fill in fills)
     return [number for numbers in found if numbers is not None for number in numbers]
 
@@ -129,7 +131,7 @@ def _marked(raw: np.ndarray, fills: list[np.number]) -> np.ndarray:
 
 
 def is_one_of(raw: np.ndarray, fills: Iterable[np.number]) -> np.ndarray:
-    """Mark values that equal one of the fills, each taken in the stored type."""
+    """Mark values that equal one of the fills; each fill is first converted to the stored type."""
     found = np.zeros(raw.shape, bool)
     with np.errstate(over="ignore"):
         for fill in fills:

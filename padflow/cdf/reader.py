@@ -20,7 +20,7 @@ import numpy as np
 from cdflib.epochs import CDFepoch
 
 from padflow.cdf.axes import ORDERS, Axis, fitting_orders, is_axis, matched, order_by_depend, usable, without_ones
-from padflow.cdf.clean import all_numbers, clean_flux, clean_place, fill_numbers, is_fill, is_one_of
+from padflow.cdf.clean import all_numbers, clean_ephemeris, clean_flux, fill_numbers, is_fill, is_one_of
 from padflow.cdf.epochs import LeapSeconds, to_datetime64
 from padflow.cdf.layout import DEPENDS, plain_file, read_layout
 from padflow.cdf.origin import origin_of
@@ -362,7 +362,7 @@ class _File:
         if not self.has_ephemeris(name):
             return np.full((end - first, *_place_shape(name)), np.nan, np.float32)
         place = self.places[name]
-        values = clean_place(self.values(place, first, end), self.fills(place))
+        values = clean_ephemeris(self.values(place, first, end), self.fills(place))
         values[self.never_written(place, first, end)] = np.nan
         return values.reshape(end - first, *_place_shape(name))
 

@@ -1,4 +1,4 @@
-"""Where log records go: to standard error, as a person at a terminal or the log of a batch job wants them."""
+"""Write log records to standard error: short lines in a terminal, lines with their time in the log of a batch job."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TIMES = "%Y-%m-%d %H:%M:%S"
 def logged(*, verbose: bool) -> Iterator[None]:
     """Write padflow's log records to standard error while a command is at work.
 
-    In a terminal a bar shows how far stages are, and records are lines without a time above it. In the log of a batch
-    job, and where more is asked for, stages have lines as well, and each line has its time.
+    In a terminal a bar shows how far a stage is. Records are lines above it, without a time. In the log of a batch job,
+    and with -v, stages have lines too, and each line has its time.
 
     Parameters
     ----------
     verbose : bool
-        Write all that there is. Dask writes its own warnings then (`padflow.compute.settings.dask_log_level`).
+        Write all records. Dask writes its own warnings then (`padflow.compute.settings.dask_log_level`).
     """
     plain = sys.stderr.isatty() and not verbose
     handler = AboveBars(sys.stderr)
@@ -43,7 +43,7 @@ def logged(*, verbose: bool) -> Iterator[None]:
 
 
 class OneLine(logging.Formatter):
-    """Formats a record as one line that commands no terminal; what is worse than information says so."""
+    """Formats a record as one line without control characters; warnings and errors begin with the word for it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -54,7 +54,7 @@ class OneLine(logging.Formatter):
 
 
 class AboveBars(logging.StreamHandler[TextIO]):
-    """Writes lines above a bar, where there is one."""
+    """Writes lines above the bar, if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""

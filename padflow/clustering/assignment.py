@@ -1,4 +1,4 @@
-"""Distances from scores to centres, and the nearest two of them."""
+"""Which class a score belongs to: the nearest centre, the distance to it, and the margin to the next."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-DISTANCE_ROWS = 16384  # the few float64 columns of a block stay in a core's second-level cache
+DISTANCE_ROWS = 16384
+"""Rows of a block: its few columns of float64 fit into the second-level cache of a core."""
 
 
 NO_CLASS = -1
-"""Number of the class of a record that has none."""
+"""The class number of a record without a class."""
 
 
 Assigned = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -20,7 +21,7 @@ Assigned = tuple[np.ndarray, np.ndarray, np.ndarray]
 def label_finite(
     scores: np.ndarray, assign: Callable[[np.ndarray], Assigned], *, block_rows: int
 ) -> dict[str, np.ndarray]:
-    """Assign the scores that are finite, block by block; the others get no class.
+    """Assign finite scores to classes, block by block; scores that are not finite get no class.
 
     Parameters
     ----------
@@ -50,14 +51,15 @@ def label_finite(
 
 
 def by_size(sizes: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the order of classes from the largest to the smallest, equal ones by their coordinates."""
+    """Return the order of classes from the largest to the smallest; equal ones are ordered by their coordinates."""
     return np.lexsort((*centres.T[::-1], -sizes))
 
 
 def squared_distances(scores: np.ndarray, centres: np.ndarray) -> Iterable[np.ndarray]:
     """Yield the squared distance of all ``scores`` to each of ``centres``, in float64 without BLAS.
 
-    So a record's distance has the same bits whatever records stand beside it. The array yielded is reused.
+    The distance of a record has the same bits whatever other records there are. The array is overwritten by the next
+    distance.
     """
     columns = np.ascontiguousarray(scores.T, dtype=np.float64)
     squared, difference = np.empty_like(columns[0]), np.empty_like(columns[0])
@@ -76,14 +78,14 @@ def nearest_two(distances: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray,
     Parameters
     ----------
     distances : iterable of ndarray of float64, shape (rows,)
-        Distance, squared or not, of all rows to each class in turn.
+        Distances of all rows to the first class, to the second, and so on; they may be squared.
     rows : int
         Number of rows.
 
     Returns
     -------
     pad_class : ndarray of int16
-        Nearest class, of equally near ones the first; -1 where no distance is finite.
+        Nearest class, and the first of equally near ones; -1 where no distance is finite.
     nearest, second : ndarray of float64
         Distances to it and to the next; ``second`` is infinite where there is one class.
     """
@@ -97,7 +99,7 @@ def nearest_two(distances: Iterable[np.ndarray], rows: int) -> tuple[np.ndarray,
 
 
 def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return ``1 - nearest / second``: 0 on a border between classes (and where both are 0), 1 at a centre.
+    """Return ``1 - nearest / second``: 1 at a centre, 0 on a border between classes, and 0 where both distances are 0.
 
     It is the simplified silhouette of one record (Vendramin, Campello and Hruschka 2010, 10.1002/sam.10080).
     """
@@ -111,7 +113,7 @@ def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
     Parameters
     ----------
     scores : ndarray of float32 or float64, shape (records, components)
-        Scores; a record with one that is not finite stays unlabelled.
+        Scores. A record with a score that is not finite gets no class.
     centres : ndarray, shape (k, components)
         Centres of the classes.
 

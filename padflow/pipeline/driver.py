@@ -27,11 +27,11 @@ from padflow.config.sections import Config
 from padflow.errors import CannotRead, ConfigError, NoSpace
 from padflow.model.model import Model
 from padflow.pipeline.directory import Fit, Fixed, Provenance, RunDirectory
-from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.guard import clear_from, guard_settings, left_from
 from padflow.pipeline.labelling import decided_by
 from padflow.pipeline.lock import locked
 from padflow.pipeline.plan import Plan, Request, approve, make_plan, request_of
+from padflow.pipeline.progress_file import ProgressFile
 from padflow.pipeline.receipts import Labelled, receipts
 from padflow.pipeline.run import Run
 from padflow.pipeline.stage_order import STAGE_NAMES, STAGES, Stage, stages_to

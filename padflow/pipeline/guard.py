@@ -1,4 +1,4 @@
-"""A run directory belongs to one configuration: refuse another, or redo what it touches when asked to."""
+"""A run directory belongs to one configuration: refuse another one, unless the stages that it changes start again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from padflow.store.run_files import ARCHIVE, RECEIPTS, RESULTS
 from padflow.store.states import forget_state
 
 FIRST_STAGE = {key: stage.name for stage in STAGES for key in stage.keys}
-"""The first stage that makes use of a key or section of the configuration."""
+"""The first stage that uses a key or a section of the configuration."""
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -29,7 +29,13 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differing_keys(before: dict[str, Any], config: Config) -> dict[str, tuple[Any, Any, str]]:
-    """Return the keys whose values differ and touch a result: (before, now, first stage touched) by key."""
+    """Return the keys that have another value now and change a result.
+
+    Returns
+    -------
+    dict
+        By key: the value before, the value now, and the first stage that uses it.
+    """
     old, new = flatten(before), flatten(config.model_dump(mode="json"))
     differing = {}
     for key in sorted(old.keys() | new.keys()):
@@ -40,7 +46,7 @@ def differing_keys(before: dict[str, Any], config: Config) -> dict[str, tuple[An
 
 
 def is_begun(directory: RunDirectory, stage: str) -> bool:
-    """Return whether a stage has left anything that another configuration would contradict."""
+    """Return whether a stage has written anything that depends on the configuration."""
     declared = stages_from(stage)[0]
     if declared.kind == "parts":
         return any((directory.receipts_folder / stage).glob("*/*.json"))
@@ -48,12 +54,12 @@ def is_begun(directory: RunDirectory, stage: str) -> bool:
 
 
 def guard_settings(config: Config, directory: RunDirectory, *, restart_from: str | None) -> None:
-    """Refuse a directory made with another configuration, unless everything it touches is to be redone.
+    """Refuse a directory that was made with another configuration, unless all stages that differ start again.
 
     Raises
     ------
     ConfigError
-        Lists the keys that differ, the stages that each touches, and the stage to restart from.
+        Lists the keys that differ, the stages that use each, and the stage to restart from.
     """
     if directory.config_file.is_file():
         before = directory.config().model_dump(mode="json")
@@ -74,19 +80,19 @@ def guard_settings(config: Config, directory: RunDirectory, *, restart_from: str
 
 
 def left_from(directory: RunDirectory, stage: str) -> list[Path]:
-    """Return what a stage and those after it have left, in the order in which it is to be removed.
+    """Return the files and folders of a stage and of those after it, in the order in which they are to be removed.
 
-    The last stage comes first and the mark of each stage last, so that a removal that is cut short leaves nothing
-    that seems done and is made from what is gone.
+    The last stage comes first, and of each stage the file that says that it is done comes last. A removal may be cut
+    short: no stage then seems done whose input is gone.
     """
     later = reversed(stages_from(stage))
     paths = [directory.path / name for one in later for name in (*one.leaves, f"{RECEIPTS}/{one.name}")]
-    # The receipts of ingest are its mark; those of the others follow a mark in the fit folder.
+    # Receipts say that ingest is done. Those of other stages count only with a file of the fit folder.
     return [path for path in paths if path.exists()]
 
 
 def clear_from(directory: RunDirectory, stage: str) -> None:
-    """Forget what a stage and those after it have done."""
+    """Remove what a stage and those after it have left."""
     for path in left_from(directory, stage):
         if path.name in (ARCHIVE, RESULTS):
             forget_state(path)

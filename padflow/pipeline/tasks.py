@@ -1,4 +1,4 @@
-"""One task for each part of each pass."""
+"""The tasks of each pass: one for each part, with a key that says what the part is made from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from padflow.pipeline.parts import PartTask
 from padflow.pipeline.receipts import Ingested, Part, Scored, digest, receipts
 
 UNKNOWN = ""
-"""Key of a part while what it reads is not there."""
+"""Key of a part whose input is not there yet."""
 
 
 def parts_of(groups: Iterable[GroupPlan]) -> list[Part]:
@@ -25,10 +25,11 @@ def parts_of(groups: Iterable[GroupPlan]) -> list[Part]:
 
 
 def part_tasks(directory: RunDirectory, groups: Iterable[GroupPlan], *context: str, halo: bool) -> list[PartTask]:
-    """Return the parts of all groups with keys made of `context` and the bytes of the archive parts that they read.
+    """Return the parts of all groups, each with a key.
 
-    With `halo`, a part depends on its neighbours too: averages reach across its borders. Bytes and not the files
-    they came from: where a file was only touched, or gave the same values again, all that is made from it stands.
+    The key is made of `context` and of the bytes of the archive parts that are read. With `halo`, a part also reads its
+    neighbours, for averages reach across its borders. The key does not depend on the CDF files: where a file has a new
+    date but gives the same values, nothing is made again.
     """
     contents = {(group, index): receipt.content for group, index, receipt in receipts(directory, Ingested)}
     parts = parts_of(groups)
@@ -45,16 +46,16 @@ def part_tasks(directory: RunDirectory, groups: Iterable[GroupPlan], *context: s
 def score_tasks(
     directory: RunDirectory, groups: Iterable[GroupPlan], config: Config, *, components: str
 ) -> list[PartTask]:
-    """Return the parts with keys made of the components' key, the preprocessing and the archive.
+    """Return the parts, with keys made of the components' key, the preprocessing and the archive.
 
-    The rows that are fitted to decide a count in the receipt: hence the section ``pca``.
+    The section ``pca`` is in the key, too. It says which rows are fitted to, and the receipt counts them.
     """
     halo = bool(config.preprocess.average_seconds)
     return part_tasks(directory, groups, "score", components, config.digest("preprocess", "pca"), halo=halo)
 
 
 def label_tasks(directory: RunDirectory, groups: Iterable[GroupPlan], *, classes: str) -> list[PartTask]:
-    """Return the parts with keys made of the classes' key and the bytes of the scores."""
+    """Return the parts, with keys made of the classes' key and the bytes of the scores."""
     contents = {(group, index): receipt.content for group, index, receipt in receipts(directory, Scored)}
     tasks = []
     for part in parts_of(groups):

@@ -1,7 +1,8 @@
 """Events of work that goes on: a stage begins, a part of it is done, it ends. Listeners get them.
 
 A listener is any function of one event. `padflow.progress.bars.Bars` draws a bar, `padflow.progress.lines.Lines`
-writes log lines, `padflow.pipeline.events.ProgressFile` keeps ``progress.json``; a user may add one as ``on_event``.
+writes log lines, `padflow.pipeline.progress_file.ProgressFile` keeps ``progress.json``. A user may add one as
+``on_event``.
 """
 
 from __future__ import annotations

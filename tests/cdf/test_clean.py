@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from padflow.cdf import clean
-from padflow.cdf.clean import clean_flux, clean_place, fill_numbers
+from padflow.cdf.clean import clean_ephemeris, clean_flux, fill_numbers
 
 odd = st.sampled_from(
     [-1e31, float(np.float32(-1e31)), -1e30, float(np.float32(-1e30)), -9.8e29, -1.0, -0.0, 0.0, 1e39, 3e38, 1e35, 5.0]
@@ -81,7 +81,7 @@ def test_what_was_never_written_is_missing_whatever_its_pad():
 
 
 def test_places_may_be_negative():
-    found = clean_place(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), [np.float64(99)])
+    found = clean_ephemeris(np.array([[-1e31, -6e4, 1e39, np.inf, np.nan, 99.0]]), [np.float64(99)])
     np.testing.assert_array_equal(found, [[np.nan, -6e4, np.nan, np.nan, np.nan, np.nan]])
     assert found.dtype == np.float32
 
@@ -113,4 +113,4 @@ def test_a_fill_that_is_text_or_several_is_found(dtype, fill, number):
     flux, notes = clean_flux(raw, [fill], 10)
     np.testing.assert_array_equal(flux, [10, np.nan, 70])
     assert notes["fill"] == 1
-    np.testing.assert_array_equal(clean_place(raw, [fill]), [1, np.nan, 7])
+    np.testing.assert_array_equal(clean_ephemeris(raw, [fill]), [1, np.nan, 7])

@@ -1,4 +1,4 @@
-"""Figures of where and when the classes occur."""
+"""Figures of where and when the classes occur: maps of L and time, and of L and magnetic local time."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _counts(run: Run, name: str, dims: tuple[str, ...], what: str, *edges: str) 
 
 
 def _missing_words(run: Run, counts: xr.DataArray, what: str) -> str:
-    """Say how many records with a class the map leaves out, so that what it shows adds up to what there is."""
+    """Return a sentence on how many records with a class the map leaves out, or nothing where it shows all."""
     missing = run.n_labelled - int(counts.sum())
     if not missing:
         return ""
@@ -173,13 +173,13 @@ def _cividis() -> Colormap:
 
 
 def _used_range(total: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
-    """Return the L edges around all cells that hold records, from the records of each cell (row, column)."""
-    used = np.flatnonzero((total > 0).any(axis=1))  # not by a sum: one empty cell, NaN, would hide all of its row
+    """Return the L edges around all cells with records; `total` holds the records of each cell (row, column)."""
+    used = np.flatnonzero((total > 0).any(axis=1))  # a sum would not do: it is NaN where one cell of the row is empty
     return (float(edges[used[0]]), float(edges[used[-1] + 1])) if len(used) else (float(edges[0]), float(edges[-1]))
 
 
 def _fine_hours(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut each bin into slices of at most 0.2 h, for round dials; return edges and owning bins."""
+    """Cut each bin into slices of at most 0.2 h, so that dials look round; return edges, and the bin of each slice."""
     pieces = [np.linspace(a, b, math.ceil((b - a) / 0.2) + 1)[:-1] for a, b in pairwise(edges)]
     owner = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
     return np.append(np.concatenate(pieces), edges[-1]), owner
@@ -203,7 +203,7 @@ def _dial(ax: PolarAxes, high: float, *, name_radii: bool) -> None:
 
 
 def _colour_bars(figure: Figure, axes: list[Axes], n_rows: int, norm: Normalize, record_norm: Normalize) -> None:
-    # The bar added first stands outermost.
+    # The bar that is added first ends up on the outside.
     bars = (
         (record_norm, _cividis(), "Records in the cell (last panel)"),
         (norm, _viridis(), "Share of the records in the cell"),

@@ -1,4 +1,4 @@
-"""What another shell is told of the events of a run: ``progress.json``."""
+"""The file ``progress.json``, which tells `padflow status` in another shell how far a run is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE_SECONDS = 2
 
 
 class ProgressFile:
-    """A listener that keeps ``progress.json``, for `padflow status` from another shell, while a run is at work.
+    """A listener that writes ``progress.json`` while a run is at work, and removes it at the end.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class ProgressFile:
         self._tally, self._written = Tally(), 0.0
 
     def __call__(self, event: Event) -> None:
-        """Write how far the stage is, unless that was done a moment ago."""
+        """Write how far the stage is, but not more often than every `FILE_SECONDS`."""
         match event:
             case StageBegan():
                 self._tally = Tally(event)

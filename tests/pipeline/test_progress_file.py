@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 from padflow.archive.catalog import Catalog
 from padflow.pipeline.directory import RunDirectory
-from padflow.pipeline.events import ProgressFile
 from padflow.pipeline.lock import locked
+from padflow.pipeline.progress_file import ProgressFile
 from padflow.progress.events import Progress
 from padflow.store.durable import read_json
 
