@@ -1,4 +1,4 @@
-"""Several files of one day: pieces that follow one another are all read, files whose times overlap are not."""
+"""Several files of one day: all are read where they follow one another, and one of them where their times overlap."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import numpy as np
 from padflow.archive.catalog import FileEntry
 
 STRAY_NS = 300 * 10**9
-"""How far beyond midnight, or into the next piece of a day, records are strays; further is an error."""
+"""Records at most this far beyond midnight, or within the next piece of a day, are strays (chosen).
+
+Records that are further away are an error.
+"""
 
 
 def without_overlaps(entries: list[FileEntry]) -> list[FileEntry]:
-    """Let of files of one day whose times overlap the newer version be used, and set aside one of the same version.
+    """Keep one of the files of a day where their times overlap.
 
-    Of those of the same version the larger is used (the smaller may be an interrupted download), then the first by
-    path. They are no copies, which have the same name: which of them is right, nobody can tell.
+    The newer version is used, and the older is superseded. Where the versions are the same, the larger file is used,
+    for the smaller may be an interrupted download. Where the sizes are the same too, it is the first by path. The other
+    file is set aside, and the user has to decide: padflow cannot know which of them is right.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _overlap(one: FileEntry, other: FileEntry) -> bool:
-    """Return whether the times of two files overlap, by more than some records at the end of the first."""
+    """Return whether the times of two files overlap by more than strays at the end of the first."""
     first, second = sorted((entry.edge_ns[0], entry.edge_ns[-1]) for entry in (one, other))
     shared = first[1] - second[0]
     shorter = min(first[1] - first[0], second[1] - second[0])

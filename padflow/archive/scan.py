@@ -1,4 +1,4 @@
-"""Look at every file once: which are used, which are set aside and why, how many rows each gives."""
+"""Look at each file once and make the catalogue: which files are used, which are set aside and why, how many rows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ DAY_NS = 86_400 * 10**9
 
 
 LOOKED_AT_AGAIN = ("other_axes", "overlap", "only_strays", "io_error")
-"""Reasons that other files, or the system's state, gave and not the file's own content."""
+"""Reasons that do not lie in the file itself, but in other files or in the system. They may have passed."""
 
 
 KILLS_WORKERS = "kills_workers"
 
 
 class Found(NamedTuple):
-    """What many files have in common: axes, and what they say of their origin."""
+    """What many files have in common: their axes, and what they say about their origin."""
 
     axes: dict[str, list[float]]
     origin: dict[str, str]
@@ -45,18 +45,18 @@ MapFiles = Callable[[Callable[[Any], Inspected], list[Any]], Iterable[Inspected]
 
 
 def instrument_digest(instrument: Instrument) -> str:
-    """Return a digest of an instrument's definition: another definition reads other values."""
+    """Return a digest of an instrument's definition. With another definition, files are read again."""
     return hashlib.sha256(instrument.model_dump_json().encode()).hexdigest()[:16]
 
 
 def reason_of(error: BadFile) -> str:
-    """Return the reason of an error, ``io_error`` where the system refused: that says nothing of the file."""
+    """Return the reason of an error: ``io_error`` where the system could not read the file, which may be good."""
     cause = error.__cause__
     return "io_error" if isinstance(cause, OSError) and cause.errno else error.reason
 
 
 def own_rows(times: np.ndarray, day: str) -> np.ndarray:
-    """Return where a file's records of its own day stand, in time order, the first of equal times only.
+    """Return the places of the records that belong to the file's own day, in time order; of equal times the first.
 
     Parameters
     ----------
@@ -86,20 +86,20 @@ def scan_archive(
 ) -> Catalog:
     """Make the catalogue of a folder of CDF files.
 
-    Of each day the newest version that can be used is; those that cannot are set aside, also where an older one
-    stands in for them. A day may come in several files, as long as their times do not overlap.
+    The newest version of each day is used. If it cannot be read, it is set aside, and the next older version is used in
+    its place. A day may come in several files, as long as their times do not overlap.
 
     Parameters
     ----------
     config : ArchiveConfig
         Chooses spacecraft and days.
     previous : Catalog, optional
-        Of an earlier scan; files that have not changed since are not opened again.
+        Catalogue of an earlier scan. Files that have not changed since are not opened again.
     map_files : callable
-        Like `map`; runs the look at each file, in any order.
+        Works like `map`, but may return results in any order. It runs the function that looks at a file.
     retry : bool
-        Whether files are looked at again that were set aside for what may have passed, such as an error of the
-        file server.
+        Whether to look again at files that were set aside for a reason that may have passed, such as an error of
+        the file server.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def scan_archive(
                 axes[entry.axes], origins[entry.origin] = found
         ordered = sorted(looked_at.values(), key=_in_order)
         entries = without_overlaps(_set_aside_other_axes(ordered, axes, established))
-        # A file that only gives a neighbour its strays is no version of its own day.
+        # A file with nothing but strays for another day does not count as a version of its own day.
         found_bad = {entry.path for entry in entries if entry.status == "set_aside" or _only_strays(entry)}
         if found_bad <= bad:
             break
@@ -152,12 +152,12 @@ def _named(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
 def _all_entries(
     looked_at: list[FileEntry], superseded: list[Superseded], *, source: Path, pieces: dict[str, tuple]
 ) -> list[FileEntry]:
-    """Return the entries of files that were looked at and of those that newer ones supersede, in order.
+    """Return the entries of all files in order: those that were looked at, and those that newer ones supersede.
 
     Parameters
     ----------
     pieces : dict of str to tuple
-        What files with the same are versions of, by path.
+        Spacecraft, day and piece of the day by path. Files that have these in common are versions of the same.
     """
     preferred = {pieces[entry.path]: entry.path for entry in looked_at if entry.status == "set_aside"}
     entries = [_in_place(entry, preferred.get(pieces[entry.path])) for entry in looked_at]
@@ -170,7 +170,7 @@ def _in_order(entry: FileEntry) -> tuple[str, str, str]:
 
 
 def _in_place(entry: FileEntry, preferred: str | None) -> FileEntry:
-    """Say of a file that is used that it stands in for a newer one, where it does."""
+    """Note in the entry of a file that it is used in place of a newer one, where that is so."""
     if entry.status != "used":
         return entry
     return replace(entry, message=f"read in place of {preferred}, which was set aside" if preferred else None)
@@ -181,9 +181,9 @@ def _only_strays(entry: FileEntry) -> bool:
 
 
 def _set_aside_idle(entries: list[FileEntry], config: ArchiveConfig) -> list[FileEntry]:
-    """Set aside the files that hold only strays of which none is needed.
+    """Set aside the files that hold only strays, where no day needs these.
 
-    They are tried one after the other, for two of them may hold the same strays.
+    The files are tried one after the other, for two of them may hold the same strays.
     """
     left = [entry for entry in entries if not _only_strays(entry)]
     for entry in filter(_only_strays, entries):
@@ -210,12 +210,12 @@ def _idle(entry: FileEntry) -> FileEntry:
 
 
 def died(entry: FileEntry, message: str) -> Inspected:
-    """Return what is found in a file that workers died of."""
+    """Return the entry of a file on which workers died."""
     return entry.set_aside(KILLS_WORKERS, killing_message(entry.path, message)), None
 
 
 def killing_message(path: str, message: str) -> str:
-    """Say in the catalogue that workers died of a file."""
+    """Return what the catalogue says of a file on which workers died."""
     return (
         f"{path}: {message}; it is not read again until it changes. If it is only too large, raise "
         "cluster.memory_limit and `touch` it"
@@ -325,7 +325,7 @@ def _wrong_day_message(entry: FileEntry, valid_ns: np.ndarray) -> str:
 
 
 def _same(ours: list[float], theirs: list[float]) -> bool:
-    # Files of one product differ in the last bits of their axes; a thousandth of a value is no other axis.
+    # Files of one product differ in the last bits of their axes. Up to a thousandth is the same axis (chosen).
     return len(ours) == len(theirs) and np.allclose(ours, theirs, rtol=1e-3, atol=0)
 
 
@@ -334,8 +334,8 @@ def _set_aside_other_axes(
 ) -> list[FileEntry]:
     """Set aside the files whose axes are not those of the archive.
 
-    These are the `established` ones of an earlier scan, for a model may have been fitted on them, or else the
-    axes that most rows have.
+    Axes that are `established` by an earlier scan are those of the archive, for a model may have been fitted to them.
+    Without such axes, those of the largest number of rows are.
     """
     rows: dict[str, int] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The text of job scripts: what may come into one, and how it is quoted."""
+"""The text of job scripts: which values are allowed in it, and how they are quoted."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ OURS = {
     "local_directory": "the run directory",
     PROLOGUE: "cluster.prologue",
 }
-"""Where arguments of dask-jobqueue come from, unless they are among `cluster.options`."""
+"""The keys from which arguments of dask-jobqueue come, unless they are among `cluster.options`."""
 
 
 NAMES_AND_PATHS = re.compile(r"(#\S+ -[JNeopqAP] )(.*)")
-"""A line of a header whose value is a name or a path; others are of the queueing system's own grammar."""
+"""A line of a header with a name or a path as its value. Other lines follow the grammar of the queueing system."""
 
 
 PLAIN = re.compile(r"[\w@%+=:,./\[\]-]*")
-"""What queueing systems read as it is."""
+"""Text that queueing systems read as it is, without quotes."""
 
 
 QUOTED_ALREADY = "#BSUB -P "
-"""A line whose value dask-jobqueue puts into double quotes."""
+"""The line in which dask-jobqueue itself puts the value into double quotes."""
 
 
 def check_texts(
     kind: str, arguments: Mapping[str, Any], options: Mapping[str, Any], *, section: str = "cluster.options"
 ) -> None:
-    """Refuse text that would become more than its own line of a job script: another directive, or a command.
+    """Refuse text that would make another line in a job script, such as a directive or a command.
 
     Parameters
     ----------
     arguments : mapping
-        Of dask-jobqueue; what is not among them comes from Dask's own configuration, which is looked at too.
+        Arguments of dask-jobqueue. Those that are missing come from Dask's own configuration, which is checked too.
     options : mapping
-        Those of them that are keys of a section of the configuration.
+        Those of them that come from a section of the configuration.
     section : str
         Its name.
 
@@ -63,7 +63,7 @@ def check_texts(
     elsewhere = dask.config.get(f"jobqueue.{kind}", {})
     theirs = {key.replace("-", "_"): value for key, value in elsewhere.items()}
     for name, value in (theirs | dict(arguments)).items():
-        # HTCondor has its prologue in one line with the command; for others it is lines of the shell.
+        # HTCondor writes the prologue and the command into one line. For others, the prologue is lines of the shell.
         allowed = "\n\t" if name in (PROLOGUE, "env_extra") and kind != "htcondor" else ""
         if name not in arguments:
             key = f"jobqueue.{kind}.{name.replace('_', '-')} of Dask's configuration"
@@ -73,7 +73,7 @@ def check_texts(
 
 
 def check_lines(key: str, value: object, *, allowed: str = "") -> None:
-    """Refuse a value that holds control characters, such as an end of line.
+    """Refuse a value with control characters, such as an end of line.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def quoted_header(header: str, extra: int) -> str:
-    """Quote names and paths in the lines of a header, but for the last `extra` ones, which a user wrote as they are.
+    """Quote names and paths in the lines of a header, except in the last `extra` ones, which the user wrote.
 
     Raises
     ------
     ConfigError
-        For what no quotes can hold.
+        Where a value has a backslash, or both kinds of quotes.
     """
     lines = header.split("\n")
     own = len(lines) - extra
@@ -130,7 +130,7 @@ def _quoted_line(line: str) -> str:
 
 
 def quoting(kind: type[Job]) -> type[Job]:
-    """Return dask-jobqueue's class of a job with names and paths quoted, which it writes as they are."""
+    """Return a class of jobs that quotes names and paths; that of dask-jobqueue does not."""
     base: Any = kind  # a base class that is known only here
 
     class QuotedJob(base):

@@ -1,4 +1,4 @@
-"""Folders that nobody else gets into."""
+"""Folders and files that no other user can enter or read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from padflow.errors import ConfigError, PadflowError
 
 OWNER_UNKNOWN = 65534
-"""Who owns what belongs to a user whom a container does not know, such as the /tmp of its host."""
+"""The number of the owner of files whose user a container does not know, such as /tmp of the host."""
 
 
 @contextmanager
@@ -27,21 +27,21 @@ def private_folder(path: Path) -> Iterator[Path]:
 
 
 def make_private(path: Path) -> None:
-    """Make a folder for this user alone (mode 0700), anew: what a process that died left there is removed.
+    """Make an empty folder for this user only (mode 0700). A folder that a dead process left there is removed first.
 
     Raises
     ------
     PadflowError
-        Where something of another user, a link or no folder is there, or the file system lets others in.
+        Where there is a link, a file or something of another user, or where the file system lets others in.
     """
     _remove_own(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=0o700)  # never what another put there meanwhile: that is an error
+    path.mkdir(mode=0o700)  # an error where another user has made it meanwhile
     found = path.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         path.rmdir()
         raise PadflowError(
-            f"{path} cannot be kept to you alone: its file system gave it the mode {stat.filemode(found.st_mode)}, "
+            f"{path} cannot be kept from other users: its file system gave it the mode {stat.filemode(found.st_mode)}, "
             "though it was made with 0700. Choose a --workdir on another one."
         )
 
@@ -60,18 +60,18 @@ def _remove_own(path: Path) -> None:
     else:
         shutil.rmtree(path)
         return
-    raise PadflowError(f"{path} {what}: padflow puts nothing that is yours alone there. Remove it.")
+    raise PadflowError(f"{path} {what}: padflow does not put private files there. Remove it.")
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a new file that its owner alone may read."""
+    """Write a new file that only its owner may read."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
 
 
 def check_temporary_folder() -> None:
-    """Refuse a folder for temporary files in which others can put something else in the place of what is written.
+    """Refuse a folder for temporary files in which other users can replace them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who does the work: this process, or the workers of a Dask cluster, a bounded number of tasks at a time."""
+"""Run functions over many items: in this process, or on a Dask cluster, with a bounded number of tasks at a time."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ LOGGER = logging.getLogger(__name__)
 
 
 AHEAD = 4
-"""Tasks handed to the scheduler for each worker thread: enough to keep it busy, few enough to stay small."""
+"""Tasks that the scheduler has for each worker thread: enough to keep it busy, and few to hold (chosen)."""
 
 
 MOST_TOGETHER = 4
-"""Most items in one task; a task costs driver and worker milliseconds (`scripts/bench/run.py dispatch`)."""
+"""Most items in one task. Each task costs milliseconds in driver and worker (`scripts/bench/run.py dispatch`)."""
 
 
 TASK_SECONDS = 0.5
-"""Items are put together in tasks of up to this long: what is done shows soon, and little is lost with a worker."""
+"""Longest time of a task of several items (chosen): progress shows soon, and little is lost where a worker dies."""
 
 
 @dataclass(frozen=True)
 class WorkerDeath:
-    """In the place of a result: each worker that had the item, and no other item, died.
+    """Stands in place of a result: all workers that had this item, and no other, died.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Workers(Protocol):
     ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, result) as they come.
 
-        With `tolerate_deaths` the result is a `WorkerDeath` where workers die of the item; without, that is an error.
+        Where workers die on an item, the result is a `WorkerDeath` with `tolerate_deaths`, and an error without.
         """
 
     def map(
@@ -68,11 +68,11 @@ class Workers(Protocol):
         """Return a context in which Dask collections compute on the cluster."""
 
     def rest(self) -> None:
-        """Give memory back that is kept for tasks to come."""
+        """Give back memory that is kept for later tasks."""
 
 
 class SerialWorkers:
-    """Runs everything here and now."""
+    """Runs everything in this process, one item after the other."""
 
     def each(
         self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool = False
@@ -97,7 +97,7 @@ class SerialWorkers:
         return nullcontext()
 
     def rest(self) -> None:
-        """Give memory back that is kept for tasks to come."""
+        """Give back memory that is kept for later tasks."""
         trim_memory()
 
 
@@ -117,8 +117,9 @@ class _Task:
 def items_together(left: int, *, threads: int, seconds_each: float | None) -> int:
     """Return how many of the items left the next task holds.
 
-    One until it is known how long an item takes; then the fewer, the fewer are left for each thread, so that all
-    threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987, 10.1109/TC.1987.5009495).
+    It is one until it is known how long an item takes. Later it falls with the number of items that are left for each
+    thread, so that all threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987,
+    10.1109/TC.1987.5009495).
     """
     if seconds_each is None:
         return 1
@@ -141,10 +142,10 @@ class DaskWorkers:
     def each(
         self, function: Callable[[Any], Any], items: Iterable[Any], *, tolerate_deaths: bool = False
     ) -> Iterator[tuple[Any, Any]]:
-        """Yield (item, result) as they come; an error in one ends all, and what runs is cancelled.
+        """Yield (item, result) as they come. An error in one item cancels all others.
 
-        Dask blames the death of a worker on all that it had been given: what it blames too often is tried once
-        more on its own, after all others, and only then taken for the cause.
+        Where a worker dies, Dask blames all items that the worker had. Items that Dask blames too often are suspects.
+        They are tried once more after all others, each on its own, and count as the cause if workers die again.
         """
         for _, item, result in self._each_numbered(function, items, tolerate_deaths=tolerate_deaths):
             yield item, result
@@ -169,12 +170,12 @@ class DaskWorkers:
     def _each_unblamed(
         self, function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], suspects: list[tuple[int, Any]]
     ) -> Generator[tuple[int, Any, Any], None, int]:
-        """Yield what is done, put the rest among the suspects, and return how many items were done."""
+        """Yield what is done, add the rest to the suspects, and return how many items were done."""
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
         pending = deque(numbered)
-        # Dask would take the whole text of an object with its settings for the name of its tasks, each time.
+        # Without a name Dask would name the tasks by the text of the object with all its settings.
         name = getattr(function, "__name__", type(function).__name__)
         completed = as_completed(loop=self.client.loop)
         running: dict[Any, list[tuple[int, Any]]] = {}
@@ -214,7 +215,7 @@ class DaskWorkers:
         return done
 
     def _finished(self, futures: list[Any]) -> dict[Any, Any]:
-        """Fetch results in one message; a worker that died just now leaves them to be waited for one by one."""
+        """Fetch results in one message; where a worker died just now, return none: they are fetched one by one then."""
         finished = [future for future in futures if future.status == "finished"]
         try:
             return dict(zip(finished, self.client.gather(finished), strict=True))
@@ -237,7 +238,7 @@ class DaskWorkers:
         return self._collections()
 
     def rest(self) -> None:
-        """Give memory back that is kept for tasks to come, on each worker that there is."""
+        """Give back memory that is kept for later tasks, on each worker."""
         with explain_dask_errors():
             self.client.run(trim_memory, on_error="ignore")
 
@@ -253,7 +254,7 @@ def address_of(client: Client) -> str:
 
 
 def warn_of_plain(client: Client) -> None:
-    """Say in a line that a cluster lets anybody in who reaches it."""
+    """Warn in a line where a cluster has no TLS, so that anybody who reaches it may use it."""
     address = address_of(client)
     if not address.startswith(("tls://", "wss://", "inproc://")):
         LOGGER.warning(
@@ -265,7 +266,7 @@ def warn_of_plain(client: Client) -> None:
 
 @contextmanager
 def explain_dask_errors() -> Iterator[None]:
-    """Say in plain words that scheduler or data are gone, or that workers died of a collection."""
+    """Say in plain words that the scheduler or data are gone, or that workers died on a Dask collection."""
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -279,7 +280,7 @@ def explain_dask_errors() -> Iterator[None]:
                 f"({error.reason}). Do it again, on workers that stay; `padflow run` goes on from what is done."
             ) from error
         raise PadflowError(
-            "The Dask scheduler is gone, or began anew, or cannot be reached any more. Do it again; `padflow run` goes "
+            "The Dask scheduler has ended or restarted, or cannot be reached any more. Do it again; `padflow run` goes "
             "on from what is done."
         ) from error
     except KilledWorker as error:
@@ -294,7 +295,7 @@ def _deaths(item: Any) -> str:
 
 
 def trim_memory() -> None:
-    """Give the system what glibc keeps of freed memory, as Dask's documentation has it; other C libraries nothing."""
+    """Let glibc return freed memory to the system, as Dask's documentation advises; other C libraries do nothing."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -1,4 +1,4 @@
-"""Do the parts of a stage on workers, each once: what is done already is reused, what workers die of is set aside."""
+"""Do the parts of a stage on workers. Parts that are done are reused, and parts on which workers die are set aside."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ R = TypeVar("R", bound=Receipt)
 
 
 T = TypeVar("T", bound=PartTask)
-"""Kinds of tasks; some stages give their function more than the part."""
+"""A kind of tasks: for some stages a task holds more than the part."""
 
 
 @dataclass(frozen=True)
 class PartOutcome(Generic[T]):
-    """How it went with a part.
+    """What became of a part.
 
     Parameters
     ----------
     task : PartTask
     reused : bool
-        Whether it was done before.
+        Whether an earlier run did it.
     peak_memory_bytes : int
-        Of the worker that did it; 0 where none did.
+        Peak memory of the worker that did it; 0 where none did.
     unreadable : tuple of Trouble
-        Files without which it could not be done; it has no receipt then.
+        Files that it needs and that cannot be read. It has no receipt then.
     death : WorkerDeath, optional
-        That workers died of it.
+        Says that workers died on it.
     """
 
     task: T
@@ -71,7 +71,7 @@ class PartOutcome(Generic[T]):
 
 @dataclass(frozen=True)
 class _Performed:
-    """What a worker tells the driver of a part."""
+    """What a worker tells the driver about a part."""
 
     peak_memory_bytes: int
     unreadable: tuple[Trouble, ...] = ()
@@ -91,11 +91,11 @@ class _Perform(Generic[T]):
         return self.kind.stage
 
     @property
-    def __name__(self) -> str:  # what Dask's dashboard calls the tasks
+    def __name__(self) -> str:  # Dask's dashboard shows it
         return self.stage
 
     def __call__(self, task: T) -> _Performed:
-        # Where a worker did all this, and died before it could say so, nothing is done again.
+        # Another worker may have done the part and died before it could say so. Then nothing is done again.
         if task.key != PLACEHOLDER and is_done(self.directory, self.kind, task, task.key):
             return _Performed(peak_memory_bytes())
         place = self.stage if task.key != PLACEHOLDER else f"{self.stage} placeholder"
@@ -113,7 +113,7 @@ class _Perform(Generic[T]):
 def put_placeholder(
     directory: RunDirectory, kind: type[R], task: T, *, function: Callable[[T], R], workers: Workers
 ) -> None:
-    """Put the results of records that could not be dealt with in the place of a part."""
+    """Write the results that stand in place of a part that cannot be done."""
     workers.map(_Perform(directory, kind, function), [replace(task, key=PLACEHOLDER)])
 
 
@@ -128,19 +128,19 @@ def run_parts(
 ) -> Iterator[PartOutcome[T]]:
     """Do the parts of a stage that are not done yet.
 
-    A part of which workers die is noted (`parts_set_aside`), and the next run tries it again.
+    A part on which workers die is noted (`parts_set_aside`), and the next run tries it again.
 
     Parameters
     ----------
     kind : type of Receipt
         What the function returns; it names the stage.
     placeholder : callable, optional
-        Makes what stands in the place of such a part; without it the part has no receipt.
+        Makes the results that stand in place of such a part. Without it the part has no receipt.
 
     Yields
     ------
     PartOutcome
-        One for each task, those that are reused first.
+        One for each task; first those that are reused.
     """
     stage = kind.stage
     drop_receipts(directory, stage, keep=tasks)
@@ -151,7 +151,7 @@ def run_parts(
         else:
             missing.append(task)
     noted = {note.part.name: note.part for note in parts_set_aside(directory, stage)}
-    for name in noted.keys() - {task.name for task in missing}:  # fixed, or no more
+    for name in noted.keys() - {task.name for task in missing}:  # done by now, or there is no such part any more
         _forget_note(directory, stage, noted[name])
     for task, outcome in workers.each(_Perform(directory, kind, function), missing, tolerate_deaths=True):
         if isinstance(outcome, WorkerDeath):

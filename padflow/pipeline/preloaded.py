@@ -1,4 +1,4 @@
-"""What workers use, imported once: in the process that workers of this machine are forked from."""
+"""Import what workers of this machine use, once: in the process from which they are forked."""
 
 import gc
 import signal
@@ -24,11 +24,11 @@ with gc_paused():
 
     from padflow.clustering.ball_means import BallMeans
 
-    BallMeans(np.eye(2), 1.0)(np.eye(2))  # which Numba compiles at its first use
+    BallMeans(np.eye(2), 1.0)(np.eye(2))  # Numba compiles it at its first use
 
 
-# Ctrl-C reaches every process of a terminal. It is the driver's affair, which ends its workers: they would each say so.
+# Ctrl-C reaches all processes of a terminal. The driver hears it and ends its workers; each would report it otherwise.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-gc.freeze()  # what is imported stays: to look through it again would copy the pages that forks share
+gc.freeze()  # modules stay: a search for garbage in them would copy memory pages that forked processes share

@@ -1,4 +1,4 @@
-"""The stages of a run, in their order. Each is declared here, once; the command line, the guard and others read it."""
+"""The stages of a run in their order, each declared once; command line, guard, status and verify read them here."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class Stage:
     Parameters
     ----------
     name : str
-        As for ``--from``; receipts, faults on purpose and ``run.json`` have it, too.
+        Name in ``--from``, in receipts, in ``run.json`` and in plans of faults.
     kind : {"parts", "fit", "report"}
-        Whether it does each part, with a receipt for each; fits something, and leaves ``fit/NAME.json`` last; or shows
-        what came out.
+        ``parts`` does each part and writes a receipt for each. ``fit`` fits something and writes ``fit/NAME.json``
+        last. ``report`` shows what came out.
     function : str
-        ``module:function``, which gets the run and does what is not done yet. The driver imports it when it is needed;
-        the command line, which knows stages by name, does not.
+        ``module:function``. The function gets the run and does what is not done yet. The driver imports it when it is
+        needed. The command line does not, for it needs only the names of the stages.
     leaves : tuple of str
-        What it leaves in the run directory beside its receipts, in the order in which it is to be removed. The last
-        says that the stage is done.
+        Files and folders that it writes into the run directory, without receipts, in the order in which they are to be
+        removed. The last one says that the stage is done.
     keys : tuple of str
-        Keys, and sections, of the configuration of which it is the first stage to make use.
+        Keys and sections of the configuration that no stage before it uses.
     """
 
     name: str
@@ -74,8 +74,11 @@ STAGES = (
         leaves=(f"{RECEIPTS}/summary", f"{FIT}/summary.json"),
     ),
 )
-"""All of them. The keys of `archive` that none names only say which files there are: parts whose content they change
-are found by their own keys. The section `cluster` changes no result."""
+"""All stages.
+
+The other keys of the section `archive` only choose files. Where they change the content of a part, the part has another
+key of its own, and is done again. The section `cluster` changes no result.
+"""
 
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -87,5 +90,5 @@ def stages_from(name: str) -> tuple[Stage, ...]:
 
 
 def stages_to(name: str) -> tuple[Stage, ...]:
-    """Return a stage, and before it those before it."""
+    """Return a stage and those before it, in order."""
     return STAGES[: STAGE_NAMES.index(name) + 1]

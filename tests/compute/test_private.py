@@ -68,7 +68,10 @@ def test_a_file_system_that_lets_others_in_is_refused(tmp_path: Path, monkeypatc
         self.chmod(0o777)
 
     monkeypatch.setattr(Path, "mkdir", as_windows_shares_do)
-    with pytest.raises(PadflowError, match=r"cannot be kept to you alone.*--workdir"), private_folder(tmp_path / "new"):
+    with (
+        pytest.raises(PadflowError, match=r"cannot be kept from other users.*--workdir"),
+        private_folder(tmp_path / "new"),
+    ):
         pass
     assert not (tmp_path / "new").exists()
 
