@@ -1,8 +1,8 @@
-"""Faults on purpose, and counts of what was done: for tests of padflow and of what is built on it.
+"""Faults on purpose, and counts of attempts: for tests of padflow and of programs that use it.
 
-A plan is a JSON file that the environment variable ``PADFLOW_FAULTS`` names (see ``docs/testing.md``). It can make a
-process of padflow fail, die, wait, or damage the files that it has just written, and nothing else: a plan holds no
-code, and neither a configuration nor a run directory can name one. Without the variable nothing here does anything.
+A plan is a JSON file. The environment variable ``PADFLOW_FAULTS`` names it (see ``docs/testing.md``). A plan can make
+a process of padflow fail, die, wait, or damage the files that it has just written. It can do nothing more: it holds no
+code, and neither a configuration nor a run directory can name a plan. Without the variable this module does nothing.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ Moment = Literal["begin", "written", "done"]
 
 
 class InjectedFault(RuntimeError):
-    """The failure that a plan asks for."""
+    """A plan has asked for this failure."""
 
 
 class Fault(BaseModel):
-    """One fault: what happens where, and at which attempts.
+    """One fault: what happens, where, and at which attempts.
 
     Parameters
     ----------
     action : {"fail", "kill", "stall", "corrupt"}
-        Raise `InjectedFault`; end the process by SIGKILL; sleep; flip the middle byte of each file of the part.
+        Raise `InjectedFault`; end the process by SIGKILL; sleep; change the middle byte of each file of the part.
     stage : str
-        Such as ``"score"``; ``"scan"`` looks at a file, ``"read"`` reads one for ingest.
+        Name of a stage, such as ``"score"``. ``"scan"`` looks at a file, ``"read"`` reads one for ingest.
     part : str
-        Pattern of `fnmatch` for the name: ``"rbspa/3"`` for part 3, the path relative to the archive's folder for
-        a file, empty where the driver begins a stage.
+        Pattern of `fnmatch` for the name. A part is ``"rbspa/3"``. The name of a file is its path relative to the
+        archive's folder. An empty text means the driver, where it begins a stage.
     attempts : tuple of int, optional
-        Which attempts at this part, from 1; by default each.
+        Attempts at this part, counted from 1. By default all.
     moment : {"begin", "written", "done"}
-        Before anything is done; when the part's files are in place and its receipt is not; when both are.
+        Before anything is done; when the part's files are there, but not its receipt; when both are there.
     seconds : float
-        How long a stall is.
+        Length of a stall.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,12 +73,12 @@ class Fault(BaseModel):
 
 
 class FaultPlan(BaseModel):
-    """Faults, and the folder in which the processes count their attempts together.
+    """Faults, and the folder in which all processes count their attempts.
 
     Parameters
     ----------
     counts : Path
-        Made where it is not there.
+        The folder. It is made if need be.
     faults : tuple of Fault
     """
 
@@ -94,7 +94,7 @@ def fault_point(stage: str, part: str = "", *, moment: Moment = "begin", files: 
     Parameters
     ----------
     files : iterable of Path
-        What the part has written so far, which a fault may damage.
+        Files that the part has written so far. A fault may damage them.
     """
     plan = _plan_of_environment()
     if plan is None:
@@ -106,7 +106,7 @@ def fault_point(stage: str, part: str = "", *, moment: Moment = "begin", files: 
 
 
 def invocations(counts: Path) -> dict[tuple[str, str], int]:
-    """Return how often each (stage, part) was begun, by all processes together."""
+    """Return how often all processes together have begun each (stage, part)."""
     found = {}
     for path in counts.glob("*/*"):
         found[path.parent.name, unquote(path.name[1:])] = path.stat().st_size
@@ -115,12 +115,12 @@ def invocations(counts: Path) -> dict[tuple[str, str], int]:
 
 @contextmanager
 def injected(faults: Iterable[Fault], *, counts: Path) -> Iterator[None]:
-    """Work under a plan in this process and those that it starts.
+    """Work with a plan, in this process and in those that it starts.
 
     Parameters
     ----------
     counts : Path
-        Folder of the counts; the plan is put beside it, as ``NAME.json``.
+        Folder of the counts. The plan is written beside it, as ``NAME.json``.
     """
     path = counts.with_name(f"{counts.name}.json")
     path.write_text(FaultPlan(counts=counts, faults=tuple(faults)).model_dump_json())
@@ -154,10 +154,10 @@ def _count(counts: Path, stage: str, part: str, *, new: bool) -> int:
     """Return the number of the attempt: the size of a file that each attempt makes one byte longer."""
     folder = counts / stage
     folder.mkdir(parents=True, exist_ok=True)
-    # The letter keeps an empty name, or one of dots, a file of this folder.
+    # Begins with a letter, for an empty name or one of dots is no name of a file.
     with (folder / f"p{quote(part, safe='')}").open("ab") as file:
         if new:
-            file.write(b".")  # one write, which the system appends as a whole
+            file.write(b".")  # the system appends a single write as a whole
             file.flush()
         return file.tell()
 

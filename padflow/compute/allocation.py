@@ -1,10 +1,10 @@
 """A scheduler and workers that are started by hand, in one allocation: `padflow scheduler` and `padflow worker`.
 
-They find each other, and the driver them, by a scheduler file. Beside it lies a folder for this user alone, while the
-scheduler is there: in it is the certificate of the cluster, without which nobody is let in.
+Workers and the driver find the scheduler by a scheduler file. While the scheduler runs, there is a folder beside this
+file that only this user can enter. It holds the certificate of the cluster, and nobody connects without it.
 
-dask-jobqueue's ``SLURMRunner`` does not serve: it takes two tasks of an allocation for scheduler and driver, and starts
-workers without a nanny that holds their memory limit, after the C library has read its environment.
+dask-jobqueue's ``SLURMRunner`` is not enough. It uses two tasks of an allocation for scheduler and driver. It starts
+workers without a nanny, which would hold their memory limit, and after the C library has read its environment.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 LOG_LEVEL = "WARNING"
-"""Dask writes more to the log of a job than what went wrong."""
+"""At lower levels Dask writes more to the log of a job than what went wrong."""
 
 
 DEATH_SECONDS = 60
-"""A worker that the scheduler does not answer for this long ends."""
+"""A worker ends when the scheduler has not answered for this time (chosen)."""
 
 
 def run_scheduler(config: ClusterConfig, file: Path) -> None:
@@ -49,10 +49,11 @@ def run_scheduler(config: ClusterConfig, file: Path) -> None:
     config : ClusterConfig
         Says where it listens: on `cluster.interface`, by default on the loopback interface only.
     file : Path
-        Gets the scheduler's address, when it listens; it and the private folder beside it are removed at the end.
+        Gets the scheduler's address when the scheduler listens. The file, and the private folder beside it, are removed
+        at the end.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)  # of a scheduler that was killed
+    file.unlink(missing_ok=True)  # a scheduler that was killed may have left one
     with private_folder(private_beside(file)) as folder, dask.config.set(_settings(config, str(folder))):
         security = security_of(config, folder)
         kind, options = scheduler_of(config)
@@ -74,9 +75,9 @@ def run_worker(config: ClusterConfig, file: Path, *, processes: int = 1) -> None
     Parameters
     ----------
     config : ClusterConfig
-        Says their memory limit, `cluster.memory_limit`, and where they listen.
+        Gives their memory limit, `cluster.memory_limit`, and where they listen.
     file : Path
-        The scheduler file; it may come a little later.
+        The scheduler file. It may appear a little later.
     processes : int
         How many workers.
 
@@ -109,7 +110,7 @@ def _settings(config: ClusterConfig, folder: str) -> dict[str, Any]:
 
 
 def _place(config: ClusterConfig) -> dict[str, Any]:
-    """Return where a server listens."""
+    """Return the host or the interface on which a server listens."""
     if config.interface is None:
         return {"host": "127.0.0.1"}
     check_interface(config.interface)
@@ -134,7 +135,7 @@ def _nanny(address: str, options: dict[str, Any], scratch: str) -> Nanny:
 
 
 async def _serve(make: Callable[[], Sequence[Server]]) -> None:
-    """Run servers until all have finished by themselves, or a signal ends them in good order."""
+    """Run servers until all have finished, or until a signal ends them."""
     logging.getLogger("distributed").setLevel(LOG_LEVEL)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Where the work runs: a Dask cluster started here, one of jobs, or one that is there already."""
+"""Connect to the Dask cluster that does the work: of this machine, of jobs, or one that somebody else started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from padflow.compute.jobs import job_cluster
-from padflow.compute.local import _local_cluster, choose_workers
+from padflow.compute.local import choose_workers, local_cluster
 from padflow.compute.private import check_temporary_folder
 from padflow.compute.scheduler_file import scheduler_address
 from padflow.compute.security import joined_security
@@ -32,32 +32,32 @@ LOGGER = logging.getLogger(__name__)
 
 
 CONNECT_SECONDS = 10
-"""A scheduler that does not answer for this long is taken for absent."""
+"""Time in which a scheduler has to answer (chosen)."""
 
 
 @contextmanager
 def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[DaskWorkers]:
-    """Start or join the cluster of a configuration, and stop what was started at the end, whatever happens.
+    """Start or join the cluster of a configuration. What was started here is stopped at the end, also after an error.
 
-    Servers listen on the loopback interface only, but for those of jobs, which listen on `cluster.interface`. They let
-    in only who has the certificate of the run.
-    Workers have one thread each, for NumPy holds the GIL in much of the work and one BLAS thread keeps the bits of
-    results the same everywhere.
+    Servers listen on the loopback interface only; those of jobs listen on `cluster.interface`. A process that connects
+    needs the certificate of the run.
+    Workers have one thread each, for NumPy holds the GIL in much of the work, and one BLAS thread gives the same bits
+    everywhere.
 
     Parameters
     ----------
     directory : Path, optional
-        Run directory; logs of worker jobs go into its ``logs`` folder, and while they last it holds a folder for this
-        user alone.
+        Run directory. Logs of worker jobs go into its folder ``logs``. While jobs run, it holds a folder that only this
+        user can enter.
 
     Raises
     ------
     PadflowError
-        Where there is no cluster, its workers do not fit the plan, or work waits and none of it is done.
+        Where there is no cluster, where its workers do not fit the plan, or where work waits and nothing is done.
     """
     import dask
 
-    importlib.import_module("distributed")  # adds its settings to Dask's, which must not be among those put back below
+    importlib.import_module("distributed")  # adds its settings to Dask's; later they would be undone below
     _check_bokeh(config)
     check_temporary_folder()
     refusals: list[str] = []
@@ -65,11 +65,11 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
     if config.kind == "local":
         settings = own_dask_settings() | settings
         settings["distributed.worker.multiprocessing-method"] = "forkserver"
-        # Dask gives up a worker that is not there this long after an earlier death. One that dies of its part again and
-        # again may just be starting at that moment; its nanny always brings it back.
+        # Dask gives up a worker that is missing this long after an earlier death. A worker that dies on its part again
+        # and again may just be starting at that moment. Its nanny always starts it again, so it is never given up.
         settings["distributed.deploy.lost-worker-timeout"] = "1000d"
     with ExitStack() as stack:
-        # Not the folder of a fixed name that Dask would take, from which it also imports modules: whose is it?
+        # Dask would take a folder with a fixed name and import modules from it. Another user may have made that folder.
         scratch = stack.enter_context(TemporaryDirectory(prefix="padflow-", ignore_cleanup_errors=True))
         stack.enter_context(dask.config.set(settings | {"temporary-directory": scratch}))
         if config.scheduler is not None:
@@ -79,14 +79,14 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
             target = stack.enter_context(job_cluster(config, directory, refusals))
             hint = f"Look at the queue, and at the logs of jobs in {_log_folder(config, directory)}."
         else:
-            target, hint = stack.enter_context(_local_cluster(config)), "Is the machine or the disk overloaded?"
+            target, hint = stack.enter_context(local_cluster(config)), "Is the machine or the disk overloaded?"
         client = stack.enter_context(_client(config, target))
         if config.dashboard_address is not None:
-            LOGGER.info("dashboard, for whoever reaches it: %s", client.dashboard_link)
+            LOGGER.info("dashboard, open to everybody who can reach it: %s", client.dashboard_link)
         if config.security != "none":
             warn_of_plain(client)
         watch = stack.enter_context(Watch(client, config, refusals=refusals, hint=hint))
-        gc.freeze()  # what is imported stays: to look through it for garbage stops the scheduler for 0.2 s
+        gc.freeze()  # modules stay: a search for garbage in them stops the scheduler for 0.2 s
         with _explained(client, config, watch=watch, hint=hint):
             _await_workers(client, config, watch)
             with _reported(client, directory) if config.performance_report and directory else nullcontext():
@@ -95,7 +95,7 @@ def connect(config: ClusterConfig, directory: Path | None = None) -> Iterator[Da
 
 
 def _address_of(where: str) -> str:
-    """Return the address of a scheduler that somebody else started: this one, or that of its file."""
+    """Return the address of a scheduler that somebody else started, from the address itself or from its file."""
     return where if is_url(where) else scheduler_address(Path(where))
 
 
@@ -113,7 +113,7 @@ def _client(config: ClusterConfig, target: Any) -> Client:
     from distributed import Client
 
     foreign = config.kind == "scheduler"
-    # Not the default client: xarray would take its locks for writing files from the scheduler.
+    # It is not the default client, for xarray would then ask the scheduler for locks when it writes files.
     options = {"timeout": CONNECT_SECONDS, "security": joined_security(config)} if foreign else {}
     try:
         return Client(target, set_as_default=False, **options)
@@ -128,7 +128,7 @@ def _client(config: ClusterConfig, target: Any) -> Client:
 
 @contextmanager
 def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str) -> Iterator[None]:
-    """Say why a cluster failed, where waiting for its results only showed that it did."""
+    """Turn errors of a cluster into its reason: who waits for results only sees that it failed."""
     from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
     address = address_of(client)
@@ -149,13 +149,13 @@ def _explained(client: Client, config: ClusterConfig, *, watch: Watch, hint: str
 
 @contextmanager
 def _reported(client: Client, directory: Path) -> Iterator[None]:
-    """Leave Dask's report of what the workers did, also where the work fails."""
+    """Write Dask's report of what the workers did, also where the work fails."""
     from distributed import performance_report
 
     path = directory / REPORT / PERFORMANCE
     path.parent.mkdir(exist_ok=True)
     report = performance_report(filename=str(path))
-    # It takes the client that is current, at its beginning and end only: in between xarray must not find one.
+    # The report needs a current client at its beginning and its end. In between xarray must not find one.
     with client.as_current():
         report.__enter__()
     try:
@@ -170,7 +170,7 @@ def _log_folder(config: ClusterConfig, directory: Path | None) -> str:
 
 
 def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
-    """Wait for the first worker, and look at what there is before any work begins."""
+    """Wait for the first worker, and check all workers before any work begins."""
     if config.kind == "local":
         return
     LOGGER.info("waiting for workers (%s)", config.kind)
@@ -185,6 +185,6 @@ def _await_workers(client: Client, config: ClusterConfig, watch: Watch) -> None:
                 f"{config.stall_seconds:.0f} s (cluster.stall_seconds). Start workers, or lower cluster.workers."
             ) from error
     else:
-        client.submit(int, pure=False).result()  # work, so that an adaptive cluster asks for a worker
+        client.submit(int, pure=False).result()  # an adaptive cluster asks for a worker only when there is work
     if reason := watch.look():
         raise PadflowError(reason)

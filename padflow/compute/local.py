@@ -1,4 +1,4 @@
-"""Workers that fill a machine keep to one core each."""
+"""A cluster of workers on this machine: how many, from which process they are forked, and on which core each runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 USABLE_MEMORY_SHARE = 0.8
-"""Share of the machine's memory that workers may be given together; the driver needs the rest."""
+"""Share of the machine's memory for all workers together (chosen); the driver needs the rest."""
 
 
 def machine_memory_bytes() -> int:
@@ -33,9 +33,10 @@ def machine_memory_bytes() -> int:
 
 
 def choose_workers(config: ClusterConfig) -> int:
-    """Return how many workers to count on: as configured, or one a core of this machine as far as memory allows.
+    """Return how many workers to expect.
 
-    Of jobs that come and go with the work, these are the fewest.
+    On this machine it is the number in the configuration, or one for each core as far as memory allows. For jobs that
+    come and go with the work it is the smallest number.
 
     Raises
     ------
@@ -57,12 +58,12 @@ def choose_workers(config: ClusterConfig) -> int:
 
 
 def start_fork_server() -> None:
-    """Start the process that workers of this machine are forked from, unless there is one.
+    """Start the process from which workers of this machine are forked, unless there is one.
 
-    Each worker would else import for seconds what this process imports once for all of them, while the driver does.
+    It imports all modules once, while the driver imports its own. Without it each worker would import for seconds.
     """
-    # What libraries read when they are loaded holds for what is forked. Safe path: a folder that the user happens to be
-    # in gives no modules.
+    # Libraries read the environment when they are loaded, so it is set here for all forked processes. PYTHONSAFEPATH:
+    # no module is taken from the folder that the user happens to be in.
     check_semaphores()
     environment = worker_environment() | {"PYTHONSAFEPATH": "1"}
     before = dict(os.environ)
@@ -76,12 +77,11 @@ def start_fork_server() -> None:
         os.environ.update(before)
 
 
-def _local_cluster(config: ClusterConfig) -> SpecCluster:
-    """Start what `distributed.LocalCluster` would, but for the pages that its servers show."""
+def local_cluster(config: ClusterConfig) -> SpecCluster:
+    """Start a cluster as `distributed.LocalCluster` does, but with servers that show no web pages."""
     from distributed import Nanny
 
     from padflow.compute import servers
-    from padflow.compute.local import own_cores
 
     start_fork_server()
     workers = choose_workers(config)
@@ -93,7 +93,7 @@ def _local_cluster(config: ClusterConfig) -> SpecCluster:
         "plugins": own_cores(workers),
         "nthreads": 1,
         "memory_limit": config.memory_limit,
-        "env": os.environ | worker_environment(),  # of now, and not of when the fork server was started
+        "env": os.environ | worker_environment(),  # as it is now; the fork server has an older one
         "silence_logs": dask_log_level(),
     }
     return servers.Cluster(
@@ -105,28 +105,28 @@ def _local_cluster(config: ClusterConfig) -> SpecCluster:
 
 
 class OwnCore(WorkerPlugin):
-    """Keeps each of as many workers as there are cores on a core of its own.
+    """Keeps each worker on a core of its own, where there are as many workers as cores.
 
-    The system else moves them about whenever the driver or an event loop wakes up, and with each move a worker loses
-    what its core's cache held (measured: scripts/bench/README.md).
+    Without it the system moves workers to other cores whenever the driver or an event loop wakes up. With each move a
+    worker loses the content of its core's cache (measured: scripts/bench/README.md).
 
     Parameters
     ----------
     cores : list of int
-        Numbers of the cores, as the system has them.
+        Numbers that the system gives the cores.
     """
 
     def __init__(self, cores: list[int]):
         self._cores = cores
 
     def setup(self, worker: Worker) -> None:
-        """Keep the worker's event loop, and the threads that it will start, on the core of the worker's number."""
+        """Keep this thread, and the threads that it will start, on the core with the worker's number."""
         os.sched_setaffinity(0, {self._cores[worker.name]})
 
 
 def own_cores(workers: int) -> list[OwnCore]:
-    """Return the plugin where so many workers, numbered from 0, fill the cores that this process may use, else none."""
-    if not hasattr(os, "sched_getaffinity"):  # only Linux lets processes choose
+    """Return the plugin where workers, numbered from 0, fill all cores that this process may use; otherwise none."""
+    if not hasattr(os, "sched_getaffinity"):  # only Linux lets a process choose its core
         return []
     cores = sorted(os.sched_getaffinity(0))
     return [OwnCore(cores)] if workers == len(cores) else []

@@ -11,15 +11,15 @@ from padflow.config.local_paths import is_url
 from padflow.config.types import Bytes, PathText, Seconds, Section, Walltime
 
 OWN_OPTIONS = {"security", "protocol", "shared_temp_directory", "scheduler_cls", "scheduler_options"}
-"""Arguments of dask-jobqueue that decide who gets in."""
+"""Arguments of dask-jobqueue that decide who may connect: padflow sets them itself."""
 
 
 WORKER_BASE_BYTES = 320 << 20
-"""A worker that has imported what the passes need, before any data; measured (see scripts/bench)."""
+"""Memory of a worker that has imported all modules and holds no data; measured (see scripts/bench)."""
 
 
 LEAST_MEMORY_BYTES = 360 << 20
-"""Of a limit of which Dask ends a worker near its end; a worker that just starts would die, again and again."""
+"""Smallest memory limit. Dask ends a worker near its limit, so with less a worker would die at each start."""
 
 
 class ClusterConfig(Section):
@@ -134,7 +134,7 @@ class ClusterConfig(Section):
             raise ValueError("tls_ca_file, tls_cert and tls_key go together")
         for name, options in (("options", self.options), ("driver_options", self.driver_options)):
             if own := options.keys() & OWN_OPTIONS:
-                raise ValueError(f"{name}: {', '.join(sorted(own))} is padflow's own affair; see cluster.security")
+                raise ValueError(f"{name}: {', '.join(sorted(own))} is set by padflow; see cluster.security")
             if "job_script_prologue" in options:
                 raise ValueError(f"{name}: write the lines of job_script_prologue into cluster.prologue")
         if self.security == "none" and self.tls_cert is not None:

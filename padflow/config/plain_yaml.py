@@ -1,4 +1,4 @@
-"""Read YAML that anybody may have written: plain values, each key once, bounded in size, depth and aliases."""
+"""Read YAML files that are not trusted: plain values only, each key once, bounded in size, depth and aliases."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from yaml.composer import ComposerError
 from padflow.errors import ConfigError, brief, one_line
 
 MOST_BYTES = 128 * 1024
-"""Size of a file; the longest configuration, with a comment for every key, takes a tenth of it (chosen)."""
+"""Largest size of a file (chosen). The longest configuration, with a comment for every key, takes a tenth of it."""
 
 
 MOST_VALUES = 5_000
-"""Values of a file, with those that its aliases repeat (chosen: a grid of energies has a hundred)."""
+"""Most values in a file, with those that its aliases repeat (chosen: a grid of energies has a hundred)."""
 
 
 MOST_LEVELS = 16
-"""Lists and sections within each other (chosen: a configuration has four)."""
+"""Most lists and sections within each other (chosen: a configuration has four)."""
 
 
 LARGEST_BITS = 64
-"""Of an integer; Python does not write out one of more than 4,300 digits."""
+"""Most bits of an integer. Python itself does not print integers of more than 4,300 digits."""
 
 
 def read_yaml(path: Path, *, what: str) -> Any:
@@ -41,7 +41,7 @@ def read_yaml(path: Path, *, what: str) -> Any:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)  # never more: the file may be a device, or grow
+            content = file.read(MOST_BYTES + 1)  # no more than that: the file may be a device or grow
     except OSError as error:
         raise ConfigError(f"The {what} {path} cannot be read: {error.strerror}.") from None
     if len(content) > MOST_BYTES:
@@ -76,17 +76,17 @@ def parse_yaml(text: str) -> Any:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, which makes no objects, within the bounds of this module."""
+    """PyYAML's safe loader, which makes no objects, with the bounds of this module."""
 
     def __init__(self, text: str):
         super().__init__(text)
         self._extent: dict[yaml.Node, tuple[int, int]] = {}
-        """Of each node that is whole: how many values it stands for, and how many levels."""
+        """How many values and how many levels each node has, for nodes that are whole."""
         self._values = 0
         self._level = self._deepest = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
-        """Compose a node, unless it would be one too many or lie too deep."""
+        """Compose a node, or raise an error where there are too many nodes or levels."""
         start, outer = self._values, self._deepest
         self._level += 1
         self._deepest = self._level
@@ -115,7 +115,7 @@ class _PlainLoader(yaml.SafeLoader):
             raise ComposerError(None, None, f"more than {MOST_LEVELS} lists and sections within each other", mark)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Compose a section, unless it holds a key twice: YAML forbids it, and PyYAML takes the last."""
+        """Compose a section, or raise an error where a key is there twice. PyYAML itself takes the last one."""
         node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
         for key, _ in node.value:
@@ -128,16 +128,22 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
     def construct_scalar_or_text(self, node: yaml.ScalarNode) -> Any:
-        """Return a number, date or truth value; as text where it is none, so that its key is named where it is used.
+        """Return a number, a date or a truth value.
 
-        ``12:00`` is text too, and not a number to the base of 60.
+        Where the text is none of these, return the text: the error then comes where the value is used, and names its
+        key. ``12:00`` is text, too; YAML 1.1 reads it as a number with base 60.
         """
         text = self.construct_scalar(node)
         if ":" in text and node.tag != _TIMESTAMP:
             return text
         try:
             value = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
-        except (ValueError, ArithmeticError, LookupError, AttributeError):  # as PyYAML meets what it does not know
+        except (
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            AttributeError,
+        ):  # PyYAML raises these for values that it cannot read
             return text
         return text if isinstance(value, int) and value.bit_length() > LARGEST_BITS else value
 

@@ -1,4 +1,4 @@
-"""Open what a run has made, as xarray Datasets."""
+"""Open the archive or the results of a run as an xarray Dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_archive(
     path : path
         A run directory, or its ``archive.zarr``.
     spacecraft : str, optional
-        Such as ``rbspa``; needed where there are several.
+        Such as ``rbspa``. Needed where there are several.
     chunks : dict, optional
         Dask chunks; one part by default.
 
@@ -105,18 +105,18 @@ def _store(path: str | Path, name: str) -> Path:
 
 
 def _open_group(store: Path, group: str | None, *, chunks: dict[str, int] | None) -> xr.Dataset:
-    """Open one group of a store as a Dataset, the only one where `group` is None, as it is at this moment.
+    """Open one group of a store in its present state. `group` may be None where there is only one.
 
     Raises
     ------
     PadflowError
-        Where there is no store or no such group; names those there are.
+        Where there is no store or no such group; names the groups of the store.
     """
     return _twice(lambda: _open_once(store, group, chunks=chunks))
 
 
 def _twice(look: Callable[[], T]) -> T:
-    """Look, and where that fails once more: file servers now and then refuse what they give a moment later."""
+    """Call a function, and once more where it fails: a file server may refuse what it gives a moment later."""
     try:
         return look()
     except (PadflowError, OSError):
@@ -145,7 +145,7 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
     along_time = {name: array for name, array in arrays.items() if _dimensions(array)[:1] == ("time",)}
     if snapshot.rows is not None:
         rows = snapshot.rows[group]
-    else:  # arrays that are being resized have the new size one after the other
+    else:  # while arrays grow, some have their new size and others do not
         rows = min(array.shape[0] for array in along_time.values())
         snapshot = replace(snapshot, rows={group: rows})
     reader = GroupReader(store, group, snapshot=snapshot)
@@ -164,7 +164,7 @@ def _dimensions(array: zarr.Array) -> tuple[str | None, ...]:
 
 
 class _Rows(BackendArray):
-    """An array along time that xarray reads when it is needed."""
+    """An array along time. xarray reads it when its values are needed."""
 
     def __init__(self, reader: GroupReader, name: str, shape: tuple[int, ...], dtype: np.dtype):
         self._reader, self._name = reader, name

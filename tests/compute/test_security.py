@@ -168,7 +168,7 @@ def test_a_cluster_that_lets_anybody_in_is_said_in_one_line(
 
 def test_pages_need_bokeh_and_it_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("padflow.compute.cluster.importlib.util.find_spec", lambda _: None)
-    monkeypatch.setattr("padflow.compute.local._local_cluster", lambda _: pytest.fail("started"))
+    monkeypatch.setattr("padflow.compute.cluster.local_cluster", lambda _: pytest.fail("started"))
     for keys in ({"dashboard_address": "127.0.0.1:0"}, {"performance_report": True}):
         with (
             pytest.raises(ConfigError, match=rf"cluster\.{next(iter(keys))} needs bokeh: pip install padflow\[dash"),
