@@ -1,8 +1,8 @@
-"""The skeleton of a CDF file, checked before a reader trusts it.
+"""Check the structure of a CDF file before its values are read.
 
-cdflib follows the counts and offsets it finds: one flipped bit can make it loop 2^31 times or ask for
-gigabytes. So every chain that will be followed is walked here first, with each count, size and type checked,
-in time and memory bounded by the size of the file.
+A reader that trusts the counts and offsets in a file, as cdflib does, may loop 2^31 times or ask for gigabytes because
+of one wrong bit. So this module first follows every chain of the file that is needed, and checks each count, size and
+type. The size of the file bounds the time and the memory that this takes.
 Structure: CDF Internal Format Description (NASA/GSFC, version 3.8).
 """
 
@@ -48,13 +48,16 @@ from padflow.cdf.values import (
 )
 from padflow.errors import BadFile
 
-MAX_VARIABLE_BYTES = 2**28  # a record a second for a day, of 17 pitch angles and 12 energies, takes half of it
+MAX_VARIABLE_BYTES = 2**28
+"""Largest variable (chosen): twice a day of one record a second with 17 pitch angles and 12 energies."""
 
 
-MAX_UNPACKED_BYTES = 2**30  # of a file compressed as a whole; it goes to disk
+MAX_UNPACKED_BYTES = 2**30
+"""Largest content of a file that is compressed as a whole (chosen); it is unpacked to disk."""
 
 
-MAX_SPARSE_RECORDS = 2**20  # no byte of the file need stand for them; a day at 12 Hz
+MAX_SPARSE_RECORDS = 2**20
+"""Most records of a sparse variable, for which the file may hold no byte (chosen): a day at 12 Hz."""
 
 
 MAX_ATTRIBUTE_BYTES = 2**12
@@ -79,25 +82,25 @@ _GLOBAL_SCOPE = 1
 
 
 _ENTRY_KINDS = {RVDR: AGREDR, ZVDR: AZEDR}
-"""Kinds of the entries of attributes, by the kind of the variables that they describe."""
+"""Kind of the entries of an attribute by the kind of the variables that they describe."""
 
 
 DEPENDS = ("DEPEND_1", "DEPEND_2", "DEPEND_3", "DEPEND_4")
 
 
 ATTRIBUTES = ("FILLVAL", "UNITS", *DEPENDS)
-"""Attributes of variables that are read; the entries of others are never opened."""
+"""The attributes of variables that are read. Entries of other attributes are never opened."""
 
 
 @contextmanager
 def plain_file(path: Path) -> Iterator[Path]:
-    """Yield the path itself or, for a file compressed as a whole, that of a plain copy, deleted afterwards.
+    """Yield the path; for a file that is compressed as a whole, that of an uncompressed copy, which is deleted later.
 
     Raises
     ------
     BadFile
-        ``dangling_link``, ``empty``, ``not_cdf``, ``truncated``, ``absurd_size``, ``unsupported`` for what is packed in
-        a way that is not read, or ``unreadable`` for what cannot be unpacked.
+        With the reason ``dangling_link``, ``empty``, ``not_cdf``, ``truncated`` or ``absurd_size``; ``unsupported``
+        where padflow does not know the compression; ``unreadable`` where unpacking fails.
     """
     if path.is_symlink() and not path.exists():
         text = f"{path} is a symbolic link that leads nowhere, to {path.readlink()}; put back what it leads to"
@@ -134,17 +137,16 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
     path : Path
         File without whole-file compression.
     needed : collection of str
-        Names of the variables whose values will be read: their blocks are checked too. Absent ones are
-        skipped.
+        Names of the variables to be read. Their blocks are checked too. Names that the file does not hold are skipped.
     shown : Path
-        The path for messages.
+        The path to name in messages.
 
     Raises
     ------
     BadFile
-        ``truncated`` if the file is shorter than it says, ``wrong_checksum`` if it is not what it was when its
-        MD5 was written into it, ``absurd_size`` if a needed variable claims more than the file can hold,
-        ``unsupported`` if it is whole but in a form that is not read, ``unreadable`` for any other contradiction.
+        ``truncated`` if the file is shorter than it says; ``wrong_checksum`` if its content does not agree with the MD5
+        in it; ``absurd_size`` if a needed variable claims more than the file can hold; ``unsupported`` if the file is
+        whole but has a form that padflow does not read; ``unreadable`` for any other contradiction.
     """
     wanted = {name.lower() for name in needed}
     variables: dict[str, Variable] = {}
@@ -152,7 +154,7 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
     with path.open("rb") as file:
         walker = _Walker(shown, file, path.stat().st_size, MAGIC[file.read(4)])
         header = walker.global_header()
-        if header.has_md5 and path == shown:  # what was compressed as a whole, gzip has a checksum of
+        if header.has_md5 and path == shown:  # gzip itself has checked a file that was compressed as a whole
             walker.check_md5()
         for first, count, kind in ((header.first_z, header.z, ZVDR), (header.first_r, header.r, RVDR)):
             offset = first
@@ -169,7 +171,7 @@ def read_layout(path: Path, needed: Collection[str], *, shown: Path) -> Layout:
         walker.check_overlaps()
     for key in numbers.values():
         fill_value = attributes.get(("FILLVAL", key))
-        if type(fill_value) is type(variables[key].pad):  # then it stands for the pad, as in NASA's library
+        if type(fill_value) is type(variables[key].pad):  # then it takes the place of the pad, as in NASA's library
             variables[key] = replace(variables[key], filler=fill_value)
     return Layout(variables, header.byte_order, header.row_major, attributes)
 
@@ -190,7 +192,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a variable's records are: its first index, the elements of a value, the packing's description or 0."""
+    """Where records of a variable are: its first index, elements of a value, and description of its packing or 0."""
 
     first_index: int
     elements: int
@@ -222,7 +224,7 @@ class _Walker(RecordReader):
         )
 
     def check_md5(self) -> None:
-        """Compare the MD5 of all but the file's last 16 bytes with these."""
+        """Compare the last 16 bytes of the file with the MD5 of all bytes before them."""
         self.file.seek(0)
         found = hashlib.md5(usedforsecurity=False)
         left = self.size - 16

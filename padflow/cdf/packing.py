@@ -1,4 +1,4 @@
-"""Packings of CDF, unpacked within bounds: gzip and RLE, of whole files and of variables."""
+"""Unpack gzip and RLE, the compressions of CDF files and variables, to a bounded size."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _RLE_PIECE_BYTES = 2**16  # 128 times as much comes out
 
 
 def packing_name(packing: int) -> str:
-    """Name a packing that is not read."""
+    """Return the name of a packing that padflow does not read."""
     return _NAMES.get(packing, f"method {packing}")
 
 
 def pieces(packed: bytes, packing: int) -> Iterator[bytes]:
-    """Yield what a packed stream holds, a bounded piece at a time.
+    """Unpack a stream in pieces of bounded size.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def pieces(packed: bytes, packing: int) -> Iterator[bytes]:
 
 
 def unpack(packed: bytes, size: int, packing: int) -> bytes:
-    """Unpack to exactly ``size`` bytes: never to much more, whatever the stream holds; gzip's checksum is checked.
+    """Unpack a stream that must hold ``size`` bytes. Never unpacks much more. The checksum of gzip is checked.
 
     Raises
     ------
@@ -73,12 +73,12 @@ def unpack(packed: bytes, size: int, packing: int) -> bytes:
 
 
 def rle_size(packed: bytes) -> int:
-    """Return the number of bytes that an RLE stream holds, which is not written anywhere."""
+    """Return the number of bytes that an RLE stream holds. The file does not say it."""
     return sum(map(len, _rle_pieces(packed)))
 
 
 def _rle_pieces(packed: bytes) -> Iterator[bytes]:
-    """Yield what an RLE stream holds: a zero is followed by the number of further zeros, other bytes are themselves."""
+    """Unpack an RLE stream in pieces. After a zero comes the number of further zeros; other bytes are as they are."""
     begin = 0
     while begin < len(packed):
         stored = np.frombuffer(packed, np.uint8, min(_RLE_PIECE_BYTES, len(packed) - begin), begin)

@@ -1,7 +1,7 @@
-"""One CDF file to arrays, or to the reason why it is set aside; the only reader of CDF.
+"""Read one CDF file into arrays, or say why it is set aside.
 
-Nothing but `BadFile` leaves this module because of a file. cdflib gives the leap seconds; all else is read by
-`padflow.cdf.layout` and `padflow.cdf.values`.
+A bad file raises `BadFile` and no other error. `padflow.cdf.layout` and `padflow.cdf.values` read the file; cdflib only
+gives the leap seconds.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ class FileFacts:
     Parameters
     ----------
     pitch_angle : ndarray of float64, shape (pitch_angle,)
-        Degrees, ascending: the axis that `read_records` will give.
+        Degrees, ascending: the axis of what `read_records` returns.
     energy : ndarray of float64, shape (energy,)
         MeV, ascending.
     times : ndarray of datetime64[ns], shape (records,)
-        Of every record, in the file's order; NaT where invalid.
+        Times of all records, in the order of the file; NaT where invalid.
     absent : tuple of str
-        Ephemeris that the instrument lists and the file lacks.
+        Ephemeris that the instrument lists and the file does not hold.
     notes : dict of str to int
-        What is odd in a good file: ``energy_of_fill`` and ``pitch_angle_of_fill``, values of the axes that are none,
-        whose channels are left out (of all records, where an axis changes with them); ``unread_fill:<variable>``, 1
-        for each FILLVAL that is no number.
+        What is unusual in a good file. ``energy_of_fill`` and ``pitch_angle_of_fill``: how many values of an axis are
+        fill. Their channels are left out, in all records where the axis changes from record to record.
+        ``unread_fill:<variable>``: 1 for each FILLVAL that is no number.
     origin : dict of str to str
-        What the file says of its origin (`padflow.cdf.origin`).
+        What the file says about its origin (`padflow.cdf.origin`).
     """
 
     pitch_angle: np.ndarray
@@ -81,11 +81,11 @@ def inspect(path: Path, instrument: Instrument, spacecraft: str, day: date) -> F
     path : Path
         The file.
     instrument : Instrument
-        What is expected in it.
+        Says what is expected in the file.
     spacecraft : str
-        Stands for ``{spacecraft}`` in names of variables.
+        Takes the place of ``{spacecraft}`` in names of variables.
     day : date
-        The UTC day in its name.
+        The UTC day in the name of the file.
 
     Raises
     ------
@@ -121,28 +121,28 @@ def read_records(
 ) -> tuple[Records, dict[str, int]]:
     """Read records of a file, in its order.
 
-    Flux is cleaned (`clean_flux`), made per MeV, put in ascending order of both axes, and interpolated where
-    the instrument gives a grid that is not the file's own (`padflow.cdf.regrid`). Channels for which a
-    fixed axis holds no value are left out.
+    Flux is cleaned (`clean_flux`), converted to per MeV, and sorted by both axes. It is interpolated where the
+    instrument has a grid that differs from that of the file (`padflow.cdf.regrid`). A channel is left out where a fixed
+    axis has no value for it.
 
     Parameters
     ----------
     wanted : callable
-        Given the times of all records, datetime64[ns], returns which to read; by default all.
+        Takes the times of all records, datetime64[ns], and returns which to read. By default all.
 
     Returns
     -------
     records : Records
-        Every record that is wanted, also those without a valid time or flux.
+        All records that are wanted, also those without a valid time or flux.
     notes : dict of str to int
-        Flux values made NaN: ``fill``, ``negative``, ``nonfinite``, ``outside_grid``, ``missing_neighbour``;
-        records without time: ``no_time``; and ``absent:<name>``, the number of records, for each ephemeris
-        that the file lacks.
+        Flux values that became NaN: ``fill``, ``negative``, ``nonfinite``, ``outside_grid``, ``missing_neighbour``.
+        Records without time: ``no_time``. All records, as ``absent:<name>``, for each ephemeris that the file does not
+        hold.
 
     Raises
     ------
     BadFile
-        As `inspect`, except for what needs the day.
+        As for `inspect`, without the reasons that need the day.
     """
     with _opened(path, instrument, spacecraft) as file:
         file.check_units()
@@ -184,7 +184,7 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
     except (BadFile, MemoryError):
         raise
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
-        if isinstance(error, OSError) and error.errno in NO_SPACE:  # for the plain copy: no fault of the file
+        if isinstance(error, OSError) and error.errno in NO_SPACE:  # no room for the plain copy; the file may be good
             raise explain_os_error(error, Path(tempfile.gettempdir()) / path.name) from error
         if isinstance(error, OSError) and error.errno:
             raise BadFile("unreadable", f"{path} cannot be read: {error.strerror}") from error
@@ -193,7 +193,7 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
 
 
 class _File:
-    """An open file whose needed variables are there and agree in shape."""
+    """An open file. It holds all variables that are needed, and their shapes agree."""
 
     def __init__(self, plain: Path, path: Path, instrument: Instrument, spacecraft: str):
         self.path, self.instrument = path, instrument
@@ -223,7 +223,7 @@ class _File:
         self.sizes = dict(zip(self.flux_axes, fitting[self.flux_axes], strict=True))
 
     def order_of_axes(self, flux: Variable, fitting: list[FluxAxes]) -> FluxAxes:
-        """Return which axis of the flux is which: its sizes decide, then the instrument, then its DEPEND attributes."""
+        """Return the order of the axes of the flux. Their sizes decide, then the instrument, then DEPEND attributes."""
         stated = self.instrument.flux_axes
         fitting = [order for order in fitting if stated in (None, order)]
         if not fitting:

@@ -1,8 +1,9 @@
-"""What a CDF file declares of its variables, and their values read by it.
+"""Read the values of variables, from what a CDF file declares about them.
 
-With the blocks of a variable known (`padflow.cdf.layout`), values go straight into place. Measured on a day of REPT
-with all that padflow reads of it: 4.7 ms of processor time, 6.6 ms for pycdfpp 0.19 and 37 ms for cdflib's ``varget``,
-which copies the flux five times and gives zeros for some records that were never written.
+`padflow.cdf.layout` has found the blocks of each variable, so that values are read directly into their array. Measured
+on a day of REPT, with all variables that padflow reads: 4.7 ms of processor time, against 6.6 ms with pycdfpp 0.19 and
+37 ms with ``varget`` of cdflib. The latter copies the flux five times, and returns zeros for some records that were
+never written.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ TYPE_BYTES = {number: np.dtype(code).itemsize for number, code in _TYPES.items()
 
 
 class Block(NamedTuple):
-    """Consecutive records of a variable: the first one's number, their number, and where their bytes are.
+    """Consecutive records of a variable: number of the first, how many there are, and where their bytes are.
 
-    ``packed_bytes`` is the size of the packed stream, or 0; ``packing`` how it is packed; ``held_bytes`` the size of
-    the values in it.
+    ``packed_bytes`` is the size of the packed stream, or 0. ``packing`` is the method. ``held_bytes`` is the size of
+    the values in the stream.
     """
 
     first: int
@@ -57,29 +58,29 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Variable:
-    """What a file declares of a variable.
+    """What a file declares about a variable.
 
     Parameters
     ----------
     name : str
-        As written in the file.
+        Name as written in the file.
     data_type : int
-        CDF's number of the type.
+        Number of the type in CDF.
     dims : tuple of int
-        Sizes of the dimensions that vary, without the records'.
+        Sizes of the dimensions that vary, without that of the records.
     records : int
         Number of records; 1 for a variable that does not vary with records, 0 if nothing was written.
     record_varying : bool
         Whether there is a value for each record.
     sparse : int
-        What a record that was never written holds: ``PAD_SPARSE`` for the filler, ``PREVIOUS_SPARSE`` for the last
-        written one before it, or the filler where there is none; 0 if all are written.
+        What a record that was never written holds. ``PAD_SPARSE``: the filler. ``PREVIOUS_SPARSE``: the values of the
+        last written record before it, or the filler where there is none. 0: all records are written.
     pad : number
-        What the writer put where nothing was written: the variable's own, or else CDF's. None for text.
+        The variable's own pad, or that of CDF where it has none. None for text.
     filler : number
-        What readers give for a record that was never written: FILLVAL if it has the variable's type, or else the pad.
+        Value for records that were never written: FILLVAL if it has the type of the variable, otherwise the pad.
     blocks : tuple of Block
-        Where the records are, in order; empty for a variable that was not asked for.
+        Blocks of the records, in order; empty for a variable that was not asked for.
     """
 
     name: str
@@ -95,17 +96,17 @@ class Variable:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file holds and how values are stored.
+    """The variables of a file, and how their values are stored.
 
     Parameters
     ----------
     variables : dict of str to Variable
-        By lower-case name.
+        Variables by name in lower case.
     byte_order : str
         ``<`` or ``>``.
     row_major : bool
     attributes : dict of (str, str) to str or number or ndarray
-        Of the variables that were asked for, by the attribute's name and the variable's in lower case.
+        Attributes of the variables that were asked for, by name of the attribute and lower-case name of the variable.
     """
 
     variables: dict[str, Variable]
@@ -117,13 +118,13 @@ class Layout:
 def read_values(
     path: Path, layout: Layout, variable: Variable, *, first_record: int = 0, end_record: int | None = None
 ) -> np.ndarray:
-    """Read records [first_record, end_record) of a variable whose blocks were checked.
+    """Read records [first_record, end_record) of a variable. Its blocks are checked already.
 
     Returns
     -------
     ndarray, shape (end_record - first_record, *dims)
-        In the file's byte order; a transposed view for column-major files. Records that were never written hold what
-        they stand for (`Variable.sparse`).
+        Values in the byte order of the file; a transposed view for column-major files. `Variable.sparse` says what
+        records hold that were never written.
 
     Raises
     ------
@@ -142,7 +143,7 @@ def read_values(
 
 
 def never_written(variable: Variable, first_record: int = 0, end_record: int | None = None) -> np.ndarray:
-    """Mark which of the records [first_record, end_record) hold nothing but the filler, because none was written."""
+    """Mark those of the records [first_record, end_record) that hold only the filler."""
     end_record = variable.records if end_record is None else end_record
     if not variable.sparse:
         return np.zeros(end_record - first_record, bool)
@@ -150,7 +151,7 @@ def never_written(variable: Variable, first_record: int = 0, end_record: int | N
 
 
 def default_pad(data_type: int) -> np.generic | None:
-    """Return CDF's own pad for a type; None for text."""
+    """Return the default pad of CDF for a type; None for text."""
     if data_type in TEXT_TYPES:
         return None
     kind = np.dtype(_TYPES[data_type])
@@ -163,7 +164,7 @@ def default_pad(data_type: int) -> np.generic | None:
 
 
 def _sources(variable: Variable, first: int, end: int) -> np.ndarray:
-    """Return which written record each of the records [first, end) of a sparse variable repeats; -1 for the filler."""
+    """Return the written record that each record [first, end) of a sparse variable repeats; -1 for the filler."""
     records = np.arange(first, end)
     starts = np.array([block.first for block in variable.blocks], np.int64)
     lasts = np.array([block.first + block.records - 1 for block in variable.blocks], np.int64)
@@ -173,7 +174,7 @@ def _sources(variable: Variable, first: int, end: int) -> np.ndarray:
 
 
 def _read_written(path: Path, layout: Layout, variable: Variable, first_record: int, end_record: int) -> np.ndarray:
-    """Read records; what is in none of the blocks stays undefined."""
+    """Read records; those that are in no block stay undefined."""
     dtype = np.dtype(_TYPES[variable.data_type]).newbyteorder(layout.byte_order)
     dims = variable.dims if layout.row_major else variable.dims[::-1]
     values = np.empty((end_record - first_record, *dims), dtype)
@@ -199,7 +200,7 @@ def _read_written(path: Path, layout: Layout, variable: Variable, first_record: 
 
 
 def attribute_value(data_type: int, elements: int, stored: bytes, *, byte_order: ByteOrder) -> Any:
-    """Return an attribute's value: a string, a number of the stored type, or an array of several."""
+    """Return the value of an attribute: a string, a number of the stored type, or an array of numbers."""
     if data_type in TEXT_TYPES:
         return stored[:elements].decode("ascii", errors="ignore").partition("\0")[0]
     dtype = np.dtype(_TYPES[data_type])

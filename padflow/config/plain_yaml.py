@@ -138,12 +138,7 @@ class _PlainLoader(yaml.SafeLoader):
             return text
         try:
             value = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
-        except (
-            ValueError,
-            ArithmeticError,
-            LookupError,
-            AttributeError,
-        ):  # PyYAML raises these for values that it cannot read
+        except (ValueError, ArithmeticError, LookupError, AttributeError):  # from PyYAML, for what it cannot read
             return text
         return text if isinstance(value, int) and value.bit_length() > LARGEST_BITS else value
 
