@@ -328,6 +328,27 @@ def test_new_days_are_labelled_without_a_new_fit(
     assert_same(arrays(tmp_path / "anew"), arrays(directory))
 
 
+def test_label_takes_no_records_out_of_an_archive_unless_it_may(
+    finished_run, padflow, serial, no_report, tmp_path: Path
+) -> None:
+    source, directory = Path(shutil.copytree(finished_run.archive, tmp_path / "cdf")), tmp_path / "labels"
+    settings = ["--set", f"archive.source={source}", "--set", "archive.rows_per_part=2048"]
+    command = ["label", finished_run.directory / "model", RECOMMENDED, "--workdir", directory, *settings]
+    assert padflow(*command).status == 0
+    records = open_results(directory).sizes["time"]
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    sorted(source.rglob("*.cdf"))[3].unlink()
+    refused = padflow(*command)
+    assert (refused.status, refused.out) == (2, "")
+    assert "rbspa 2013-03-04 (" in refused.err
+    assert ", no file)" in refused.err
+    count = int(refused.err.rpartition("--allow-removal ")[2].split(".")[0])
+    assert padflow(*command, "--allow-removal", str(count - 1)).status == 2
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+    assert padflow(*command, "--allow-removal", str(count)).status == 0
+    assert open_results(directory).sizes["time"] == records - count
+
+
 WITHOUT_REPORT = """
 import padflow.report.html
 from padflow.cli.main import main

@@ -1,4 +1,4 @@
-"""What an archive holds already, and that none of it is taken away without a word."""
+"""Which records an archive holds, and which of them a run would add, rewrite or remove."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from padflow.store.reading import DAMAGES, ArchiveReader
 def held_records(directory: RunDirectory, config: Config) -> RecordsByDay:
     """Return the records that the archive of a run directory holds, by spacecraft and day.
 
-    A day counts when all its parts are written, and also when it was in the archive before these parts were begun to
-    be written again (`Catalog.kept`).
+    A day counts when all its parts are written. It also counts while its parts are written again, if it was in the
+    archive before (`Catalog.kept`).
 
     Parameters
     ----------
     config : Config
-        Used where the directory has none of its own.
+        Used where the directory holds no configuration.
     """
     catalog = directory.known_catalog()
     if catalog is None:
@@ -54,7 +54,7 @@ def _counted(directory: RunDirectory) -> RecordsByDay:
     """Count the records in the arrays, where there is no catalogue."""
     times: dict[str, list[np.ndarray]] = {}
     for group, _, receipt in receipts(directory, Ingested):
-        # A part that is damaged gives no records to lose.
+        # A damaged part has no records that could be lost.
         with suppress(OSError, PadflowError, *DAMAGES):
             found = ArchiveReader(directory.archive, group).times(receipt.start, receipt.stop)
             times.setdefault(group, []).append(found[~np.isnat(found)])
@@ -72,11 +72,11 @@ class Removal:
     Parameters
     ----------
     records : int
-        How many they are.
+        Number of these records.
     held : int
-        How many there are in the archive.
+        Number of all records in the archive.
     days : tuple of DayRange
-        Whose they are, with the cause.
+        Their days, with the cause.
     """
 
     records: int
@@ -88,7 +88,7 @@ class Removal:
 
 
 def removal_of(config: ArchiveConfig, catalog: Catalog, groups: Sequence[GroupPlan], held: RecordsByDay) -> Removal:
-    """Return what planned groups take out of an archive that holds some records."""
+    """Return the records that planned groups take out of an archive with these records."""
     planned = records_by_day(groups)
     removed = fewer(held, planned)
     aside = {(entry.spacecraft, entry.day): entry for entry in catalog.set_aside()}
@@ -114,7 +114,7 @@ def _not_chosen(config: ArchiveConfig, group: str, day: str) -> str:
 
 
 def not_chosen_in_words(directory: RunDirectory, config: Config) -> str:
-    """Say how many records of the archive a configuration does not choose; nothing where it chooses all."""
+    """Return a sentence on the records of the archive that a configuration leaves out; empty where there are none."""
     held = held_records(directory, config)
     chosen = {
         group: {day: count for day, count in days.items() if not _not_chosen(config.archive, group, day)}
@@ -126,21 +126,19 @@ def not_chosen_in_words(directory: RunDirectory, config: Config) -> str:
     ranges = day_ranges(removed, held, cause=lambda group, day: _not_chosen(config.archive, group, day))
     count = total(removed)
     return (
-        f" It takes {count:,} of the {total(held):,} records in the archive out of it: {in_words(ranges)}; to let them "
-        f"go, add --allow-removal {count}, too."
+        f" This would take {count:,} of the {total(held):,} records out of the archive: {in_words(ranges)}. To let "
+        f"them go, add --allow-removal {count}, too."
     )
 
 
 @dataclass(frozen=True)
 class DayCounts:
-    """Numbers of records by days.
+    """A number of records, and their days.
 
     Parameters
     ----------
     records : int
-        All of them.
     days : list of DayRange
-        Whose they are.
     """
 
     records: int
@@ -155,7 +153,7 @@ class Changes:
     ----------
     added, removed : DayCounts
     parts : dict of str to int
-        How many are ``unchanged``, are ``rewritten``, ``new``, or ``removed`` as a whole.
+        Numbers of parts that are ``unchanged``, ``rewritten``, ``new`` or ``removed``.
     rewritten_records : int
         Records of the parts that are rewritten.
     """
@@ -172,15 +170,15 @@ def changes_between(
     groups: Sequence[GroupPlan],
     held: RecordsByDay,
 ) -> Changes:
-    """Return what planned groups change of an archive.
+    """Return what planned groups change in an archive.
 
     Parameters
     ----------
     before, after : mapping
-        What each part is made from, and is to be made from, by group and number.
+        Keys of the parts by group and number: of those in the archive, and of those that are planned.
     groups : sequence of GroupPlan
     held : dict of str to dict
-        What the archive holds.
+        Records in the archive.
     """
     planned = records_by_day(groups)
     parts = dict.fromkeys(("unchanged", "rewritten", "new"), 0)

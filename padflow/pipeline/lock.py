@@ -1,9 +1,9 @@
-"""One writer at a time: a lock file in the run directory that says who holds it, and shows that they live.
+"""Let one process write at a time: a lock file in the run directory names its holder, and shows that it is alive.
 
-Two kept libraries were tried with ``tests/pipeline/test_lock.py``. flufl.lock 10.0 waits until its lifetime ends though
-the process on this machine is dead: `test_that_of_a_dead_process_is_taken_over` fails. A lease of filelock 4.3 can be
-taken over from another machine only after it was watched for its whole length, however long it has been silent:
-`test_another_machine_is_believed_while_its_heart_beats` fails, and a rerun after the death of a node would wait.
+Two libraries were tried with ``tests/pipeline/test_lock.py``. flufl.lock 10.0 waits for the end of its lifetime, even
+where the holder on this machine is dead: `test_that_of_a_dead_process_is_taken_over` fails. filelock 4.3 takes over a
+lease of another machine only after it has watched it for its whole length, even where the holder has been silent for
+long: `test_another_machine_is_believed_while_its_heart_beats` fails. A rerun after the death of a node would wait.
 """
 
 from __future__ import annotations
@@ -31,27 +31,28 @@ BEAT_SECONDS = 10
 
 
 STALE_SECONDS = 120
-"""Without a beat for this long a holder on another machine is taken for dead; shared folders may lag."""
+"""A holder on another machine counts as dead after this time without a beat (chosen): shared folders may lag."""
 
 
 SAME_START_SECONDS = 2
-"""How far the start of one process may seem to move: the system's clock is set now and then."""
+"""The start of a process may seem to move by this much (chosen), when the clock of the system is set."""
 
 
 WAKE = signal.SIGURG
-"""What a holder sends itself when the lock is lost: SIGINT is ignored by what a shell script starts with ``&``."""
+"""Signal that a holder sends itself when it has lost the lock. SIGINT does not do: background processes ignore it."""
 
 
 @contextmanager
 def locked(directory: RunDirectory) -> Iterator[None]:
-    """Hold the lock of a run directory; to be called by the main thread.
+    """Hold the lock of a run directory. Only the main thread may call this.
 
     Raises
     ------
     PadflowError
-        Where somebody holds it, or has taken it over because this process seemed dead; names the machine and process.
+        Where another process holds the lock, or has taken it over because this process seemed dead; names the process
+        and its machine.
     ValueError
-        In another thread, which no signal can interrupt.
+        In another thread, for no signal can interrupt that.
     """
     hold()
     done, lost = threading.Event(), threading.Event()
@@ -72,14 +73,14 @@ def locked(directory: RunDirectory) -> Iterator[None]:
         finally:
             done.set()
             beating.join()
-            with suppress(OSError):  # of a folder that has become read-only; the lock of a dead process is stale
+            with suppress(OSError):  # where the folder is read-only now; the lock then becomes stale
                 if _text(path) == mine:
                     path.unlink(missing_ok=True)
 
 
 @contextmanager
 def _interrupted(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Let `WAKE` interrupt the main thread as Ctrl-C does, where that is wanted."""
+    """Let `WAKE` interrupt the main thread as Ctrl-C does, as long as that is wanted."""
 
     def interrupt(*_: object) -> None:
         if wanted():
@@ -93,7 +94,7 @@ def _interrupted(wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 def _take(path: Path) -> str:
-    """Make the lock file and return its content, which no other has."""
+    """Make the lock file and return its content, which is unique."""
     pid = os.getpid()
     holder = {"host": socket.gethostname(), "pid": pid, "process": _started(pid), "space": _space()}
     mine = json.dumps(holder | {"id": uuid.uuid4().hex})
@@ -110,7 +111,7 @@ def _take(path: Path) -> str:
             try:
                 with os.fdopen(handle, "w") as file:
                     file.write(mine)
-            except OSError:  # a full disk: an empty lock would be taken for another machine's
+            except OSError:  # a full disk; an empty lock would look like one of another machine
                 path.unlink(missing_ok=True)
                 raise
             return mine
@@ -129,10 +130,10 @@ def holder_of(directory: RunDirectory) -> dict[str, Any] | None:
 
 @contextmanager
 def _in_turn(folder: Path) -> Iterator[None]:
-    """Let one process after the other look at the lock file, for two may find the same one stale."""
+    """Let processes look at the lock file one after the other, for two may find the same lock stale."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some file servers cannot; the beats then find out
+        with suppress(OSError):  # some file servers cannot do it; then the beats notice
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
@@ -140,7 +141,7 @@ def _in_turn(folder: Path) -> Iterator[None]:
 
 
 def _remove_stale(path: Path, found: str) -> None:
-    """Remove a lock with some content, and no other: somebody may have been quicker to take it over."""
+    """Remove the lock with this content, and no other: another process may have taken it over already."""
     aside = path.with_name(f"{LOCK}.{uuid.uuid4().hex}.stale")
     try:
         path.rename(aside)
@@ -180,7 +181,7 @@ def _is_stale(path: Path, text: str) -> bool:
         started = _started(int(holder["pid"]))
         return started is None or abs(started - float(holder["process"])) > SAME_START_SECONDS
     try:
-        # The time of a file made now: the clock of a file server is not that of this machine.
+        # Compare with the time of a new file, for the clock of a file server may differ from that of this machine.
         with TemporaryFile(dir=path.parent) as probe:
             now = os.fstat(probe.fileno()).st_mtime
         return now - path.stat().st_mtime > STALE_SECONDS
@@ -189,7 +190,7 @@ def _is_stale(path: Path, text: str) -> bool:
 
 
 def _space() -> str:
-    """Return what numbers of processes are counted in: containers may share the name of their host."""
+    """Return the space in which process numbers count: containers may have the same host name and other processes."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:  # not on Linux
@@ -197,7 +198,7 @@ def _space() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """Return when a process began, which tells it from a later one of the same number; None where it is dead."""
+    """Return when a process began, for a later one may have the same number; None where it is dead."""
     import psutil
 
     try:
@@ -210,7 +211,7 @@ def _started(pid: int) -> float | None:
 def _beat(path: Path, mine: str, done: threading.Event, lost: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
         with suppress(OSError):  # the next beat may do better
-            # Twice: one who wants to take it over may hold it for a moment, and give it back.
+            # Look twice: a process that tries to take the lock over may hold it for a moment and give it back.
             if _text(path) != mine and not done.wait(1) and _text(path) != mine:
                 lost.set()
                 if (main := threading.main_thread().ident) is not None:

@@ -1,4 +1,4 @@
-"""What a run will do, decided before any of it is done: from the files, and from what the archive holds."""
+"""Decide what a run will do, before it does anything: from the CDF files, and from what the archive holds."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from padflow.records import Axes
 from padflow.store.durable import nearest_folder
 
 MOST_NAMED = 3
-"""Files that an error names, where none can be used."""
+"""Most files that an error names, where no file can be used."""
 
 
 EXPECTED_COMPRESSION = 1.5
-"""How many times smaller than in memory an archive is on disk at the least; simulated flux packs better."""
+"""An archive on disk is at least this many times smaller than in memory (chosen; simulated flux packs better)."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Request:
     directory : RunDirectory
     instrument : Instrument
     restart_from : str, optional
-        Stage from which all is done again.
+        Stage that is done again, with all after it.
     allow_removal : int
         Records that may be taken out of an archive that is there.
     command : str
-        For ``run.json``.
+        Text for ``run.json``.
     """
 
     config: Config
@@ -77,13 +77,13 @@ class Plan:
     request : Request
         What was asked for.
     catalog : Catalog
-        Each file with its fate.
+        All files, and what becomes of each.
     groups : tuple of GroupPlan
         Days and parts of each spacecraft; there is at least one.
     ingest_keys : dict of (str, int) to str
-        What each part of the archive is to be made from, by group and number.
+        Keys that say what each part of the archive is made from, by group and number.
     held : dict of str to dict
-        What the archive held before, in records by spacecraft and day.
+        Records that the archive held before, by spacecraft and day.
     budget : Budget
         What the run needs.
     """
@@ -127,16 +127,16 @@ class Plan:
 
     @property
     def removal(self) -> Removal:
-        """What the run takes out of the archive."""
+        """The records that the run takes out of the archive."""
         return removal_of(self.request.config.archive, self.catalog, self.groups, self.held)
 
     def validate(self) -> None:
-        """Refuse what cannot, or may not, be done. Nothing has been written yet.
+        """Refuse a run that cannot be done, or that may not. Nothing has been written yet.
 
         Raises
         ------
         ConfigError
-            Where it takes more records out of the archive than may be, or a fit to this archive is not possible.
+            Where it takes more records out of the archive than it may, or where a fit to this archive is not possible.
         PadflowError
             Where memory or disk are too small.
         """
@@ -144,7 +144,7 @@ class Plan:
         self.check_needs()
 
     def check_removal(self) -> None:
-        """Refuse to take more records out of the archive than may be.
+        """Refuse to take more records out of the archive than the request allows.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Plan:
         _check_removal(self.request, self.removal)
 
     def check_needs(self) -> None:
-        """Refuse settings that a fit to this archive could not meet, and a run that memory or disk cannot hold.
+        """Refuse settings with which this archive cannot be fitted, and a run for which memory or disk are too small.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Plan:
         model.encoder(self.axes)
 
     def bytes_left(self) -> int:
-        """Return how much more of the disk the run will take at most."""
+        """Return how many bytes of the disk the run will still take at most."""
         kinds: tuple[type[Receipt], ...] = (Ingested, Labelled)
         ingested, labelled = (sum(receipt.rows for _, _, receipt in receipts(self.directory, kind)) for kind in kinds)
         return disk_bytes_left(self.budget, compression=EXPECTED_COMPRESSION, ingested=ingested, labelled=labelled)
@@ -194,7 +194,7 @@ class Plan:
         return changes_between(before, self.ingest_keys, self.groups, self.held)
 
     def save_catalog(self) -> None:
-        """Let the run directory be one of the files that were looked at."""
+        """Write the catalogue into the run directory."""
         if self.directory.known_catalog() != self.catalog:
             self.catalog.save(self.directory.catalog_file)
 
@@ -207,7 +207,7 @@ def request_of(
     allow_removal: int = 0,
     command: str = "",
 ) -> Request:
-    """Return what a command asks for, looked at.
+    """Check what a command asks for, and return it.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def request_of(
 
 
 def make_plan(request: Request, *, workers: Workers, times: StageTimes) -> Plan:
-    """Look at all files, and plan what is to be done with them. Nothing is written.
+    """Look at all files and plan what to do with them. Nothing is written.
 
     Raises
     ------
@@ -246,24 +246,24 @@ def make_plan(request: Request, *, workers: Workers, times: StageTimes) -> Plan:
 
 
 def plan_again(plan: Plan, catalog: Catalog, *, workers: Workers, times: StageTimes) -> Plan:
-    """Plan again after a file turned out bad: there may be an older version of it.
+    """Plan again after a file was found bad. There may be an older version of it.
 
     Parameters
     ----------
     catalog : Catalog
-        In which the file is set aside.
+        The catalogue, in which the file is set aside.
     """
     return _planned(plan.request, catalog, plan.held, retry=False, workers=workers, times=times)
 
 
 def approve(plan: Plan, *, say: Callable[[str], None]) -> None:
-    """Refuse what cannot, or may not, be done, and say which records go out of the archive."""
+    """Refuse a run that cannot be done, or that may not; say which records go out of the archive."""
     plan.validate()
     say_removal(plan, say=say)
 
 
 def say_removal(plan: Plan, *, say: Callable[[str], None]) -> None:
-    """Say which records go out of the archive, where some do."""
+    """Say which records go out of the archive, if any."""
     if plan.removal.records:
         say(f"{plan.removal.records:,} records are taken out of the archive: {plan.removal}")
 
@@ -284,7 +284,7 @@ def _planned(
         raise PadflowError(_nothing_to_use(catalog))
     context = (instrument_digest(request.instrument),)
     ingest_keys = {(group.group, span.index): span.key(*context) for group in groups for span in group.parts()}
-    # What the archive holds is kept in the catalogue while its parts are written again: they do not tell meanwhile.
+    # While parts are written again, they cannot say what the archive holds. Then the catalogue says it.
     written = {(group, index): receipt.key for group, index, receipt in receipts(request.directory, Ingested)}
     stands = written == ingest_keys and request.restart_from != "ingest"
     catalog = replace(catalog, kept={} if stands else smaller(held, records_by_day(groups)))
