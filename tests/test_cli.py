@@ -224,7 +224,7 @@ def test_bad_files_are_named_and_change_the_exit_status(
     assert padflow("verify", directory).status == 0
     facts = json.loads(padflow("status", directory, "--json").out)
     assert facts["files"] == {"used": 6, "superseded": 1, "set_aside": 2}
-    # Mended, it is done.
+    # It is done once they are fixed.
     for path in bad.values():
         (folder / path).unlink()
     assert padflow("run", config, "--workdir", directory).status == 0

@@ -1,7 +1,7 @@
-"""Which records train, validate and test, and random rows of them for training, however long the archive.
+"""Draw random rows of an archive for training and validation, however long the archive is.
 
-Rows are drawn as runs of neighbouring blocks at random places (a random read of single rows would decode
-a block for each), shuffled, and held in a buffer of bounded size that is renewed piece by piece.
+Rows are read at random places, some neighbouring blocks at a time: to read single rows, a whole block would be decoded
+for each. They are shuffled, and held in a buffer of bounded size. During training the buffer is renewed piece by piece.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from padflow.records import BLOCK_ROWS, Reason
 from padflow.store.reading import Reader, needed_rows
 
 RUN_ROWS = 4 * BLOCK_ROWS
-"""Rows read at one random place: long enough that the halo read with it costs little."""
+"""Rows that are read at one place (chosen: so many that the halo, which is read too, takes little)."""
 
 
 ALIGNMENT_BYTES = 64
-"""Arrays that begin at a multiple of it are TensorFlow's tensors as they are; others are copied twice."""
+"""TensorFlow uses an array without a copy where its address is a multiple of this; others are copied twice."""
 
 
 THIN_SHARE = 0.25
-"""Share of a run's rows that is used where the archive has plenty, so that more places are seen."""
+"""Share of the rows of a place that is used in long archives, so that rows come from more places (chosen)."""
 
 
 class RowSampler:
@@ -36,13 +36,13 @@ class RowSampler:
     Parameters
     ----------
     readers : mapping of str to Reader
-        One for each spacecraft.
+        A reader of each spacecraft.
     preprocessor : Preprocessor
     split : Split
     config : TrainConfig
     seed : int
     threads : int
-        Places read at the same time; does not change what is drawn.
+        Places that are read at the same time. It does not change what is drawn.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class RowSampler:
         self.train, self.validation, self._all_seen = self._fill()
 
     def _fill(self) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Draw until both buffers are full or every place was seen."""
+        """Draw until both buffers are full or all places are read."""
         config = self._config
-        # Memory that no row is written to is not taken.
+        # The system gives memory only where rows are written.
         buffers = {
             part: aligned_empty(min(most, self._total), self._preprocessor.features)
             for part, most in ((Subset.TRAIN, config.max_rows), (Subset.VALIDATION, config.max_validation_rows))
@@ -91,7 +91,7 @@ class RowSampler:
             if places_seen % len(self._places) == 0:
                 if self._share == 1:
                     break
-                self._share = 1.0  # few records are selected: go round once more and take them all
+                self._share = 1.0  # few records are selected: begin again and use all rows
                 held = dict.fromkeys(buffers, 0)
         train, validation = (buffer[: held[part]] for part, buffer in buffers.items())
         for name, drawn in (("training", train), ("validation", validation)):
@@ -106,7 +106,7 @@ class RowSampler:
         return shuffled, validation, all_seen and len(train) < config.max_rows
 
     def _drawn_forever(self) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
-        """Yield selected rows and their parts, place by place, in an endless sequence of random orders."""
+        """Yield selected rows and their subsets, place by place, in random orders without end."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="padflow-sample") as pool:
             while True:
                 order = self._order.permutation(len(self._places))
@@ -135,10 +135,10 @@ class RowSampler:
         return np.concatenate(kept), parts[keep]
 
     def rows_of_epoch(self, epoch: int) -> np.ndarray:
-        """Return the rows of an epoch, counted from 0; call it once an epoch, in order.
+        """Return the rows of an epoch, counted from 0. Call it once for each epoch, in order.
 
-        The same array while all rows fit in memory; otherwise a share of it, at random places, is replaced
-        by rows that were read while the epoch before was trained on.
+        It is the same array where all rows fit into memory. Otherwise a share of the rows is replaced, at random
+        places, by rows that were read during the epoch before.
         """
         if self._all_seen or not self._config.refresh_share:
             return self.train

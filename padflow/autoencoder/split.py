@@ -1,4 +1,4 @@
-"""Which days train, which validate and which the fit leaves out."""
+"""Deal records into training, validation and test, by days or by rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from padflow.store.reading import Reader
 
 
 def fit_rows(reason: np.ndarray, split: Split | None, rows: Rows) -> np.ndarray:
-    """Return which rows components and classes are fitted to: the selected ones, of test where `split` is given.
+    """Mark the rows that components and classes are fitted to: the selected ones; with `split`, those of test only.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def fit_rows(reason: np.ndarray, split: Split | None, rows: Rows) -> np.ndarray:
 
 
 class Subset(IntEnum):
-    """Parts of the split."""
+    """The three subsets of the split."""
 
     TRAIN = 0
     VALIDATION = 1
@@ -43,11 +43,11 @@ class Split:
     Parameters
     ----------
     by : {"day", "row"}
-        Whole UTC days, the same for all spacecraft, or single records.
+        Whether whole UTC days are dealt, the same for all spacecraft, or single records.
     seed : int
     train_share, validation_share : float
     days : tuple of int
-        Where `by` is ``"day"``: the days dealt, since 1970-01-01, ascending; later days are test.
+        Where `by` is ``"day"``: the days that were dealt, counted from 1970-01-01, ascending. All other days are test.
     parts : tuple of int
         The `Subset` of each of these days.
     """
@@ -61,12 +61,12 @@ class Split:
 
     @staticmethod
     def deal(config: TrainConfig, seed: int, *, days: np.ndarray) -> Split:
-        """Make the split of a configuration for an archive that has records on some days.
+        """Make the split of a configuration, for an archive with records on these days.
 
         Raises
         ------
         ConfigError
-            Where there are too few days to deal.
+            Where there are fewer than two days.
         """
         shares = (config.train_share, config.validation_share)
         if config.split == "row":
@@ -87,7 +87,7 @@ class Split:
     def subsets_of(self, rows: Rows) -> np.ndarray:
         """Return the `Subset` of each row, int8.
 
-        Single rows are dealt by a hash of seed, group and row number, so that no list of all is needed.
+        Single rows are dealt by a hash of seed, group and row number. So no list of all rows is needed.
         """
         if self.by == "row":
             share = uniform_hash(self.seed, rows.group, rows.numbers)
@@ -100,7 +100,7 @@ class Split:
 
 
 def days_of(readers: Mapping[str, Reader], *, rows_at_once: int = 1 << 20) -> np.ndarray:
-    """Return the UTC days, since 1970-01-01, on which there are records; reads the times only."""
+    """Return the UTC days with records, counted from 1970-01-01. Only times are read."""
     found = [np.empty(0, np.int64)]
     for reader in readers.values():
         for start in range(0, reader.rows, rows_at_once):

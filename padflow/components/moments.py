@@ -116,6 +116,6 @@ def _block_moments(block: np.ndarray) -> Moments:
             " finite. Select or fill records with missing values before encoding them."
         )
     deviation = block - mean
-    # The rounding error of the mean of large numbers is no longer small beside a small variance: mend both.
+    # For large numbers the rounding error of the mean is not small against a small variance. Correct both.
     error = deviation.mean(axis=0)
     return Moments(n, mean + error, deviation.T @ deviation - n * np.outer(error, error))

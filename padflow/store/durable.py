@@ -1,4 +1,4 @@
-"""Durable files: whole under their name or not there at all, also after a power cut."""
+"""Write files so that each is whole under its name or not there at all, also after a power cut."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from dask.utils import format_bytes
 from padflow.errors import CannotRead, CannotWrite, NoSpace, PadflowError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Numbers of the system's errors that say that nothing more can be written."""
+"""Error numbers of the system for a disk, quota or limit with no room left."""
 
 
 NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 NOT_KNOWN_HERE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""Numbers that say that a file system does not do something at all, which is no failure."""
+"""Error numbers of the system where a file system does not know an operation. padflow then does without."""
 
 
 FileFacts = tuple[int, str]
-"""What a receipt says of a file: size in bytes, and SHA-256 in hexadecimal."""
+"""What a receipt says about a file: size in bytes, and SHA-256 in hexadecimal."""
 
 
 PARTIAL = ".partial"
-"""Ending of a file that is still being written; one that is left behind belongs to a process that died."""
+"""Ending of a file that is being written. A process that died may have left one."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -42,21 +42,21 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises
     ------
     NoSpace
-        Where there is no room for it: names the file, its size and what is free.
+        Where there is no room for it: names the file, its size and the free space.
     CannotWrite
-        Where its folder may not be written to.
+        Where padflow may not write to its folder.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
         try:
             try:
                 _write_synced(temporary, content)
-            except FileNotFoundError:  # to look for each folder on the way would cost more than to write a small file
+            except FileNotFoundError:  # looking for the folder each time would take longer
                 make_folder(path.parent)
                 _write_synced(temporary, content)
             temporary.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):  # in a folder that has become read-only
+            with contextlib.suppress(OSError):  # where the folder is read-only now
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
@@ -72,7 +72,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 
 def _sync(handle: int) -> None:
-    """Make a file or folder durable, as far as its file system can; `lacks_of` tells the user where it cannot."""
+    """Make a file or folder durable where its file system can; `lacks_of` says where it cannot."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -82,7 +82,7 @@ def _sync(handle: int) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an error of the system say what it was about: `path`, where the error names none itself."""
+    """Turn an error of the system into one that names the file: that of the error, or `path`."""
     try:
         yield
     except PadflowError:
@@ -92,7 +92,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def explain_os_error(error: OSError, path: Path, *, needed_bytes: int | None = None) -> CannotWrite:
-    """Return an error of writing `path` in words."""
+    """Return an error that says in words why `path` cannot be written, and what to do."""
     if isinstance(error, CannotWrite):
         return error
     if error.errno in NO_SPACE:
@@ -100,8 +100,8 @@ def explain_os_error(error: OSError, path: Path, *, needed_bytes: int | None = N
         takes = "" if needed_bytes is None else f": it takes {format_bytes(needed_bytes)}, and"
         return NoSpace(
             f"{path} could not be written ({error.strerror}){takes or ':'} {folder} has "
-            f"{format_bytes(shutil.disk_usage(folder).free)} free. Make room there, or raise the quota or limit that "
-            "says otherwise, and run the same command again: it goes on from here."
+            f"{format_bytes(shutil.disk_usage(folder).free)} free. Make room there, or raise the quota or the size "
+            "limit, and run the same command again: it goes on from here."
         )
     if error.errno in NOT_ALLOWED:
         return CannotWrite(
@@ -114,18 +114,18 @@ def explain_os_error(error: OSError, path: Path, *, needed_bytes: int | None = N
             "can: choose a --workdir on another one, such as a local disk."
         )
     return CannotWrite(
-        f"{path} could not be read or written ({error.strerror or error}). The disk, file server or mount failed: mend "
+        f"{path} could not be read or written ({error.strerror or error}). The disk, file server or mount failed: fix "
         "that and run the same command again, which goes on from here."
     )
 
 
 def lacks_of(folder: Path) -> list[str]:
-    """Return what the file system of a folder cannot do and padflow does without.
+    """Return what the file system of a folder cannot do and padflow can do without.
 
     Raises
     ------
     CannotWrite
-        Where it cannot do what padflow needs: names the folder and what to do.
+        Where it cannot do something that padflow needs: names the folder and what to do.
     """
     old, new, other = (folder / f".probe{os.getpid()}.{name}{PARTIAL}" for name in ("old", "new", "link"))
     try:
@@ -163,12 +163,12 @@ def _can(attempt: Callable[[], None]) -> bool:
 
 
 def nearest_folder(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that is there."""
+    """Return a folder, or the nearest folder above it that exists."""
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each durable in the one that holds it."""
+    """Make a folder and all folders above it, durably."""
     missing = [new for new in (folder, *folder.parents) if not new.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for new in reversed(missing):
@@ -176,7 +176,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file that another wrote durable, and its name."""
+    """Make a file that other code wrote durable, with its name."""
     with path.open("rb") as file:
         _sync(file.fileno())
     sync_folder(path.parent)
@@ -195,7 +195,7 @@ def read_bytes(path: Path) -> bytes:
     FileNotFoundError
         Where there is none.
     CannotRead
-        Where the system does not give it: names the file.
+        Where the system cannot read it: names the file.
     """
     with naming_read(path):
         return path.read_bytes()
@@ -203,14 +203,14 @@ def read_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def naming_read(path: Path) -> Iterator[None]:
-    """Have an error of reading say what it was about; that there is no such file stays as it is."""
+    """Turn an error of reading into one that names the file; `FileNotFoundError` stays as it is."""
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
         raise CannotRead(
-            f"{path} cannot be read ({error.strerror or error}). Mend that and run the same command again."
+            f"{path} cannot be read ({error.strerror or error}). Fix that and run the same command again."
         ) from error
 
 
@@ -233,11 +233,11 @@ def sha256_of(content: bytes) -> str:
 
 
 def facts_of(content: bytes) -> FileFacts:
-    """Return what a receipt says of a file: size in bytes, and SHA-256."""
+    """Return what a receipt says about a file: size in bytes, and SHA-256."""
     return len(content), sha256_of(content)
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what processes that died left half-written below a folder."""
+    """Remove unfinished files below a folder, which dead processes left."""
     for path in folder.rglob(f"*{PARTIAL}"):
         path.unlink(missing_ok=True)

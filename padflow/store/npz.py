@@ -1,4 +1,4 @@
-"""Named arrays as the bytes of an ``.npz`` file, without pickles; one that may come from anybody is looked at first."""
+"""Write and read ``.npz`` files without pickles; files that are not trusted are checked before they are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from padflow.errors import brief
 from padflow.store.durable import naming_read
 
 MOST_BYTES = 1 << 30
-"""Size of a file of arrays (chosen: a model of 10,000 features has 400 MB)."""
+"""Largest file of arrays (chosen: a model of 10,000 features has 400 MB)."""
 
 
 KINDS = "fiub"
@@ -35,9 +35,9 @@ def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
     Raises
     ------
     ValueError
-        Where it is larger than `most` bytes, of which it is not read.
+        Where it is larger than `most` bytes.
     CannotRead
-        Where the system does not give it: names the file.
+        Where the system cannot read it: names the file.
     """
     with naming_read(path), path.open("rb") as file:
         content = file.read(most + 1)
@@ -47,14 +47,14 @@ def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an ``.npz`` file; objects are refused, never unpickled.
+    """Return the arrays of an ``.npz`` file. Objects are refused and never unpickled.
 
-    Nothing in it takes more memory than the file itself: padflow does not compress arrays.
+    The arrays take no more memory than the file itself, for compressed ones are refused.
 
     Raises
     ------
     ValueError
-        Where it is no such file, holds objects, or declares another size than it has: names the array.
+        Where it is no such file, or where an array is an object or has another size than it declares: names the array.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

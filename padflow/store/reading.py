@@ -1,4 +1,4 @@
-"""Readers of the archive and of results."""
+"""Read rows of the archive and of results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from padflow.store.shards import read_rows
 from padflow.store.states import Snapshot
 
 DAMAGES = (RuntimeError, ValueError, TypeError, KeyError)
-"""What zarr and its codecs raise for files that are not whole."""
+"""Errors of zarr and its codecs for damaged files."""
 
 
 HALO_GUESS = 16
-"""Rows before and after a part that are looked at first for its halo."""
+"""Rows before and after a part in which its halo is searched first (chosen)."""
 
 
 class Reader(Protocol):
@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 
 def needed_rows(reader: Reader, start: int, stop: int, *, needs: Needs) -> Rows:
-    """Read rows [start, stop) with their halo and ephemeris, and no more."""
+    """Read rows [start, stop) with the halo and the ephemeris that a computation needs."""
     low, high = start, stop
     if needs.halo_seconds and start < stop:
         guess = HALO_GUESS
@@ -60,7 +60,7 @@ def needed_rows(reader: Reader, start: int, stop: int, *, needs: Needs) -> Rows:
 
 @contextmanager
 def reading(store: Path, what: str) -> Iterator[None]:
-    """Say of a file that is not whole what can be done."""
+    """Turn an error of reading a store into one that says what to do."""
     try:
         yield
     except DAMAGES as error:
@@ -70,12 +70,12 @@ def reading(store: Path, what: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise CannotRead(
-            f"{store}/{what} cannot be read ({error.strerror or error}). Mend that and run the command again."
+            f"{store}/{what} cannot be read ({error.strerror or error}). Fix that and run the command again."
         ) from error
 
 
 class GroupReader:
-    """Reads rows of the arrays of one group of a store; small and cheap to send to a worker."""
+    """Reads rows of the arrays in one group of a store. It is small, so that it can travel to workers."""
 
     def __init__(self, store: Path, group: str, *, snapshot: Snapshot | None = None):
         self.store, self.group = Path(store), group
@@ -92,7 +92,7 @@ class GroupReader:
         return zarr.open_group(self.store, path=self.group, mode="r", zarr_format=3, use_consolidated=False)
 
     def read_array(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return rows [start, stop) of an array along time, as far as there are."""
+        """Return rows [start, stop) of an array along time, without those beyond its end."""
         with reading(self.store, f"{self.group}/{name}"):
             array = self._cached(name)
         start, stop = max(start, 0), min(stop, self._length(array))
@@ -113,11 +113,11 @@ class GroupReader:
         return out
 
     def _length(self, array: zarr.Array) -> int:
-        """Return the rows that are to be seen: while a run changes a store, arrays grow before their parts come."""
+        """Return the number of rows that readers see. While a run changes a store, its arrays may be longer."""
         return array.shape[0] if self._snapshot.rows is None else self._snapshot.rows[self.group]
 
     def _cached(self, name: str) -> zarr.Array:
-        # Opening an array parses its metadata, which costs as much as reading a block of it.
+        # Arrays stay open, for opening one takes as long as reading a block of it.
         cache = self.__dict__.setdefault("_open", {})
         if name not in cache:
             self._snapshot.check()
@@ -143,7 +143,7 @@ class ArchiveReader(GroupReader):
 
     @cached_property
     def axes(self) -> Axes:
-        """What the bins of the distributions stand for."""
+        """Pitch angles, energies and counts of the bins."""
         return Axes(self._whole("pitch_angle"), self._whole("energy"), self._whole("counts_per_flux"))
 
     def _whole(self, name: str) -> np.ndarray:
@@ -166,7 +166,7 @@ class ArchiveReader(GroupReader):
         return self.read_array(name, start, stop) if there else None
 
     def read(self, start: int, stop: int, *, ephemeris: Iterable[str] = ()) -> Records:
-        """Return rows [start, stop) with the ephemeris named, as far as the archive has it."""
+        """Return rows [start, stop) with the named ephemeris; names that the archive does not have are left out."""
         found = {name: self.ephemeris(name, start, stop) for name in ephemeris}
         return Records(
             self.times(start, stop),

@@ -1,11 +1,11 @@
-"""Whole parts as the bytes of one Zarr chunk or shard, and rows of them back.
+"""Encode a part as the bytes of one Zarr chunk or shard, and read rows of it.
 
-zarr-python writes and reads the same bytes (tests hold both to it), but spends nearly as long on its way through
-event loop, threads and copies as Zstandard spends on the values. Layout: Zarr 3, sharding codec 1.0, index at the end.
+zarr-python writes and reads the same bytes (tests compare both). But it needs nearly as much time for its event loop,
+threads and copies as Zstandard needs for the values. Layout: Zarr 3, sharding codec 1.0, index at the end.
 
 Measured with one thread on 155,495 REPT records, block by block: zarr-python 3.1.6 takes 1.9 to 2.0 times
-the processor time of `read_rows`, the zarrs 0.2.3 pipeline 1.0 to 1.2 times. zarrs would do, but it opens files itself:
-a reader could not be led to the files that a run has replaced meanwhile (`padflow.store.states.Snapshot`).
+the processor time of `read_rows`, the zarrs 0.2.3 pipeline 1.0 to 1.2 times. zarrs would be good enough, but it opens
+files itself. A reader must open files that a run has replaced meanwhile (`padflow.store.states.Snapshot`) elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from padflow.errors import PadflowError
 ZSTD_LEVEL = 3
 
 
-# With a checksum, so that a flipped bit is an error for every reader and never a value.
+# With a checksum, a flipped bit gives an error in every reader, and never a wrong value.
 _CODEC = Zstd(level=ZSTD_LEVEL, checksum=True)
 
 
@@ -57,23 +57,23 @@ def read_rows(
     chunks: int,
     opened: Callable[[], BinaryIO] | None = None,
 ) -> None:
-    """Read rows of a part from its row `first` on, as many as `out` has, all through one open file.
+    """Read rows of a part into `out`, from row `first` of the part, and open its file once.
 
     Parameters
     ----------
     out : ndarray, shape (rows, ...)
-        C-contiguous; filled in place.
+        C-contiguous. It is filled in place.
     chunk_rows, chunks : int
         Rows in a chunk, and chunks in the shard; 0 where the file is a chunk and no shard.
     opened : callable, optional
-        Opens the file, where what lies at `path` may be a newer one.
+        Opens the file where the one at `path` may be newer than the one to be read.
 
     Raises
     ------
     PadflowError
         Where the file is damaged, or cannot be read.
     FileNotFoundError
-        Where there is none.
+        Where there is no file.
     """
     begin, end = first // chunk_rows, -(-(first + len(out)) // chunk_rows)
     try:
@@ -81,7 +81,7 @@ def read_rows(
             places = _places(file, chunks)[begin:end] if chunks else [(0, -1)]
             for number, (offset, size) in enumerate(places, begin):
                 file.seek(offset)
-                # Not decoded in place: a chunk of fewer rows would leave the rest of `out` as it was.
+                # Not decoded in place: a chunk with too few rows would leave old values in the rest of `out`.
                 values = np.frombuffer(_CODEC.decode(file.read(size)), out.dtype)
                 whole = values.reshape(chunk_rows, *out.shape[1:])
                 low = number * chunk_rows - first
@@ -90,9 +90,9 @@ def read_rows(
         raise
     except OSError as error:
         raise PadflowError(
-            f"{path} cannot be read ({error.strerror or error}). Mend that and run the command again."
+            f"{path} cannot be read ({error.strerror or error}). Fix that and run the command again."
         ) from error
-    # numcodecs raises RuntimeError, and asks for as much memory as a damaged header says.
+    # numcodecs raises RuntimeError. A damaged header may also ask for too much memory.
     except (ValueError, OverflowError, RuntimeError, MemoryError) as error:
         raise PadflowError(
             f"{path} is damaged ({str(error) or 'or memory is short'}). `padflow verify --repair` finds all such "

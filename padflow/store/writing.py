@@ -1,9 +1,8 @@
-"""The Zarr stores of a run: aligned and durable writes of whole parts, reads.
+"""Write the Zarr stores of a run, whole parts at a time and durably.
 
-A part is a fixed number of rows: one shard of `flux`, one chunk of every other array. It is encoded in memory
-and put in place by one rename a file, so a reader sees an array's part as it was or as it will be, never a
-mixture, and never depends on what lay there before. This is the only module that writes Zarr, in format 3; other
-formats are not opened, for format 2 knows codecs that unpickle.
+A part is a fixed number of rows: one shard of `flux`, and one chunk of each other array. It is encoded in memory, and
+one rename puts each file in place. So a reader sees the old part of an array or the new one, and never a mixture. This
+is the only module that writes Zarr. It writes format 3. Format 2 is never opened, for it has codecs that unpickle.
 """
 
 from __future__ import annotations
@@ -39,26 +38,26 @@ def prepare_group(
     axes: Mapping[str, tuple[np.ndarray, Mapping[str, Any]]],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Make a group and its arrays, or change the number of rows and attributes of those there are.
+    """Make a group and its arrays, or change the number of rows and the attributes of existing ones.
 
     Parameters
     ----------
     axes : mapping of str to (values, attributes)
-        One-dimensional float64 arrays along the dimension that their attribute ``dimension`` names, by
-        default their own name.
+        One-dimensional float64 arrays. The attribute ``dimension`` names their dimension; by default it has the name
+        of the array.
 
     Raises
     ------
     PadflowError
-        Where the store holds arrays of another shape; they stay as they are.
+        Where the store holds arrays of another shape. They are not changed.
     """
     for path in _metadata(store, group):
-        if path.is_file() and read_json(path) is None:  # cut short by a power cut: it is made again
+        if path.is_file() and read_json(path) is None:  # a power cut has cut it short; it is made again
             path.unlink()
     with naming(store / group):
         root = zarr.open_group(_Writable(store), mode="a", zarr_format=3, use_consolidated=False)
         where = root.require_group(group)
-        where.attrs.put(dict(attributes))  # all of them: what a file no longer says is gone
+        where.attrs.put(dict(attributes))  # replaces all attributes: the files may no longer say some
         for spec in specs:
             _prepare_array(store, where, spec, rows=rows, rows_per_part=rows_per_part)
         for name, (values, axis_attributes) in axes.items():
@@ -69,7 +68,7 @@ def prepare_group(
 
 
 class _Writable(LocalStore):
-    """Zarr's store without hard links, which some file systems lack: of what writes here there is one at a time."""
+    """Zarr's store without hard links, which some file systems lack. Only one process writes, so none are needed."""
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
         if not await self.exists(key):
@@ -111,7 +110,7 @@ def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int
         )
     array.update_attributes(dict(spec.attributes))
     if array.shape != shape:
-        for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr will remove them
+        for index in range(-(-rows // rows_per_part), -(-array.shape[0] // rows_per_part)):  # zarr removes them below
             keep_replaced(store, part_path(where.basename, spec, index))
         array.resize(shape)
 
@@ -124,7 +123,7 @@ def _array(where: zarr.Group, name: str) -> zarr.Array:
 
 
 def drop_groups(store: Path, *, keep: set[str]) -> None:
-    """Remove all groups but some; readers are turned away until the next change of the store is whole."""
+    """Remove all groups except some. Nobody can open the store until its next change is complete."""
     groups = [path.parent for path in store.glob("*/zarr.json") if path.parent.name not in keep]
     if groups:
         forget_state(store)
@@ -150,7 +149,7 @@ def _holds(array: zarr.Array, values: np.ndarray) -> bool:
 
 
 def _consolidate(store: Path) -> None:
-    # Without it `xarray.open_zarr(store, group=...)` warns. Zarr warns that its format 3 does not have it yet.
+    # `xarray.open_zarr(store, group=...)` warns where this is missing. Zarr warns that format 3 does not define it yet.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(_Writable(store))
@@ -159,8 +158,8 @@ def _consolidate(store: Path) -> None:
 def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> bytes:
     """Encode the rows of one part as the bytes of its one shard or chunk.
 
-    A part that is not full, the last of a group, is filled up, so that its bytes do not depend on how
-    long the array is at the moment.
+    The last part of a group may have fewer rows. It is filled up, so that its bytes do not depend on the present length
+    of the array.
     """
     if values.shape[1:] != spec.sizes or not 0 < len(values) <= rows_per_part:
         raise ValueError(f"{spec.name}: a part of shape {values.shape}, expected (1..{rows_per_part}, {spec.sizes})")
@@ -186,10 +185,10 @@ def write_part(
     Returns
     -------
     dict of str to [int, str]
-        Size and SHA-256 of each file, by its path relative to the store: what a receipt keeps.
+        Size and SHA-256 of each file, by its path relative to the store; a receipt keeps them.
     """
     written, writes = {}, []
-    # The disk makes several files durable in the time of one, and meanwhile the next is encoded.
+    # Making several files durable takes no longer than one. Meanwhile the next array is encoded.
     with ThreadPoolExecutor(len(specs)) as pool:
         for spec in specs:
             content = encode_part(spec, values[spec.name], rows_per_part=rows_per_part)
