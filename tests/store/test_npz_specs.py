@@ -91,7 +91,7 @@ def test_every_array_is_refused_by_name_where_it_is_wrong(file: str, name: str) 
         (lambda a: a.pop("mixture_whitening"), "lacks the array mixture_whitening"),
         (lambda a: a.update(ward_label=a["ward_label"] - 1), "ward_label .* classes that there are not"),
         (lambda a: a.update(ward_label=a["ward_label"] + 99), "ward_label .* classes that there are not"),
-        (lambda a: a.update({n: v[:0] for n, v in a.items() if n[:3] in ("cen", "mix")}), "have no class"),
+        (lambda a: a.update({n: v[:0] for n, v in a.items() if n[:3] in ("cen", "mix")}), "have no pad_class"),
     ],
 )
 def test_classes_that_do_not_fit_together_are_refused(change: Callable, words: str) -> None:
