@@ -1,4 +1,4 @@
-"""The catalogue: every input file with its fate, and what the scan found in it."""
+"""The catalogue of an archive: each input file, whether it is used and why not, and what the scan found in it."""
 
 from __future__ import annotations
 
@@ -40,32 +40,31 @@ class FileEntry:
     Parameters
     ----------
     path : str
-        Relative to the archive's source folder.
+        Path relative to the source folder of the archive.
     day : str
-        UTC day in its name, YYYY-MM-DD.
+        UTC day in the name, YYYY-MM-DD.
     version : str
-        As in its name.
+        Version in the name.
     size_bytes, mtime_ns : int
-        A file is looked at again only when these change.
+        Size, and time of the last change. A file is opened again only when these change.
     status : {"used", "superseded", "set_aside"}
     reason, message : str, optional
         Why it is not used.
     records : int
-        In the file.
+        All records in the file.
     rows : int
-        Of its own day, once each, with a valid time.
+        Records of the file's own day with a valid time, each time once.
     edge_ns : tuple of int
-        Times (ns since 1970), ascending, of its rows close to the midnights of its day, to its first row or to its
-        last: what files of this day and the next may hold, too.
+        Times (ns since 1970), ascending, of the rows close to midnight, to the first row or to the last row. Other
+        files of this day or the next may hold the same records.
     stray_ns : tuple of int
-        Times of records it holds beyond these midnights, once each; whether they are needed depends on the
-        files of the days they belong to.
+        Times of records beyond midnight, each once. Whether they are needed depends on the files of those days.
     notes : dict of str to int
-        Counts of what was left out or looked odd.
+        How many values were left out, or are unusual, by kind.
     axes : str
-        Name of its pitch angles and energies in `Catalog.axes`.
+        Key of its pitch angles and energies in `Catalog.axes`.
     origin : str
-        Name in `Catalog.origins` of what it says of its origin.
+        Key in `Catalog.origins` of what it says about its origin.
     """
 
     path: str
@@ -86,11 +85,11 @@ class FileEntry:
     origin: str = ""
 
     def set_aside(self, reason: str, message: str) -> FileEntry:
-        """Return the entry as one that gives nothing."""
+        """Return the entry of a bad file."""
         return self._unread("set_aside", reason, message)
 
     def superseded(self, message: str) -> FileEntry:
-        """Return the entry as one in whose place another is read."""
+        """Return the entry of a file in place of which another file is read."""
         return self._unread("superseded", "superseded", message)
 
     def _unread(self, status: Status, reason: str, message: str) -> FileEntry:
@@ -104,17 +103,17 @@ class Catalog:
     Parameters
     ----------
     source : str
-        Folder the paths are relative to.
+        Folder to which the paths are relative.
     instrument : str
-        Digest of the instrument's definition.
+        Digest of the definition of the instrument.
     files : tuple of FileEntry
     axes : dict of str to dict
         ``pitch_angle`` (deg) and ``energy`` (MeV) lists by name.
     kept : dict of str to dict
-        Records by spacecraft and day that the archive held before this catalogue was made, and goes on holding:
-        while its parts are written again, they do not tell.
+        Records by spacecraft and day that the archive held before this catalogue was made and still holds. While parts
+        are written again, they cannot say it.
     origins : dict of str to dict
-        What files say of their origin (`padflow.instruments.origin`), by name.
+        What files say about their origin (`padflow.instruments.origin`), by key.
     """
 
     source: str
@@ -125,7 +124,7 @@ class Catalog:
     origins: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def used(self) -> list[FileEntry]:
-        """Return the files that give records."""
+        """Return the files that records are read from."""
         return [entry for entry in self.files if entry.status == "used"]
 
     def set_aside(self) -> list[FileEntry]:
@@ -140,12 +139,12 @@ class Catalog:
         return self.axes[names.pop()]
 
     def origin_of_files(self, spacecraft: str | None = None) -> list[dict[str, str]]:
-        """Return what each used file, of one spacecraft or of all, says of its origin."""
+        """Return what the used files, of one spacecraft or of all, say about their origin."""
         used = (entry for entry in self.used() if spacecraft in (None, entry.spacecraft))
         return [self.origins.get(entry.origin, {}) for entry in used]
 
     def with_bad(self, bad: Iterable[Trouble]) -> Catalog:
-        """Return a catalogue in which some more files are set aside."""
+        """Return a catalogue in which these files are set aside, too."""
         found = {file.path: (file.reason, file.message) for file in bad}
         files = tuple(e.set_aside(*found[e.path]) if e.path in found else e for e in self.files)
         return replace(self, files=files)
@@ -156,12 +155,12 @@ class Catalog:
 
     @staticmethod
     def load(path: Path) -> Catalog | None:
-        """Read ``catalog.json``; None where there is none, or it is of another format and the scan must run anew.
+        """Read ``catalog.json``; None where there is none or it has another format: then all files are scanned again.
 
         Raises
         ------
         PadflowError
-            Where it is not as padflow writes it, or names what is outside the folders it may name.
+            Where padflow has not written it so, or where it names a file outside the source folder.
         """
         values: Any = read_json(path)
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
@@ -194,7 +193,7 @@ def _entry(values: dict[str, Any]) -> FileEntry:
 
 
 def axes_of(catalog: Catalog, instrument: Instrument) -> Axes:
-    """Return the axes of the archive that the used files make, with the counts of their instrument."""
+    """Return the axes of the archive, with the counts per flux of its instrument."""
     axes = catalog.archive_axes()
     pitch_angle, energy = np.array(axes["pitch_angle"]), np.array(axes["energy"])
     return Axes(pitch_angle, energy, instrument.counts_per_flux(energy))

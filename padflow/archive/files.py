@@ -1,4 +1,4 @@
-"""The files of a mission: names, days and versions; nothing here opens one."""
+"""Find the files of a mission by their names: spacecraft, day and version. No file is opened here."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class FoundFile:
     Parameters
     ----------
     path : Path
-        Where it is, beginning with the folder that was searched.
+        Path of the file. It begins with the folder that was searched.
     spacecraft : str
-        In lower case, such as ``rbspa``.
+        Name in lower case, such as ``rbspa``.
     day : date
         The UTC day in its name.
     version : tuple of int
-        Such as ``(5, 10, 0)``; empty if the name carries none.
+        Version, such as ``(5, 10, 0)``; empty where the name has none.
     size_bytes, mtime_ns : int
-        Size and time of last change, which tell an unchanged file from a mended one; of what a symbolic link
-        leads to, and 0 where it leads nowhere.
+        Size and time of the last change. A file with the same size and time has not changed. For a symbolic link, those
+        of its target; 0 where there is no target.
     piece : str
-        The name without the version, in lower case. Files of one day that differ in it are pieces of the day, such
-        as its hours, and not versions of one another.
+        The name without the version, in lower case. Files of one day that differ in it are not versions of one file,
+        but pieces of the day, such as its hours.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class Superseded:
-    """A file that is not read because another one of its spacecraft, day and piece is; ``reason`` says why."""
+    """A file in place of which another file of the same spacecraft, day and piece is read; ``reason`` says why."""
 
     file: FoundFile
     by: FoundFile
@@ -60,10 +60,10 @@ class Superseded:
 def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
     """Find an instrument's files in a folder, at any depth.
 
-    Names are matched without regard to case. Symbolic links to files and folders are followed, for archives often
-    link to a shared store; the link's own name counts, not that of the file it leads to. No folder is searched twice,
-    so that the search ends where links lead in circles. Empty files are found too, and links that lead nowhere, for
-    a day must not go missing unsaid.
+    Upper and lower case of names are the same. Symbolic links to files and folders are followed, for archives often
+    link to a shared store; the name of the link counts, not that of its target. No folder is searched twice, so that
+    the search ends even where links lead in circles. Empty files and links without a target are found too: no day may
+    be lost without a message.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
     Raises
     ------
     ConfigError
-        If the folder is missing, it or one below cannot be read, or no file in it has a matching name.
+        Where the folder is missing, where it or a folder below it cannot be read, or where no name matches.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -87,7 +87,7 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
             size_bytes, mtime_ns = (0, 0) if target is None else (target.st_size, target.st_mtime_ns)
             spacecraft, day, version, piece = match
             found.append(FoundFile(Path(entry.path), spacecraft, day, version, size_bytes, mtime_ns, piece))
-        elif target is None and "." not in entry.name:  # as folders of years and days are named
+        elif target is None and "." not in entry.name:  # folders of years and days have such names
             raise ConfigError(
                 f"{entry.path} is a symbolic link that leads nowhere, to {Path(entry.path).readlink()}, and may have "
                 "been a folder of files. Put back what it leads to, or remove the link."
@@ -100,17 +100,17 @@ def find_files(folder: Path, instrument: Instrument) -> list[FoundFile]:
 
 
 def newest_versions(files: Iterable[FoundFile]) -> tuple[list[FoundFile], list[Superseded]]:
-    """Choose one file for each spacecraft, day and piece: the highest version, numbers compared as numbers.
+    """Choose one file for each spacecraft, day and piece: the one with the highest version, compared as numbers.
 
-    If the same version is there more than once, the larger file is chosen (the smaller may be an interrupted
-    download), then the first by path.
+    Where several files have the same version, the largest is chosen, for a smaller one may be an interrupted download.
+    Where the sizes are the same too, the first by path is chosen.
 
     Returns
     -------
     chosen : list of FoundFile
         Ordered by spacecraft, day and piece.
     superseded : list of Superseded
-        All the others.
+        All other files.
     """
     by_piece: dict[tuple[str, date, str], list[FoundFile]] = defaultdict(list)
     for file in files:
@@ -135,7 +135,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry]:
-    """Yield all that is no folder; of a folder with several paths, what is below the one with the fewest links."""
+    """Yield all files below a folder. A folder with several paths is searched by the path with the fewest links."""
     searched: set[tuple[int, int]] = set()
     waiting = deque([folder])
     behind_links: deque[Path] = deque()
@@ -158,12 +158,12 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        # Going on would drop files silently.
+        # To go on would leave out files without a message.
         raise ConfigError(f"folder {folder} cannot be read: {error.strerror}") from None
 
 
 def _target(entry: os.DirEntry) -> os.stat_result | None:
-    """Return what is known of a file or folder, or of what a link leads to; None where that is not there."""
+    """Return size, time and kind of a file or folder, or of the target of a link; None where there is no target."""
     try:
         return entry.stat()
     except OSError as error:
@@ -173,7 +173,7 @@ def _target(entry: os.DirEntry) -> os.stat_result | None:
 
 
 def _match(instrument: Instrument, name: str) -> tuple[str, date, tuple[int, ...], str] | None:
-    """Return spacecraft, day, version and piece of a file's name."""
+    """Return spacecraft, day, version and piece from the name of a file."""
     match = re.fullmatch(instrument.file_pattern, name, flags=re.IGNORECASE | re.ASCII)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""From CDF files to parts of the archive: read the days of a part, order them, write it whole."""
+"""Make a part of the archive from CDF files: read its days, sort the records, and write the part."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class WrittenPart:
     Parameters
     ----------
     files : dict of str to (int, str)
-        Size and SHA-256 of each file, by its name below the run directory.
+        Size and SHA-256 of each file, by its path relative to the run directory.
     cleaned : dict of str to int
-        How often each kind of cleaning was needed.
+        How many values were cleaned, by kind.
     """
 
     files: dict[str, FileFacts]
@@ -42,14 +42,14 @@ class WrittenPart:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """In the place of a part: files that turned out bad only now. Nothing was written."""
+    """Stands in place of a part: files that the scan found good and that cannot be read now. Nothing was written."""
 
     files: tuple[Trouble, ...]
 
 
 @dataclass(frozen=True)
 class IngestPart:
-    """Writes one part of the archive; called on a worker with the part's span.
+    """Writes one part of the archive. A worker calls it with the span of the part.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class IngestPart:
     rows_per_part: int
 
     def __call__(self, span: PartSpan) -> WrittenPart | Unreadable:
-        """Read and write the part, or say which of its files turned out bad only now."""
+        """Read and write the part, or return the files that cannot be read now."""
         pieces: list[Records] = []
         bad: list[Trouble] = []
         cleaned: Counter[str] = Counter()
@@ -100,7 +100,7 @@ class IngestPart:
         return WrittenPart({f"{store}/{name}": facts for name, facts in files.items()}, dict(cleaned))
 
     def try_file(self, file: tuple[str, str]) -> None:
-        """Read the file of a path and spacecraft for nothing but to see whether the worker lives through it."""
+        """Read a file, given by path and spacecraft, only to see whether the worker survives it."""
         with suppress(BadFile):
             self._read(*file)
 
@@ -111,7 +111,10 @@ class IngestPart:
         return read_records(Path(self.source) / path, self.instrument, spacecraft=spacecraft, wanted=wanted)
 
     def _read_day(self, day: Day, spacecraft: str, first: int, end: int) -> tuple[Records, dict[str, int]]:
-        """Read rows [first, end) of a day; what is cleaned from a file that each part reads whole counts in one."""
+        """Read rows [first, end) of a day.
+
+        Several parts may read the same file whole. Then only the first of them counts what was cleaned.
+        """
         pieces: list[Records] = []
         notes: Counter[str] = Counter()
         rows = 0
@@ -129,7 +132,7 @@ class IngestPart:
         if rows != day.rows:
             paths = " and ".join(source.path for source in day.sources)
             raise PadflowError(
-                f"{paths} gave {day.rows} records of {day.day} when scanned and {rows} now: it changed in between. Run "
+                f"{paths} gave {day.rows} records of {day.day} in the scan and {rows} now: it changed in between. Run "
                 "the command again."
             )
         joined = Records.concatenate(pieces)
@@ -139,10 +142,10 @@ class IngestPart:
 
 
 class _Chosen:
-    """Chooses the records of a file that give some rows of a day.
+    """Chooses the records of a file that are some rows of a day.
 
-    Most files are in order, and only those records are read of them. Else the file is read whole, and ``left`` says
-    which to take.
+    Most files are in time order, and only the chosen records are read. Other files are read whole, and ``left`` says
+    which records to take.
     """
 
     def __init__(self, source: Source, day: str, part: slice):
@@ -162,7 +165,7 @@ class _Chosen:
 
 
 class _BadSource(Exception):
-    """A file that could be inspected and not be read."""
+    """A file that the scan could look at, but that cannot be read."""
 
     def __init__(self, path: str, error: BadFile):
         super().__init__(path)
@@ -182,7 +185,7 @@ def _rows_of(source: Source, times: np.ndarray, day: str) -> np.ndarray:
 
 
 def prepare_archive(store: Path, plan: GroupPlan, *, catalog: Catalog, instrument: Instrument, version: str) -> None:
-    """Make or resize one spacecraft's group of the archive, with attributes that say where all comes from."""
+    """Make or resize the group of a spacecraft in the archive, with attributes that say where its data come from."""
     axes = axes_of(catalog, instrument)
     used = [entry for entry in catalog.used() if entry.spacecraft == plan.group]
     prepare_group(

@@ -1,8 +1,8 @@
-"""From a catalogue of files to days, and from days to aligned parts of equal numbers of rows.
+"""Plan the days of an archive from its catalogue, and cut the days into parts of equal numbers of rows.
 
-Days are the unit of content: a day's records are those of its own files, sorted and once each, and those that
-the files of the neighbouring days hold beyond midnight and its own files lack. Parts are the unit of writing:
-rows [i n, (i + 1) n) of the whole sequence of days.
+A day holds the records of its own files, sorted and each time once. It also holds records that files of neighbouring
+days have beyond midnight, if its own files do not have them. A part is what is written at once: rows
+[i n, (i + 1) n) of all days in order.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from padflow.archive.catalog import Catalog, FileEntry
 
 @dataclass(frozen=True)
 class Source:
-    """A file that gives rows to a day.
+    """A file from which rows of a day are read.
 
     Parameters
     ----------
     strays_ns : tuple of int, optional
-        Times of the rows that the file of another day gives; by default it gives all rows of its own day.
+        Times of the rows that are read, for a file of another day. By default all rows of the file's own day are read.
     doubled_ns : tuple of int
-        Times of rows of its own day that it does not give, for an earlier file of the day does.
+        Times of rows of its own day that are not read, for an earlier file of the day holds them too.
     """
 
     path: str
@@ -39,9 +39,9 @@ class Source:
     doubled_ns: tuple[int, ...] = ()
 
     def facts(self) -> list:
-        """Return all that decides which rows it gives and what they hold."""
+        """Return all that decides which rows are read and what they hold."""
         facts = [self.path, self.size_bytes, self.mtime_ns, self.strays_ns]
-        return [*facts, self.doubled_ns] if self.doubled_ns else facts  # as it was before there were several files
+        return [*facts, self.doubled_ns] if self.doubled_ns else facts  # keys of days with one file stay the same
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Day:
 
 @dataclass(frozen=True)
 class PartSpan:
-    """One part of one group: its rows, and which rows of which days they are."""
+    """One part of a group: its rows, and from which days they come."""
 
     group: str
     index: int
@@ -64,7 +64,7 @@ class PartSpan:
     pieces: tuple[tuple[Day, int, int], ...]
 
     def key(self, *context: str) -> str:
-        """Return a digest of everything that decides the part's bytes."""
+        """Return a digest of all that decides the bytes of the part."""
         content = [list(context), self.group, self.start, self.stop]
         for day, first, end in self.pieces:
             content.append([day.day, first, end, [source.facts() for source in day.sources]])
@@ -101,12 +101,12 @@ class GroupPlan:
 def plan_groups(
     catalog: Catalog, *, rows_per_part: int, start: date | None = None, end: date | None = None
 ) -> list[GroupPlan]:
-    """Plan the parts of every spacecraft in a catalogue, in the order of their names.
+    """Plan the parts of each spacecraft in a catalogue, in the order of names.
 
     Parameters
     ----------
     start, end : date, optional
-        First and last day of the archive: records that files hold beyond them are left out.
+        First and last day of the archive. Records of other days are left out.
     """
     first, last = str(start or date.min), str(end or date.max)
     groups = []
@@ -136,9 +136,9 @@ def _days(entries: list[FileEntry]) -> Iterator[Day]:
 
 
 def _own_days(entries: list[FileEntry]) -> tuple[dict[str, int], dict[str, list[Source]], dict[str, set[int]]]:
-    """Return number of rows, sources, and times close to the ends of files, by day, without strays.
+    """Return the number of rows, the sources, and times close to the ends of files, by day and without strays.
 
-    Several files of a day come in time order; a time that two of them hold is taken from the first.
+    Several files of a day follow in time order. A time that two of them hold is read from the first.
     """
     rows: dict[str, int] = {}
     sources: dict[str, list[Source]] = {}
