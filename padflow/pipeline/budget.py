@@ -1,4 +1,4 @@
-"""What a run needs in memory and on disk, and the refusal of one that cannot fit."""
+"""Estimate what a run needs in memory and on disk, and refuse a run that does not fit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from padflow.config.cluster import WORKER_BASE_BYTES
 from padflow.errors import PadflowError
 
 DRIVER_BASE_BYTES = 900 << 20
-"""The driver with TensorFlow loaded and the scheduler running; measured likewise."""
+"""Memory of the driver, with TensorFlow loaded and the scheduler running; measured in the same way."""
 
 
 PART_COPIES = 6
-"""Flux arrays of a part alive at once at the peak of ingest: days as read, joined, and encoded; measured."""
+"""Copies of the flux of a part in memory at the peak of ingest: as read, joined, and encoded; measured."""
 
 
 SCORE_COPIES = 2
-"""Copies of its share of the scores that a worker holds while k-means iterates: as stored, and centred."""
+"""Copies of its share of the scores in a worker while k-means iterates: as stored, and centred."""
 
 
 REPORT_BYTES = 16 << 20
-"""Disk for all that does not grow with the archive: model, summary, figures, page and receipts; 5 MB were measured."""
+"""Disk space for model, summary, figures, page and receipts, which do not grow with the archive (measured: 5 MB)."""
 
 
 PASSES = 5
@@ -34,19 +34,19 @@ PASSES = 5
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run will need, before any of it begins.
+    """What a run will need.
 
     Parameters
     ----------
     records, files, parts, tasks : int
     archive_bytes, results_bytes : int
-        Upper bounds on disk: what the arrays take without compression.
+        Largest sizes on disk: those of the arrays without compression.
     part_bytes : int
-        One part's flux in memory.
+        The flux of one part in memory.
     worker_bytes : int
         Peak memory of a worker process.
     driver_bytes : int
-        Peak memory of the driver, which holds the rows that are trained on.
+        Peak memory of the driver. It holds the rows of training.
     """
 
     records: int
@@ -77,7 +77,7 @@ def estimate(
     bins : int
         Pitch angles times energies of a record.
     ephemeris_values : int
-        float32 values beside the flux of a record.
+        Values of float32 that a record has besides its flux.
     components : int
         Length of a score.
     train_rows : int
@@ -85,7 +85,7 @@ def estimate(
     sampled_scores : int
         Scores that mean shift and the start of k-means hold in the driver.
     workers : int
-        They share the scores of all records while k-means iterates.
+        Number of workers. They share the scores of all records while k-means iterates.
     """
     records = sum(group.rows for group in groups)
     parts = sum(-(-group.rows // group.rows_per_part) for group in groups)
@@ -106,7 +106,7 @@ def estimate(
 
 
 def disk_bytes_left(budget: Budget, *, compression: float, ingested: int, labelled: int) -> int:
-    """Return how much more a run will write at most, after some of its records are ingested and labelled.
+    """Return how many bytes a run will still write at most, after some records are ingested and labelled.
 
     Parameters
     ----------
@@ -129,14 +129,14 @@ def check_budget(
     needed_disk_bytes: int,
     workdir: Path,
 ) -> None:
-    """Refuse a run that cannot fit.
+    """Refuse a run that does not fit into memory or on the disk.
 
     Parameters
     ----------
     machine_bytes : int
-        Memory of the machine the driver runs on.
+        Memory of the machine on which the driver runs.
     needed_disk_bytes : int
-        What the run will write still (`disk_bytes_left`).
+        Bytes that the run will still write (`disk_bytes_left`).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The files of a run: one path for each, and one reader for each that holds JSON, YAML or fitted arrays."""
+"""The run directory: the path of each file in it, and how files of JSON, YAML and fitted arrays are read."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ ADOPTED = "adopted.json"
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit says of itself in ``fit/train.json``, ``fit/pca.json`` or ``fit/classes.json``.
+    """The content of ``fit/train.json``, ``fit/pca.json`` or ``fit/classes.json``.
 
     Parameters
     ----------
     key : str
-        Digest of the arrays that it left. The keys of all parts that are made with these arrays hold it.
+        Digest of the arrays that the fit left. It goes into the keys of all parts that are made with these arrays.
     info : dict
-        What goes into the model's description.
+        Facts for the description of the model.
     """
 
     key: str
@@ -46,12 +46,12 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What the first summary after a fit saw, in ``fit/fixed.json``: later summaries leave it as it is.
+    """The content of ``fit/fixed.json``: facts that the first summary after a fit finds, and later ones never change.
 
     Parameters
     ----------
     names : tuple of str
-        Of the classes.
+        Names of the classes.
     fitted_to : dict
         Records, first and last day of each spacecraft.
     settings : dict
@@ -68,7 +68,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the last summary and the last report were made from, in ``fit/summary.json``.
+    """The content of ``fit/summary.json``: what the last summary and the last report were made from.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Shown:
 
 
 class StageFacts(TypedDict):
-    """What ``run.json`` says of a stage that did something."""
+    """What ``run.json`` says about a stage that did something."""
 
     seconds: float
     records: int
@@ -91,7 +91,7 @@ class StageFacts(TypedDict):
 
 
 class Provenance(TypedDict, total=False):
-    """What ``run.json`` holds; nothing where there is none."""
+    """The content of ``run.json``; empty where there is no such file."""
 
     padflow: str
     created: str
@@ -146,17 +146,17 @@ class RunDirectory:
 
     @property
     def catalog_file(self) -> Path:
-        """Each CDF file with its fate."""
+        """The catalogue of the CDF files."""
         return self.path / run_files.CATALOG
 
     @property
     def provenance_file(self) -> Path:
-        """Versions, machine, and what the stages took."""
+        """Versions, machine, and time and memory of the stages."""
         return self.path / run_files.PROVENANCE
 
     @property
     def summary_file(self) -> Path:
-        """What the report draws."""
+        """The numbers that the report draws."""
         return self.path / run_files.SUMMARY
 
     @property
@@ -196,7 +196,7 @@ class RunDirectory:
 
     @property
     def receipts_folder(self) -> Path:
-        """The folder of receipts: one folder a stage in it, and in that one a spacecraft."""
+        """The folder of receipts. It has a folder for each stage, and that has a folder for each spacecraft."""
         return self.path / run_files.RECEIPTS
 
     @property
@@ -206,7 +206,7 @@ class RunDirectory:
 
     @property
     def adopted_file(self) -> Path:
-        """Which model the labels are by, where `padflow label` made them."""
+        """The file that names the model, where `padflow label` made the labels."""
         return self.fit_folder / ADOPTED
 
     @property
@@ -216,7 +216,7 @@ class RunDirectory:
 
     @property
     def shown_file(self) -> Path:
-        """What summary and report were made from."""
+        """The file that says what summary and report were made from."""
         return self.fit_file("summary")
 
     def fit_file(self, name: str) -> Path:
@@ -224,7 +224,7 @@ class RunDirectory:
         return self.fit_folder / f"{name}.json"
 
     def config(self) -> Config:
-        """Read the configuration the run was made with.
+        """Read the configuration that the run was made with.
 
         Raises
         ------
@@ -253,21 +253,21 @@ class RunDirectory:
         return Catalog.load(self.catalog_file)
 
     def provenance(self) -> Provenance:
-        """Read ``run.json``; nothing where there is none."""
+        """Read ``run.json``; return an empty dict where there is none."""
         values: Provenance | None = read_json(self.provenance_file)
         return values or {}
 
     def note(self, changes: Provenance) -> None:
-        """Put values into ``run.json``, in place of those of the same keys."""
+        """Set keys of ``run.json``; its other keys stay."""
         write_json(self.provenance_file, self.provenance() | changes)
 
     def progress(self) -> dict[str, Any] | None:
-        """Read how far a run at work is; None where it does not say."""
+        """Read how far a run at work is; None where there is no such file."""
         found: dict[str, Any] | None = read_json(self.progress_file)
         return found
 
     def model_facts(self) -> dict[str, Any]:
-        """Read what the model says of itself.
+        """Read the description of the model.
 
         Raises
         ------
@@ -277,7 +277,7 @@ class RunDirectory:
         return self._read_known(self.model_facts_file)
 
     def fitted(self, name: str) -> Fit | None:
-        """Read what a fit says of itself; None where it has to be done."""
+        """Read the file of a fit; None where the fit has to be done."""
         values = read_json(self.fit_file(name))
         try:
             return Fit(values["key"], values["info"])
@@ -285,7 +285,7 @@ class RunDirectory:
             return None
 
     def fit(self, name: str) -> Fit:
-        """Read what a fit that is done says of itself.
+        """Read the file of a fit that is done.
 
         Raises
         ------
@@ -298,18 +298,18 @@ class RunDirectory:
         return found
 
     def write_fit(self, name: str, fit: Fit) -> None:
-        """Say that a fit is done; its arrays are there already."""
+        """Write the file that says that a fit is done. Its arrays must be there already."""
         write_json(self.fit_file(name), asdict(fit))
 
     def fixed(self) -> Fixed | None:
-        """Read what stays as the first summary after the fit saw it; None before that."""
+        """Read what the first summary after the fit has fixed; None before that."""
         values = read_json(self.fixed_file)
         if not values:
             return None
         return Fixed(tuple(values["names"]), values["fitted_to"], values["settings"], values.get("simulated", ""))
 
     def write_fixed(self, fixed: Fixed) -> None:
-        """Keep what stays as it is from now on."""
+        """Write what is fixed from now on."""
         write_json(self.fixed_file, asdict(fixed))
 
     def shown(self) -> Shown:
@@ -318,16 +318,16 @@ class RunDirectory:
         return Shown(values.get("key", ""), values.get("shown", ""))
 
     def write_shown(self, shown: Shown) -> None:
-        """Say what summary and report were made from."""
+        """Write what summary and report were made from."""
         write_json(self.shown_file, {name: value for name, value in asdict(shown).items() if value})
 
     def adopted(self) -> str | None:
-        """Read the digest of the model that the labels are by; None where it is not a directory of labels."""
+        """Read the digest of the model that made the labels; None where this is no directory of labels."""
         values = read_json(self.adopted_file) or {}
         return values.get("model")
 
     def write_adopted(self, digest: str) -> None:
-        """Make it a directory of labels by the model of a digest."""
+        """Make this a directory of labels, by the model with this digest."""
         write_json(self.adopted_file, {"model": digest})
 
     def split(self) -> Split:
@@ -360,13 +360,13 @@ class RunDirectory:
 
 
 def groups_of(config: Config, catalog: Catalog) -> list[GroupPlan]:
-    """Return the parts of every spacecraft, as a configuration cuts those of a catalogue."""
+    """Return the parts of each spacecraft in a catalogue, with the rows per part of a configuration."""
     archive = config.archive
     return plan_groups(catalog, rows_per_part=archive.rows_per_part, start=archive.start, end=archive.end)
 
 
 def read_left(path: Path, specs: Mapping[str, Spec], *, stage: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a file that a stage of the run has left, checked.
+    """Read the arrays of a file that a stage of the run has left, and check them.
 
     Raises
     ------

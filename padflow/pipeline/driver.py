@@ -1,7 +1,4 @@
-"""A run from beginning to end: what is done in which order, on what cluster, and what is left alone.
-
-`run`, `plan` and `label` are what `padflow` offers in Python; the command line calls them.
-"""
+"""Do a run from its beginning to its end: `run`, `plan` and `label`, for Python and for the command line."""
 
 from __future__ import annotations
 
@@ -48,12 +45,12 @@ from padflow.store.paths import refuse_links
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run, or the labelling of an archive, came to.
+    """The result of a run, or of labelling an archive.
 
     Parameters
     ----------
     plan : Plan
-        What was done: the files with their fate, the records, the run directory.
+        What was done: the files, the records, the run directory.
     labelled : int
         Records that have a class.
     reasons : dict of str to int
@@ -86,7 +83,7 @@ def run(
     ----------
     config : Config
     directory : path
-        The run directory; it is made if need be, and an earlier run in it goes on.
+        The run directory. It is made if need be. An earlier run in it goes on.
     restart_from : str, optional
         Stage that is done again, with all after it: ``"ingest"``, ``"train"``, ``"pca"``, ``"score"``, ``"classes"``,
         ``"label"`` or ``"report"``.
@@ -95,7 +92,7 @@ def run(
     allow_removal : int
         Records that may be taken out of an archive that is there. A run that takes more is refused.
     command : str
-        What to keep in ``run.json``, of how the run was started.
+        How the run was started, for ``run.json``.
     on_event : callable, optional
         Gets each event (`padflow.progress.events`); by default a bar is drawn in a terminal and in a notebook.
 
@@ -106,8 +103,8 @@ def run(
     Raises
     ------
     ConfigError
-        Where the configuration cannot be used for these files, the directory was made with another one or holds labels
-        of a model, or records would be taken out of the archive.
+        Where the configuration cannot be used for these files, where the directory was made with another configuration
+        or by `padflow.label`, or where records would be taken out of the archive.
     PadflowError
         Where no file can be used, memory or disk are too small, or somebody is at work in the directory.
 
@@ -145,7 +142,7 @@ def plan(config: Config, directory: str | Path, *, allow_removal: int = 0, on_ev
     Raises
     ------
     ConfigError, PadflowError
-        Where the run would be refused for another reason than the records that it takes out of the archive.
+        Where the run would be refused; but not where it takes records out of the archive.
 
     Examples
     --------
@@ -161,7 +158,7 @@ def plan(config: Config, directory: str | Path, *, allow_removal: int = 0, on_ev
     request = request_of(config, directory, allow_removal=allow_removal)
     _refuse_labels(request.directory)
     cluster = config.cluster
-    if cluster.by_jobs:  # jobs leave logs, and wait for their turn
+    if cluster.by_jobs:  # not as jobs: they write logs and wait in a queue
         cluster = ClusterConfig()
     progress = shown(on_event)  # without progress.json
     try:
@@ -187,10 +184,10 @@ def label(
     Parameters
     ----------
     config : Config
-        Says which archive, and where to compute; the model decides the rest.
+        Gives the archive and the cluster; the model decides the rest.
     model : Model
     directory : path
-        The directory of the labels; one of a run is refused.
+        The directory of the labels. The directory of a run is refused.
     allow_removal, command, on_event
         As for `padflow.run`.
 
@@ -203,7 +200,7 @@ def label(
     ConfigError
         Where the directory is that of a run, or holds the labels of another model, or the archive has other axes.
     PadflowError
-        As `padflow.run`.
+        As for `padflow.run`.
 
     Examples
     --------
@@ -244,7 +241,7 @@ def _refuse_others_labels(directory: RunDirectory, model: Model) -> None:
 
 @dataclass(frozen=True)
 class _Work:
-    """What there is while a cluster is up."""
+    """What there is while a cluster runs."""
 
     request: Request
     workers: Workers
@@ -252,14 +249,14 @@ class _Work:
     times: StageTimes
 
     def planned(self) -> Plan:
-        """Look at all there is and refuse what cannot be done; nothing is written."""
+        """Look at all files, and refuse a run that cannot be done. Nothing is written."""
         found = make_plan(self.request, workers=self.workers, times=self.times)
         approve(found, say=self.times.progress.say)
         return found
 
     @contextmanager
     def begun(self, found: Plan) -> Iterator[Run]:
-        """Begin what was planned; where the disk is full meanwhile, say how much more the whole run takes."""
+        """Begin a planned run. If the disk gets full, say how much more space the whole run takes."""
         try:
             _begin(found, self.times)
             yield Run(found, self.workers, self.trainer, self.times)
@@ -280,7 +277,7 @@ def _at_work(request: Request, on_event: OnEvent | None, *, trains: bool) -> Ite
         with _folder_of(directory), locked(directory), _closed(progress):
             refuse_links(directory.path)
             _say_what_lacks(directory, progress)
-            # Again, for another run may have ended.
+            # Once more under the lock, for another run may have ended meanwhile.
             guard_settings(request.config, directory, restart_from=request.restart_from)
             again = request.restart_from in [stage.name for stage in stages_to("train")]
             ahead = Trainer() if trains and (again or not directory.fitted("train")) else nullcontext()
@@ -305,13 +302,13 @@ def _say_what_lacks(directory: RunDirectory, progress: Progress) -> None:
 
 @contextmanager
 def _folder_of(directory: RunDirectory) -> Iterator[None]:
-    """Make the run directory, and remove it where nothing was written to it."""
+    """Make the run directory, and remove it at the end if it is empty."""
     made = [folder for folder in (directory.path, *directory.path.parents) if not folder.exists()]
     directory.path.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
-        with suppress(OSError):  # of a folder that holds something
+        with suppress(OSError):  # the folder is not empty
             for folder in made:
                 folder.rmdir()
 
@@ -321,14 +318,14 @@ def _closed(progress: Progress) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # of a folder that has become read-only
+        with suppress(OSError):  # the folder is read-only now
             progress.close()
 
 
 def _begin(plan: Plan, times: StageTimes) -> None:
-    """Make the run directory one of this configuration and these files; only under its lock."""
+    """Write configuration and catalogue into the run directory. The caller holds its lock."""
     directory, restart_from = plan.directory, plan.request.restart_from
-    plan.save_catalog()  # first, for it says what the archive holds, whatever is removed or written next
+    plan.save_catalog()  # first: it says what the archive holds, before anything is removed or written
     if restart_from is not None:
         left = [str(path.relative_to(directory.path)) for path in left_from(directory, restart_from)]
         times.progress.say(f"--from {restart_from} removes from {directory}: {', '.join(left) or 'nothing'}")
@@ -360,14 +357,14 @@ def _write_provenance(plan: Plan, times: StageTimes) -> None:
 
 
 def _do(stages: Sequence[Stage], at_work: Run) -> Plan:
-    """Do stages one after the other; return the plan that stands in the end."""
+    """Do stages one after the other; return the plan, which ingest may have changed."""
     for stage in stages:
         resolve_name(stage.function)(at_work)
     return at_work.plan
 
 
 def _adopt(directory: RunDirectory, model: Model) -> None:
-    """Put a model's arrays where the passes look for fitted ones."""
+    """Write the arrays of a model to the places where passes read fitted arrays."""
     key = model.digest()
     directory.write_adopted(key)
     write_bytes(directory.fit_folder / ENCODER, pack_arrays(model.encoder_arrays()))

@@ -1,4 +1,4 @@
-"""The configuration of a directory of labels: the user says which archive and where to compute, the model the rest."""
+"""The configuration for labels: archive and cluster come from the user, all other sections from the model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ OF_THE_MODEL = ("preprocess", *FIT_SECTIONS)
 
 
 OWN_KEY = "kmeans.silhouette_samples"
-"""The one key of these sections that is not about a fit."""
+"""The only key of these sections that has nothing to do with a fit."""
 
 
 def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tuple[Config, str]:
-    """Return the configuration with which a model labels an archive, of a file and overrides.
+    """Return the configuration with which a model labels an archive, from a file and overrides.
 
     Parameters
     ----------
     path, overrides
-        As for `padflow.config.reading.load_config`. What the model decides is refused as an override: somebody means
-        it, now. A file may hold it, for it is often the one that the model was fitted with.
+        As for `padflow.config.reading.load_config`. An override of a key that the model decides is refused, for the
+        user wants something that is not done. A file may hold such keys, for it is often the one that the model was
+        fitted with.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def config_for_labels(path: Path, overrides: Iterable[str], model: Model) -> tup
     Raises
     ------
     ConfigError
-        Names the override that the model decides.
+        Names the override of a key that the model decides.
     """
     overrides = list(overrides)
     given = load_config(path, overrides)
@@ -67,7 +68,7 @@ def decided_by(model: Model, config: Config) -> tuple[Config, list[str]]:
     -------
     Config
     list of str
-        In words, each key that the configuration sets to something else than the model.
+        In words, each key that has another value in the configuration than in the model.
     """
     sections = _sections_of(model)
     differing = [f"{key} = {brief(now)}, not {brief(said)}" for key, said, now in _differing(config, sections)]
@@ -78,7 +79,7 @@ def decided_by(model: Model, config: Config) -> tuple[Config, list[str]]:
 
 
 def _sections_of(model: Model) -> dict[str, Any]:
-    """Return the sections that the model decides; those of a fit only where the model says what it was fitted with."""
+    """Return the sections that the model decides. Those of a fit are there only where the model knows them."""
     sections: dict[str, Any] = {"preprocess": model.preprocess}
     if settings := model.info.get("settings"):
         fit = Config.model_validate(settings)
@@ -87,7 +88,7 @@ def _sections_of(model: Model) -> dict[str, Any]:
 
 
 def _differing(config: Config, sections: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the keys that the file sets to something else than the model: key, the file's value, the model's."""
+    """Yield the keys that differ between file and model: key, value in the file, value in the model."""
     for name in sorted(sections.keys() & config.model_fields_set):
         said, now = getattr(config, name), sections[name]
         if not isinstance(said, Section):

@@ -1,6 +1,7 @@
-"""What workers do with one part: moments, scores, labels. Each is a small object that travels with its task.
+"""What a worker does with one part: compute moments, scores or labels.
 
-Fitted arrays do not travel: workers read them from the run directory, once each.
+Each pass is a small object that travels with its tasks. Fitted arrays do not travel: each worker reads them once from
+the run directory.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from padflow.store.run_files import FIT, RESULTS
 from padflow.store.specs import results_specs
 from padflow.store.writing import write_part
 
-# What workers keep from one part to the next, by the pass it is for.
+# What a worker keeps from one part to the next, by pass.
 _kept_arrays = lru_cache(maxsize=4)(lambda directory, name, opened_ns: directory.arrays(name))
 
 
@@ -41,7 +42,7 @@ _kept_reader = lru_cache(maxsize=8)(lambda kind, store, group, opened_ns: kind(s
 
 @dataclass(frozen=True)
 class Pass:
-    """What every pass knows.
+    """What all passes know.
 
     Parameters
     ----------
@@ -49,10 +50,10 @@ class Pass:
     preprocess : PreprocessConfig
     rows_per_part : int
     test_only : bool
-        Whether components and classes are fitted to the test split alone.
+        Whether components and classes are fitted only to the test records of the split.
     opened_ns : int
-        When the pass was made. Workers open what they read again for each pass, and then keep it: on a network file
-        system, to look for changes shows for up to a minute what was there before, but to open does not.
+        When the pass was made. Workers open the files again for each pass, and keep them open during it. On a network
+        file system a look at a file may show its state of a minute ago; opening it does not.
     """
 
     directory: RunDirectory
@@ -63,7 +64,7 @@ class Pass:
 
     @classmethod
     def of(cls, directory: RunDirectory, config: Config, **more: Any) -> Self:
-        """Return the pass of a run of this configuration, to be begun now."""
+        """Return the pass for a run with this configuration."""
         return cls(
             directory=directory,
             preprocess=config.preprocess,
@@ -87,11 +88,11 @@ class Pass:
 
     @property
     def split(self) -> Split | None:
-        """The split, where it restricts what is fitted to."""
+        """The split, where components and classes are fitted to a part of it."""
         return self.directory.split() if self.test_only else None
 
     def fit_scores(self, task: Part) -> np.ndarray:
-        """Return the scores of a part that classes are fitted to, (rows, component) float32."""
+        """Return those scores of a part to which classes are fitted, float32 (rows, component)."""
         results = self.results(task.group)
         reason = results.read("reason", task.start, task.stop)
         rows = Rows.of_times(task.group, task.start, self.reader(task.group).times(task.start, task.stop))
@@ -113,7 +114,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class MomentsPart(Pass):
-    """Statistics of the codes of one part, left as a file of the ``fit`` folder.
+    """Computes the statistics of the codes of one part, and writes them into the ``fit`` folder.
 
     Parameters
     ----------
@@ -139,19 +140,19 @@ class MomentsPart(Pass):
 
 
 def moments_file(task: PartTask) -> str:
-    """Return where a part's moments lie, relative to the run directory."""
+    """Return the path of the moments of a part, relative to the run directory."""
     return f"{FIT}/moments/{task.group}-{task.index:06d}.npz"
 
 
 def read_statistics(directory: RunDirectory, task: PartTask) -> CodeStatistics:
-    """Return the statistics of a part's codes."""
+    """Read the statistics of the codes of a part."""
     arrays = read_left(directory.path / moments_file(task), OF_MOMENTS, stage="pca")
     return CodeStatistics(Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"]), arrays["differences"])
 
 
 @dataclass(frozen=True)
 class ScorePart(Pass):
-    """Scores, reasons and reconstruction errors of one part."""
+    """Computes scores, reasons and reconstruction errors of one part."""
 
     def __call__(self, task: PartTask) -> Scored:
         """Return the receipt."""
@@ -174,7 +175,7 @@ class ScorePart(Pass):
 
 @dataclass(frozen=True)
 class ScorePlaceholder(Pass):
-    """What is left of a part that workers die of: every record with `Reason.SET_ASIDE`."""
+    """Stands in for a part on which workers die: gives each record `Reason.SET_ASIDE`."""
 
     def __call__(self, task: PartTask) -> Scored:
         """Return the receipt."""
@@ -192,7 +193,7 @@ class ScorePlaceholder(Pass):
 
 @dataclass(frozen=True)
 class LabelPart(Pass):
-    """Classes, distances and margins of one part."""
+    """Computes classes, distances and margins of one part."""
 
     def __call__(self, task: PartTask) -> Labelled:
         """Return the receipt."""
@@ -215,7 +216,7 @@ class LabelPart(Pass):
 
 @dataclass(frozen=True)
 class LabelPlaceholder(Pass):
-    """What is left of a part that workers die of while it is labelled: no class for any record."""
+    """Stands in for a part on which workers die while they label it: gives no record a class."""
 
     def __call__(self, task: PartTask) -> Labelled:
         """Return the receipt."""
@@ -228,5 +229,5 @@ class LabelPlaceholder(Pass):
 
 
 def labels_reason_agree(pad_class: np.ndarray, reason: np.ndarray) -> np.ndarray:
-    """Return which records have a class and no reason against it, or a reason and no class."""
+    """Mark the records that have either a class or a reason, but not both."""
     return (pad_class >= 0) == (reason == Reason.SELECTED)

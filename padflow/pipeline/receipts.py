@@ -1,9 +1,9 @@
-"""What is done and whole: a receipt for every part of every stage, so that a rerun goes on from there.
+"""Receipts: files that say that a part of a stage is done, so that a rerun goes on from there.
 
-A worker writes the receipt, after its part is whole on disk. The receipt carries a key, a digest of everything that
-decides the part's bytes. A part is done again exactly when its key is no longer that of its receipt, or a file that the
-receipt names is not there with its size. Here stands what receipts hold and where they lie; `padflow.pipeline.parts`
-does the parts.
+A worker writes the receipt when its part is whole on disk. The receipt holds a key, which is a digest of all that
+decides the bytes of the part. A part is done again where its key has changed, or where a file that the receipt names is
+missing or has another size. This module says what receipts hold and where they are; `padflow.pipeline.parts` does the
+parts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from padflow.store.durable import FileFacts, read_bytes, read_json, sha256_of, w
 from padflow.store.paths import is_inside
 
 ASIDE = ".aside"
-"""Ending of the note, beside the place of a receipt, that workers died of a part."""
+"""Ending of the note which says that workers died on a part. It is beside the receipt."""
 
 
 PLACEHOLDER = "stands in for a part that was set aside"
-"""Key of the receipt of what stands in the place of such a part. It is no digest, so that the next run tries again."""
+"""Key in the receipt of what stands in for such a part. It is no digest, so that the next run does the part again."""
 
 
 def digest(*values: Any) -> str:
@@ -37,14 +37,14 @@ def digest(*values: Any) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """Some successive records of one spacecraft, the unit of writing.
+    """Consecutive records of one spacecraft that are written together.
 
     Parameters
     ----------
     group : str
         The spacecraft.
     index, start, stop : int
-        The part's number, its first record, and the one after its last.
+        Number of the part, its first row, and the row after its last.
     """
 
     group: str
@@ -68,16 +68,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What every receipt holds. In the file stand the fields, in their order, under their names.
+    """What all receipts hold. The file has the fields in their order, by name.
 
     Parameters
     ----------
     key : str
-        Digest of all that decides the part's bytes.
+        Digest of all that decides the bytes of the part.
     start, stop : int
-        The part's rows.
+        Rows of the part.
     files : dict of str to (int, str)
-        Size in bytes and SHA-256 of each file of the part, by its name below the run directory.
+        Size in bytes and SHA-256 of each file of the part, by its path relative to the run directory.
     """
 
     stage: ClassVar[str]
@@ -95,7 +95,7 @@ class Receipt:
 
     @property
     def content(self) -> str:
-        """Digest of the part's bytes, for the keys of what is made from it."""
+        """Digest of the bytes of the part, for the keys of what is made from it."""
         return digest(self.files)
 
     def to_json(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Ingested(Receipt):
     Parameters
     ----------
     cleaned : dict of str to int
-        How often each kind of cleaning was needed.
+        How many values were cleaned, by kind.
     """
 
     stage = "ingest"
@@ -143,7 +143,7 @@ class Coded(Receipt):
     Parameters
     ----------
     fit : int
-        Records that they are of.
+        Number of records.
     """
 
     stage = "moments"
@@ -158,7 +158,7 @@ class Scored(Receipt):
     Parameters
     ----------
     fit : int
-        Records that classes are fitted to.
+        Number of records to which classes are fitted.
     reasons : dict of int to int
         Number of records by `padflow.records.Reason`.
     """
@@ -188,14 +188,14 @@ class Labelled(Receipt):
 
 
 PART_KINDS: tuple[type[Receipt], ...] = (Ingested, Scored, Labelled)
-"""Kinds of which a finished run has a receipt for each part. Those of the other kinds go when they are merged."""
+"""Kinds of receipts that a finished run has for each part. Receipts of other kinds are removed by their stage."""
 
 
 R = TypeVar("R", bound=Receipt)
 
 
 _ADAPTERS: dict[type[Receipt], TypeAdapter[Any]] = {}
-"""What checks the content of a file, by kind; made at the first use."""
+"""Checks the content of a receipt, by kind. Each is made at its first use."""
 
 
 def _of_json(kind: type[R], values: Any) -> R:
@@ -212,7 +212,7 @@ class SetAside:
     Parameters
     ----------
     stage : str
-        What they were doing with it.
+        The stage that was doing it.
     part : Part
     message : str
         What happened, in words.
@@ -228,22 +228,22 @@ class SetAside:
 
 
 def receipt_path(directory: RunDirectory, stage: str, group: str, index: int) -> Path:
-    """Return where a part's receipt lies."""
+    """Return the path of the receipt of a part."""
     return directory.receipts_folder / stage / group / f"{index:06d}.json"
 
 
 def note_path(directory: RunDirectory, stage: str, group: str, index: int) -> Path:
-    """Return where the note lies that workers died of a part."""
+    """Return the path of the note which says that workers died on a part."""
     return receipt_path(directory, stage, group, index).with_suffix(ASIDE)
 
 
 def write_receipt(directory: RunDirectory, part: Part, receipt: Receipt) -> None:
-    """Say that a part is done; its files are there already."""
+    """Write the receipt of a part. Its files must be there already."""
     write_json(receipt_path(directory, receipt.stage, part.group, part.index), receipt.to_json())
 
 
 def receipts(directory: RunDirectory, kind: type[R], group: str | None = None) -> Iterator[tuple[str, int, R]]:
-    """Yield (group, index, receipt) of all receipts of a kind in order; what is not whole is passed over."""
+    """Yield (group, index, receipt) of all receipts of a kind in order; damaged ones are left out."""
     folder = directory.receipts_folder / kind.stage
     for path in sorted(folder.glob(f"{group or '*'}/*.json")):
         receipt = _read(path, kind)
@@ -252,7 +252,7 @@ def receipts(directory: RunDirectory, kind: type[R], group: str | None = None) -
 
 
 def receipt_of(directory: RunDirectory, kind: type[R], part: Part) -> R | None:
-    """Return the receipt of a part; None where there is none, or one that is not whole."""
+    """Return the receipt of a part; None where it is missing or damaged."""
     return _read(receipt_path(directory, kind.stage, part.group, part.index), kind)
 
 
@@ -264,7 +264,7 @@ def _read(path: Path, kind: type[R]) -> R | None:
 
 
 def is_done(directory: RunDirectory, kind: type[Receipt], part: Part, key: str) -> bool:
-    """Return whether a part is done as its key says, with all its files in place."""
+    """Return whether a part is done with this key, and has all its files."""
     receipt = receipt_of(directory, kind, part)
     return (
         receipt is not None
@@ -281,7 +281,7 @@ def _size(path: Path) -> int | None:
 
 
 def broken_files(directory: RunDirectory, receipt: Receipt) -> Iterator[str]:
-    """Yield a sentence for each file of a receipt that is missing or does not have its checksum."""
+    """Yield a sentence for each file of a receipt that is missing or has another checksum."""
     for name, (size, checksum) in receipt.files.items():
         if not is_inside(name):
             yield f"its receipt names {name}, which is outside the run directory"
@@ -296,7 +296,7 @@ def broken_files(directory: RunDirectory, receipt: Receipt) -> Iterator[str]:
 
 
 def drop_receipts(directory: RunDirectory, stage: str, *, keep: Iterable[Part] = ()) -> None:
-    """Remove receipts of a stage but those of the parts to keep (parts of a longer archive of before)."""
+    """Remove the receipts of a stage, except those of some parts. Others may belong to an earlier, longer archive."""
     kept = {receipt_path(directory, stage, part.group, part.index) for part in keep}
     for path in (directory.receipts_folder / stage).glob("*/*.json"):
         if path not in kept:
@@ -304,9 +304,9 @@ def drop_receipts(directory: RunDirectory, stage: str, *, keep: Iterable[Part] =
 
 
 def parts_set_aside(directory: RunDirectory, stage: str = "*") -> Iterator[SetAside]:
-    """Yield the parts that workers died of, in order."""
+    """Yield the parts on which workers died, in order."""
     for path in sorted(directory.receipts_folder.glob(f"{stage}/*/*{ASIDE}")):
         note = read_json(path)
-        with suppress(KeyError, TypeError):  # of a note that is not whole
+        with suppress(KeyError, TypeError):  # a damaged note
             part = Part(path.parent.name, int(path.stem), note["start"], note["stop"])
             yield SetAside(path.parent.parent.name, part, note["message"])

@@ -1,4 +1,4 @@
-"""What the stages of a run share."""
+"""A run at work, and what all its stages use."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ R = TypeVar("R", bound=Receipt)
 
 @dataclass
 class Run:
-    """A run at work: what its stages are given.
+    """A run at work. Each stage gets it.
 
     Parameters
     ----------
     plan : Plan
-        What is to be done. Where a file turns out bad only when it is read, another plan takes its place.
+        What is to be done. Where a file is found bad while it is read, a new plan takes its place.
     workers : Workers
     trainer : Trainer, optional
-        Where the autoencoder has to be trained.
+        Given where the autoencoder has to be trained.
     times : StageTimes
     """
 
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def progress(self) -> Progress:
-        """Shows how far the stage is."""
+        """Shows the progress of the stage."""
         return self.times.progress
 
     def stage(
@@ -82,7 +82,7 @@ class Run:
 
 
 def begin_parts(run: Run, store: Path, kind: type[Receipt], tasks: Sequence[PartTask]) -> None:
-    """Begin a change of a store where a stage has parts of it to do, or their number is another."""
+    """Begin a change of a store, where a stage has parts to do or their number has changed."""
     known = run.plan.rows
     parts = [(task.group, task.index) for task in tasks if not is_done(run.directory, kind, task, task.key)]
     state = state_of(store)
@@ -91,7 +91,7 @@ def begin_parts(run: Run, store: Path, kind: type[Receipt], tasks: Sequence[Part
 
 
 def commit_parts(run: Run, store: Path) -> None:
-    """Let readers see a store whose parts are all whole."""
+    """Let readers see a store when all its parts are whole."""
     commit_change(store, run.plan.rows)
 
 
@@ -103,7 +103,7 @@ def run_pass(
     *,
     placeholder: Callable[[PartTask], R] | None = None,
 ) -> list[PartTask]:
-    """Run a pass over all parts as a stage of its own; return the parts that workers died of."""
+    """Run a pass over all parts as a stage; return the parts on which workers died."""
     died = []
     parts = run_parts(run.directory, kind, tasks=tasks, function=function, workers=run.workers, placeholder=placeholder)
     with run.stage(kind.stage, total=sum(task.rows for task in tasks), parts=len(tasks)) as stage:

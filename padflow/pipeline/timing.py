@@ -1,4 +1,4 @@
-"""Time stages, show how far they are, and put what they took into ``run.json``."""
+"""Time the stages of a run, show their progress, and write time and memory into ``run.json``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from padflow.progress.events import Progress
 
 @dataclass
 class StageCost:
-    """What one stage has done so far, and what that took."""
+    """What one stage has done so far, and the time and memory that it took."""
 
     began: float = field(default_factory=time.monotonic)
     records: int = 0
@@ -23,12 +23,12 @@ class StageCost:
     summary: str = ""
 
     def count(self, records: int, peak: int = 0) -> None:
-        """Add records done, and note a worker's peak memory."""
+        """Add records that are done, and the peak memory of the worker."""
         self.records += records
         self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
 
     def facts(self) -> StageFacts:
-        """Return what ``run.json`` says of the stage."""
+        """Return what ``run.json`` says about the stage."""
         peak = max(self.peak_memory_bytes, peak_memory_bytes())
         seconds = round(time.monotonic() - self.began, 3)
         return {"seconds": seconds, "records": self.records, "peak_memory_bytes": peak}
@@ -41,12 +41,12 @@ class StageTimes:
     ----------
     directory : RunDirectory
     progress : Progress
-        Shows how far the stage is.
+        Shows the progress of the stage.
 
     Attributes
     ----------
     facts : dict of str to StageFacts
-        Of the stages that did something, for ``run.json``.
+        Facts about the stages that did something, for ``run.json``.
     """
 
     def __init__(self, directory: RunDirectory, progress: Progress):
@@ -59,7 +59,7 @@ class StageTimes:
     ) -> Iterator[StageCost]:
         """Time a stage, show it, and put it into ``run.json`` where it did something.
 
-        One that is not `noted` comes before the first word is written; its facts wait for those of the next.
+        A stage that is not `noted` comes before anything is written. Its facts are written with the next stage.
         """
         self.progress.begin(name, total=total, unit=unit, parts=parts)
         cost = StageCost()

@@ -1,9 +1,9 @@
-"""The training stage, in a process of its own that takes TensorFlow's memory and threads with it when it ends.
+"""Train in a process of its own: when it ends, the memory and the threads of TensorFlow are free again.
 
     python -m padflow.pipeline.trainer
 
-It is told the run directory and the spacecraft by a line of JSON; all else that it needs is in that directory. It tells
-its parent of each epoch by a line of JSON, and ends when that does.
+The process reads a line of JSON with the run directory and the spacecraft; everything else is in that directory. It
+writes a line of JSON for each epoch, and ends when its parent ends.
 """
 
 from __future__ import annotations
@@ -40,22 +40,23 @@ KERAS_MODEL = "autoencoder.keras"
 
 
 KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
-"""Keras as padflow needs it, whatever the user's environment and ``~/.keras/keras.json`` say: no file is there."""
+"""Settings of Keras, against those of the user's environment; the folder has no ``keras.json``."""
 
 
 NOT_NEEDED = ("PIL", "matplotlib", "pandas", "sklearn")
-"""Keras loads them where they are installed: 150 MB, for what is not done here."""
+"""Libraries that Keras loads where they are installed, 150 MB, and that training does not use."""
 
 
 ERRORS = {kind.__name__: kind for kind in (PadflowError, ConfigError, CannotWrite, NoSpace)}
-"""Kinds of errors that the process tells its parent of; of others it leaves a traceback."""
+"""Kinds of errors that the process reports to its parent; for others it prints a traceback."""
 
 
 class Trainer:
-    """A process that loads TensorFlow as soon as it is started, and trains when it is told to; ended by ``with``."""
+    """A process that loads TensorFlow when it starts, and trains when it is asked to. ``with`` ends it."""
 
     def __init__(self) -> None:
-        # -P: a folder that the user happens to be in gives no modules. Its own session: Ctrl-C is its parent's affair.
+        # -P: no module is taken from the folder that the user happens to be in. In a session of its own it does not
+        # hear Ctrl-C, which its parent hears.
         command = [sys.executable, "-P", "-m", __name__]
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
         self._process = subprocess.Popen(
@@ -76,14 +77,14 @@ class Trainer:
             """Closes the pipes and waits."""
 
     def train(self, directory: RunDirectory, groups: list[str], show_epoch: ShowEpoch) -> int:
-        """Do `fit_network` in that process, and return what it does; once.
+        """Run `fit_network` in that process and return its result. It can be called once.
 
         Raises
         ------
         PadflowError
-            What the process raised, or that it died.
+            The error that the process raised, or that it died.
         """
-        with suppress(BrokenPipeError):  # of one that has died
+        with suppress(BrokenPipeError):  # the process has died
             print(json.dumps([str(directory), groups]), file=self._process.stdin, flush=True)
         assert self._process.stdout is not None, "it is a pipe"
         for line in self._process.stdout:
@@ -92,7 +93,7 @@ class Trainer:
                 raise ERRORS.get(said["error"], PadflowError)(said["text"])
             if "epoch" in said:
                 show_epoch(*said["epoch"])
-            if "peak_memory_bytes" in said:  # said when all is done: its end need not be waited for
+            if "peak_memory_bytes" in said:  # the last line: no need to wait for the end of the process
                 return said["peak_memory_bytes"]
         status = self._process.wait()
         killed = " (killed, perhaps for want of memory)" if status == -signal.SIGKILL else ""
@@ -103,7 +104,7 @@ class Trainer:
 
 
 def fit_network(directory: RunDirectory, groups: list[str], show_epoch: ShowEpoch) -> int:
-    """Train the autoencoder on rows drawn from the run's archive, and leave it in the run directory.
+    """Train the autoencoder on rows of the run's archive, and write it into the run directory.
 
     Returns
     -------
@@ -139,12 +140,12 @@ def main() -> None:
     sys.modules.update(absent)  # as if they were not installed
     try:
         with gc_paused():
-            load_tensorflow()  # which takes seconds, while the parent scans and ingests
+            load_tensorflow()  # takes seconds, in which the parent scans and ingests
         directory, groups = orders.get()
         _say(peak_memory_bytes=fit_network(RunDirectory(Path(directory)), groups, lambda *epoch: _say(epoch=epoch)))
     except PadflowError as error:
         _say(error=type(error).__name__, text=str(error))
-    gc.freeze()  # the parent waits for the end, before which Python would look through all of TensorFlow for garbage
+    gc.freeze()  # no search for garbage in TensorFlow at the end, for which the parent would wait
 
 
 def _say(**values: Any) -> None:
@@ -154,7 +155,7 @@ def _say(**values: Any) -> None:
 def _listen(orders: SimpleQueue) -> None:
     for line in sys.stdin:
         orders.put(json.loads(line))
-    os._exit(1)  # the parent has ended, however that came
+    os._exit(1)  # the parent has ended
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Look at a run directory without changing it: how far it is, and whether all of it is whole."""
+"""Check that all of a run is whole: count its records, and compare its files with their receipts."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Verdict:
     Parameters
     ----------
     records, labelled, parts : int
-        As counted in the stores.
+        Numbers that were counted in the stores.
     problems : list of str
-        One sentence for each thing that is not as it should be.
+        One sentence for each problem.
     broken : list of (stage, group, index)
         Parts with a problem.
     """
@@ -56,9 +56,9 @@ class Verdict:
 
 
 def repair(run_dir: str | Path, broken: list[tuple[str, str, int]]) -> None:
-    """Forget that broken parts were done, so that the next run does them again, and no others.
+    """Remove the receipts of broken parts, so that the next run does these parts again, and no others.
 
-    What the archive is to hold is kept in the catalogue: these parts tell it no more.
+    The catalogue then says how many records the archive held, for these parts no longer do.
     """
     directory = RunDirectory.at(run_dir)
     catalog = replace(directory.catalog(), kept=held_records(directory, directory.config()))
@@ -68,9 +68,9 @@ def repair(run_dir: str | Path, broken: list[tuple[str, str, int]]) -> None:
 
 
 def verify(run_dir: str | Path) -> Verdict:
-    """Recount a run against its catalogue, and check every part's files against their checksums.
+    """Count the records of a run and compare them with its catalogue; compare all files with their checksums.
 
-    Records are counted in the arrays, not in receipts: once each, in time order, with a class or a reason.
+    Records are counted in the arrays, not in receipts. Each must be there once, in time order, with a class or reason.
 
     Examples
     --------

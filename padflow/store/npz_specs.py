@@ -1,4 +1,4 @@
-"""What the arrays of a model and of a fit are: dimensions, kind, finite or not. The one place that checks them."""
+"""Declare the arrays of a model and of a fit, with dimensions and kind, and check files against it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NETWORK, ENCODER, CLASSES = "network.npz", "encoder.npz", "classes.npz"
 
 
 SIZES = (4, 8)
-"""Bytes of a floating-point number; of integers there may be fewer."""
+"""Bytes that a floating-point number may have; integers may also have fewer."""
 
 
 MOST_CLASSES = 1000
-"""Labels are 16 bits wide, and nobody looks at as many (chosen)."""
+"""Most classes of a model (chosen): labels have 16 bits, and nobody looks at more classes."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Spec:
     Parameters
     ----------
     dims : str
-        Names of its dimensions, separated by spaces; one name stands for one size in all arrays of a file.
+        Names of its dimensions, separated by spaces. A name has the same size in all arrays of a file.
     kind : {"number", "integer"}
     finite : bool
         Whether NaN and infinity are refused.
@@ -119,18 +119,18 @@ OF_SUMMARY = {
 
 
 def read_arrays(path: Path, specs: Mapping[str, Spec]) -> dict[str, np.ndarray]:
-    """Return the arrays of a file, checked.
+    """Read the arrays of a file and check them.
 
     Raises
     ------
     ValueError
-        Says what is wrong with the file or the array, which it names.
+        Names the file or the array, and says what is wrong.
     """
     return checked_arrays(read_bounded(path), specs)
 
 
 def checked_arrays(content: bytes, specs: Mapping[str, Spec]) -> dict[str, np.ndarray]:
-    """Return the arrays in the bytes of an ``.npz`` file, checked.
+    """Read the arrays in the bytes of an ``.npz`` file and check them.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def checked_arrays(content: bytes, specs: Mapping[str, Spec]) -> dict[str, np.nd
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec]) -> None:
-    """Refuse arrays that are not what the specs say.
+    """Refuse arrays that differ from their specs.
 
     Raises
     ------

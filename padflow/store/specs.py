@@ -1,4 +1,4 @@
-"""The arrays of the archive and of the results: names, types, shapes and what CF and a reader need to know of them."""
+"""Declare the arrays of the archive and of the results: name, type, shape, and attributes for readers (CF)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAT = np.iinfo("i8").min
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """One array along time: what Zarr, CF and a reader need to know of it."""
+    """One array along time, as Zarr and CF need it."""
 
     name: str
     dtype: str
@@ -25,7 +25,7 @@ class ArraySpec:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def chunks(self, rows_per_part: int) -> dict[str, tuple[int, ...]]:
-        """Return the shape of chunks and, for wide arrays that are sampled at random, of shards."""
+        """Return the shape of chunks. Wide arrays are read at random places; they have shards too."""
         part = (rows_per_part, *self.sizes)
         return {"chunks": (BLOCK_ROWS, *self.sizes), "shards": part} if len(self.sizes) > 1 else {"chunks": part}
 

@@ -1,12 +1,12 @@
-"""Which state of a store its readers see while a run changes it.
+"""Let readers of a store see one whole state of it, while a run changes it.
 
-``states.json`` in the run directory says, for each store, which change readers see and how many records each group
-has. A run that changes a store begins a change of the next number; before a part's file is replaced, the old one is
-kept under ``replaced/STORE/CHANGE/``. When all parts are whole the run commits the change, which is the replacement of
-one small file. Whoever opened the store before goes on to read what was kept. The files of the latest changes stay,
-as long as they are few and small beside what the disk has free; older readers are told to open the store again.
+``states.json`` in the run directory says for each store which change readers see, and how many records each group has.
+A run that changes a store begins a change with the next number. Before it replaces a file of a part, it keeps the old
+file under ``replaced/STORE/CHANGE/``. When all parts are whole, the run replaces ``states.json``.
+Readers that opened the store before go on to read the files that were kept. Files of the latest changes stay, as long
+as they are few, and small against the free space of the disk. Older readers get an error and open the store again.
 
-A store without a state, such as a copy of an archive alone, is read as it is.
+A store without a state, such as a copy of an archive, is read as it is.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ KEPT_CHANGES = 8
 
 
 KEPT_SHARE = 0.25
-"""How much of the free space of the disk what is kept may take at most."""
+"""Largest share of the free space of the disk that the files that are kept may take (chosen)."""
 
 
 class State(BaseModel, frozen=True):
-    """What readers of a store see.
+    """The state of a store, as its readers see it.
 
     Parameters
     ----------
     number : int
-        The latest change that is whole.
+        Number of the latest change that is complete.
     rows : dict of str to int, optional
-        Records of each group; None where nothing whole can be read.
+        Records of each group; None where no complete state can be read.
     oldest : int
-        Who opened the store at an earlier change can no longer read it.
+        Number of the oldest change that can still be read.
     changing : int, optional
-        The change that is being made.
+        Number of the change that a run is making.
     """
 
     number: NonNegativeInt = 0
@@ -56,7 +56,7 @@ class State(BaseModel, frozen=True):
 
 
 def state_of(store: Path) -> State | None:
-    """Return the state of a store, None where it has none."""
+    """Return the state of a store; None where it has none."""
     known = read_json(store.parent / STATES)
     try:
         return State.model_validate(known[store.name])
@@ -72,9 +72,9 @@ def _write(store: Path, state: State, **changes: Any) -> None:
 
 
 def begin_change(store: Path, parts: Iterable[tuple[str, int]]) -> None:
-    """Begin a change of some parts, (group, index); go on with the one that was begun and did not come to its end.
+    """Begin a change of some parts, (group, index), or go on with a change that was not completed.
 
-    To be called by the holder of the run directory's lock, before anything in the store is touched.
+    Only the holder of the lock of the run directory may call this, before it changes anything in the store.
     """
     state = state_of(store) or State(rows=_rows_found(store))
     if state.changing is not None:
@@ -85,7 +85,7 @@ def begin_change(store: Path, parts: Iterable[tuple[str, int]]) -> None:
     if room >= 0:
         oldest = max(state.oldest, _oldest_with(store, room))
         _write(store, state, oldest=oldest, changing=changing)
-    else:  # not even the state of now can be kept
+    else:  # there is no room to keep the present state
         oldest = changing
         _write(store, state, rows=None, oldest=oldest, changing=changing)
     for number in _numbers(store):
@@ -94,7 +94,7 @@ def begin_change(store: Path, parts: Iterable[tuple[str, int]]) -> None:
 
 
 def commit_change(store: Path, rows: Mapping[str, int]) -> None:
-    """Let readers see the store as it is now, with so many records in these groups; others stay."""
+    """Let readers see the store as it is now. `rows` gives the records of some groups; those of others stay."""
     state = state_of(store) or State(rows=_rows_found(store))
     rows = {**(state.rows or {}), **rows}
     if state.changing is not None or rows != state.rows:
@@ -103,7 +103,7 @@ def commit_change(store: Path, rows: Mapping[str, int]) -> None:
 
 
 def forget_state(store: Path) -> None:
-    """Turn readers away from a store that is to be removed."""
+    """Let nobody read a store any more, for it will be removed."""
     state = state_of(store)
     if state is None:
         return
@@ -113,14 +113,14 @@ def forget_state(store: Path) -> None:
 
 
 def keep_replaced(store: Path, relative: str) -> None:
-    """Keep a file that is about to be replaced or removed for those who read the state of before."""
+    """Keep a file that will be replaced or removed, for readers of the state before this change."""
     state = state_of(store)
     if state is None or state.changing is None or relative.partition("/")[0] not in (state.rows or {}):
         return
     kept = _folder(store, state.changing) / relative
-    if kept.exists():  # by this change, before it was cut short
+    if kept.exists():  # this change has kept it before it was interrupted
         return
-    with contextlib.suppress(FileNotFoundError):  # a part that is new
+    with contextlib.suppress(FileNotFoundError):  # a new part has no old file
         (store / relative).stat()
         make_folder(kept.parent)
         try:
@@ -134,13 +134,13 @@ def keep_replaced(store: Path, relative: str) -> None:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of a store: what those see who opened it then, for as long as it is kept.
+    """One state of a store. Readers that opened the store in this state go on to see it, as long as it is kept.
 
     Parameters
     ----------
     store : Path
     number : int, optional
-        The change; None for a store without a state, whose files are read as they are.
+        Number of the change; None for a store without a state. Its files are read as they are.
     rows : dict of str to int, optional
         Records of each group; None for a store without a state.
     """
@@ -151,12 +151,12 @@ class Snapshot:
 
     @classmethod
     def now(cls, store: Path) -> Snapshot:
-        """Return the present one.
+        """Return the present state of a store.
 
         Raises
         ------
         PadflowError
-            Where nothing whole can be read.
+            Where no complete state can be read.
         """
         state = state_of(store)
         if state is None:
@@ -180,7 +180,8 @@ class Snapshot:
         """
         if self.number is None:
             return (self.store / relative).open("rb")
-        # The order matters. What is replaced is kept first: a file that was opened while nothing was kept is old.
+        # The order matters. A run keeps the old file before it replaces it. So where a file is opened first, and no kept
+        # one is found then, it is itself the old one.
         found = _opened(self.store / relative)
         for number in _numbers(self.store):
             kept = _opened(_folder(self.store, number) / relative) if number > self.number else None
@@ -203,7 +204,7 @@ class Snapshot:
         return found
 
     def check(self) -> None:
-        """Refuse what is no longer kept.
+        """Refuse a state that is no longer kept.
 
         Raises
         ------
@@ -231,7 +232,7 @@ def _folder(store: Path, number: int) -> Path:
 
 
 def _numbers(store: Path) -> list[int]:
-    """Return the changes of which something is kept, in order."""
+    """Return the numbers of the changes with kept files, in order."""
     try:
         names = [path.name for path in (store.parent / REPLACED / store.name).iterdir()]
     except FileNotFoundError:
@@ -255,7 +256,7 @@ def _bytes_below(path: Path) -> int:
 
 
 def _oldest_with(store: Path, room: float) -> int:
-    """Return the oldest state that stays readable where so many bytes may be kept."""
+    """Return the oldest state that stays readable, if the kept files may take so many bytes."""
     for count, number in enumerate(reversed(_numbers(store)), 1):
         room -= _bytes_below(_folder(store, number))
         if room < 0 or count >= KEPT_CHANGES:

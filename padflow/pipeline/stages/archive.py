@@ -1,4 +1,4 @@
-"""The stage that makes the archive: read the files, and write its parts."""
+"""The stage ``ingest``: read the CDF files and write the parts of the archive."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from padflow.store.writing import drop_groups
 
 
 def ingest(run: Run) -> None:
-    """Write the parts of the archive that are not there yet; plan again where a file turns out bad.
+    """Write the parts of the archive that are not there yet; plan again where a file is found bad.
 
     Raises
     ------
     ConfigError
-        Where the archive holds records of such a file, and no other file has them.
+        Where the archive holds records of a bad file that no other file has.
     """
     run.plan.save_catalog()
     while bad := _ingest_once(run):
@@ -37,12 +37,12 @@ def ingest(run: Run) -> None:
 
 @dataclass(frozen=True)
 class IngestTask(PartTask):
-    """A part of the archive to be made.
+    """A part of the archive that is to be made.
 
     Parameters
     ----------
     span : PartSpan
-        Which rows of which files it holds.
+        Says which rows of which files it holds.
     """
 
     span: PartSpan
@@ -55,7 +55,7 @@ class Ingest:
     write: IngestPart
 
     def __call__(self, task: IngestTask) -> Ingested | Unreadable:
-        """Return the receipt, or which files turned out bad."""
+        """Return the receipt, or the files that cannot be read."""
         part = self.write(task.span)
         if isinstance(part, Unreadable):
             return part
@@ -102,7 +102,7 @@ def _ingest_once(run: Run) -> list[Trouble]:
 
 
 def _lethal_files(run: Run, task: IngestTask, write: IngestPart) -> list[Trouble]:
-    """Find the files of a part of which workers die, each on its own."""
+    """Find the files of a part on which workers die, and read each alone for that."""
     paths = {source.path: None for day, _, _ in task.span.pieces for source in day.sources}
     found = []
     for path in paths:

@@ -1,6 +1,6 @@
 """The stages that fit: autoencoder, principal components, number of classes, classes.
 
-What they do stands in `padflow.model.steps`; here is what a run gives to it and keeps.
+`padflow.model.steps` does the work. This module gives it the records of a run, and writes what it finds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ALL_DIED = (
 
 
 def fit_autoencoder(run: Run) -> None:
-    """Train the autoencoder on rows drawn from the archive, unless the run has one."""
+    """Train the autoencoder on rows of the archive, unless the run has one."""
     if run.trainer is None:
         return
     run.workers.rest()  # until training ends
@@ -72,7 +72,7 @@ def fit_classes(run: Run) -> None:
 
 @dataclass(frozen=True)
 class RunSource:
-    """The archive of a run: its parts leave receipts, and what a step finds goes into the ``fit`` folder."""
+    """The archive of a run. Its parts have receipts, and what a step finds goes into the ``fit`` folder."""
 
     run: Run
 
@@ -83,7 +83,7 @@ class RunSource:
 
     @property
     def workers(self) -> Workers:
-        """The class."""
+        """The workers of the run."""
         return self.run.workers
 
     @property
@@ -98,12 +98,12 @@ class RunSource:
 
     @property
     def network(self) -> Network:
-        """The network that the stage before has left."""
+        """The network of the stage before."""
         return Network.from_arrays(self.run.directory.arrays(NETWORK))
 
     @contextmanager
     def coded(self, share: float) -> Iterator[steps.CodedParts]:
-        """Encode the parts that have no receipt, and add up what all have left; then remove that."""
+        """Encode the parts that have no receipt, add up the statistics of all parts, and remove their files."""
         run, directory = self.run, self.run.directory
         context = ("moments", directory.fit("train").key, run.config.digest("preprocess", "pca"))
         tasks = part_tasks(directory, run.groups, *context, halo=bool(run.config.preprocess.average_seconds))
@@ -128,7 +128,7 @@ class RunSource:
         return [note.part.name for note in parts_set_aside(self.run.directory, Coded.stage)]
 
     def keep_components(self, projection: Projection, info: dict[str, Any]) -> None:
-        """Write them beside the network; what says that they are there comes last."""
+        """Write the components beside the network, and last the file that says so."""
         directory = self.run.directory
         if aside := self._parts_left_out():
             info = info | {"parts_left_out": aside}
@@ -152,7 +152,7 @@ class RunSource:
             yield stage
 
     def keep_classes(self, classes: Classes, *, modes: np.ndarray, info: dict[str, Any]) -> None:
-        """Write them; what says that they are there comes last."""
+        """Write the classes, and last the file that says so."""
         content = pack_arrays(classes.to_arrays() | {"modes": modes})
         write_bytes(self.run.directory.fit_folder / CLASSES, content)
         self.run.directory.write_fit("classes", Fit(digest(content.hex()), info))

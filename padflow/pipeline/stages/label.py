@@ -1,4 +1,4 @@
-"""The stages that score and label every record."""
+"""The stages ``score`` and ``label``, which go over all records."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def label(run: Run) -> None:
     begin_parts(run, run.directory.results, Labelled, tasks)
     of_run = run.directory, run.config
     for task in run_pass(run, Labelled, tasks, LabelPart.of(*of_run), placeholder=LabelPlaceholder.of(*of_run)):
-        # Its scores would say that its records were selected.
+        # Where a part has scores, they would say that its records are selected.
         put_placeholder(run.directory, Scored, task, function=ScorePlaceholder.of(*of_run), workers=run.workers)
     commit_parts(run, run.directory.results)
