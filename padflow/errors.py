@@ -1,15 +1,15 @@
-"""Errors that reach a user: each is one paragraph that says what is wrong, where, and what to do."""
+"""Errors that a user sees: each is one paragraph that says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 import reprlib
 
 MOST_ECHOED = 200
-"""Characters of what a user wrote that a message repeats: about a line (chosen)."""
+"""Most characters of a text by a user that a message repeats: about a line (chosen)."""
 
 
 class PadflowError(Exception):
-    """Base of padflow's own errors; the command line prints its text and exits with status 1."""
+    """Base of all errors of padflow. The command line prints its text and exits with status 1."""
 
 
 class ConfigError(PadflowError):
@@ -17,26 +17,26 @@ class ConfigError(PadflowError):
 
 
 class CannotWrite(PadflowError, OSError):
-    """A file that the system refuses to write: the folder is read-only, or permissions were lost."""
+    """A file that cannot be written: the folder is read-only, or permissions are missing."""
 
 
 class CannotRead(PadflowError, OSError):
-    """A file of the run directory that the system does not give: a disk or file server failed."""
+    """A file of the run directory that cannot be read: a disk or a file server failed."""
 
 
 class NoSpace(CannotWrite):
-    """A file for which there is no room: the disk is full, or a quota or limit reached."""
+    """A file for which there is no room: the disk is full, or a quota or a limit is reached."""
 
 
 class BadFile(PadflowError):
-    """An input file that is set aside, never the end of a run.
+    """An input file that is set aside. The run goes on without it.
 
     Parameters
     ----------
     reason : str
-        Short code that the catalogue and summaries group by, such as ``"truncated"`` or ``"missing_variable"``.
+        Short code, by which catalogue and summaries count files: ``"truncated"``, ``"missing_variable"`` and so on.
     message : str
-        One sentence that names the file or variable, what was expected and what was found.
+        One sentence that names the file or the variable, and says what was expected and what was found.
     """
 
     def __init__(self, reason: str, message: str):
@@ -49,17 +49,17 @@ class BadFile(PadflowError):
 
 
 def printable(text: str) -> str:
-    """Escape what would command a terminal, for names of files may hold anything."""
+    """Escape control characters of terminals, for names of files may hold any characters."""
     return "".join(c if c.isprintable() or c in "\n\u00a0" else c.encode("unicode_escape").decode() for c in text)
 
 
 def printable_line(text: str) -> str:
-    """Escape also what would begin another line, for text that somebody else wrote."""
+    """Escape control characters and ends of lines, for text that others wrote."""
     return printable(text).replace("\n", r"\n")
 
 
 def one_line(text: str, most: int = MOST_ECHOED) -> str:
-    """Return a text as one line of at most `most` characters, cut in its middle."""
+    """Return a text as one line of at most `most` characters. A longer one is cut in its middle."""
     line = " ".join(text[: 10 * most].split())
     if len(line) <= most and len(text) <= 10 * most:
         return line
@@ -68,7 +68,7 @@ def one_line(text: str, most: int = MOST_ECHOED) -> str:
 
 
 def brief(value: object) -> str:
-    """Return a value as `repr` writes it, cut to a line however large it is, for a message that names it."""
+    """Return the `repr` of a value, cut to one line, for a message."""
     return one_line(_BRIEF.repr(value))
 
 
@@ -79,7 +79,7 @@ class _Brief(reprlib.Repr):
         self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8
 
     def repr_int(self, x: int, level: int) -> str:
-        # Python refuses to write out more than 4,300 digits.
+        # Python does not print integers of more than 4,300 digits.
         return repr(x) if x.bit_length() < 200 else f"an integer of {x.bit_length()} bits"
 
 

@@ -1,6 +1,7 @@
-"""Train the autoencoder: the only module that imports TensorFlow, and only inside its functions.
+"""Train the autoencoder with Keras, and write it as a Keras file.
 
-The network is an ordinary Keras model; `padflow.autoencoder.epoch_graph` updates its variables.
+The network is an ordinary Keras model. `padflow.autoencoder.epoch_graph` trains its weights. TensorFlow is imported
+when a function needs it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives.
+    """A trained autoencoder.
 
     Parameters
     ----------
@@ -64,15 +65,15 @@ def train_autoencoder(
 ) -> Trained:
     """Train features -> `code_size` ReLU -> features sigmoid to reproduce its input.
 
-    The mean squared error is lowered by Adam. The weights depend on the rows, the settings and
-    `training_flags`, bit for bit. The first use in a process sets TensorFlow to two threads, so they do not
-    depend on the number of cores; a process that imported TensorFlow before keeps its own threads.
+    Adam lowers the mean squared error. The same rows, settings and `training_flags` give the same bits of the weights.
+    The first use in a process sets TensorFlow to two threads, so that the bits do not depend on the number of cores. A
+    process that has imported TensorFlow before keeps its own number of threads.
 
     Parameters
     ----------
     epochs_of_rows : callable
-        ``epochs_of_rows(epoch)`` returns the normalised records to train on in that epoch, shape
-        (rows, features), float32; it must not change afterwards. The same array object again is not read again.
+        ``epochs_of_rows(epoch)`` returns the normalised records of an epoch, shape (rows, features), float32. The array
+        must not change later. If an epoch returns the same array object, it is not read again.
     validation : numpy.ndarray
         Normalised records for the validation loss, shape (rows, features), float32.
     code_size : int
@@ -80,18 +81,18 @@ def train_autoencoder(
     epochs : int
         Largest number of epochs.
     batch_size : int
-        Rows in one step; the last step of an epoch takes what is left.
+        Rows in one step. The last step of an epoch has the rows that are left.
     learning_rate : float
-        Adam's step size.
+        Step size of Adam.
     patience : int
         Epochs without a lower validation loss after which training stops.
     restore_best : bool
-        Return the weights of the best epoch rather than of the last one.
+        Return the weights of the best epoch, and not those of the last one.
     seed : int
         Decides the initial weights and the order of rows.
     progress : callable, optional
-        Called after each epoch, when the next one is trained as well, as ``progress(epoch, loss, val_loss,
-        rows_per_second)``; the speed is that of training, beside which the epoch before is validated.
+        ``progress(epoch, loss, val_loss, rows_per_second)``. It is called after the next epoch is trained too, for an
+        epoch is validated while the next one is trained. The speed is that of training.
 
     Returns
     -------
@@ -100,8 +101,7 @@ def train_autoencoder(
     Raises
     ------
     PadflowError
-        If there are no rows to train on or to validate with, if they hold NaN or infinity, or if the loss
-        diverges.
+        Where there are no rows for training or validation, where rows hold NaN or infinity, or where the loss diverges.
     """
     _check_rows(validation, "validation", "train.validation_share or train.split")
     tf, keras = load_tensorflow()
@@ -113,7 +113,7 @@ def train_autoencoder(
     with ThreadPoolExecutor(1) as beside:
         ahead = training.next_epoch()
         for epoch in range(epochs):
-            # Beside the training of the next epoch, which leaves a quarter of the two cores idle.
+            # Validate while the next epoch is trained: training alone leaves a quarter of two cores idle.
             done, validated = ahead, beside.submit(validate, *ahead.weights)
             if epoch + 1 < epochs:
                 ahead = training.next_epoch()
@@ -152,7 +152,7 @@ def _check_losses(epoch: int, loss: float, val_loss: float, *, learning_rate: fl
 
 @dataclass(frozen=True)
 class _Epoch:
-    """What an epoch of training leaves: its loss, the weights after it, which stay, and its speed."""
+    """The result of an epoch: its loss, a copy of the weights after it, and its speed."""
 
     loss: float
     weights: list
@@ -160,7 +160,7 @@ class _Epoch:
 
 
 class _Training:
-    """Trains the weights of a Keras model, epoch by epoch; the model itself stays as it was."""
+    """Trains copies of the weights of a Keras model, epoch by epoch. The model itself is not changed."""
 
     def __init__(
         self,
@@ -197,18 +197,18 @@ class _Training:
 def save_keras(trained: Trained, path: str | Path) -> None:
     """Write the autoencoder as a Keras file, whose name must end in ``.keras``."""
     with warnings.catch_warnings():
-        # Keras 3.15 with NumPy 2 and later; it is Keras' own affair.
+        # Keras 3.15 warns of its own code with NumPy 2.
         warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
         trained.model.save(path)
 
 
 def load_keras(path: str | Path) -> keras.Model:
-    """Open an autoencoder written by `save_keras`: its weights are read, and nothing else in the file is made or run.
+    """Open an autoencoder that `save_keras` has written. Only its weights are read; no code in the file is run.
 
     Raises
     ------
     PadflowError
-        If the file is missing or damaged, or holds another network than padflow's.
+        Where the file is missing or damaged, or holds a network that is not of padflow.
     """
     if Path(path).suffix != ".keras":
         raise PadflowError(f"{path} is no model/autoencoder.keras of padflow's: its name must end in .keras.")
@@ -228,7 +228,7 @@ def load_keras(path: str | Path) -> keras.Model:
 
 
 def _tensor(tf: Any, rows: np.ndarray) -> Any:
-    """Return rows as a tensor: the same memory where it lies as TensorFlow wants it, else a copy."""
+    """Return rows as a tensor, without a copy where TensorFlow can use their memory."""
     if rows.dtype == np.float32 and rows.flags.carray and rows.ctypes.data % ALIGNMENT_BYTES == 0:
         return tf.experimental.dlpack.from_dlpack(rows.__dlpack__())
     return tf.convert_to_tensor(rows, dtype=tf.float32)
@@ -240,7 +240,7 @@ def _check_rows(rows: np.ndarray, use: str, keys: str) -> None:
             f"There are no {use} rows: the split left none of the usable records for {use}. "
             f"Change {keys}, or take a longer period."
         )
-    # The extremes carry any NaN or infinity, and need no temporary array as large as the rows.
+    # The extremes are NaN or infinite where any value is. They need no temporary array as large as the rows.
     if not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
         raise PadflowError(
             f"The {use} rows hold NaN or infinity, which would spread to every weight: select only whole "
@@ -249,7 +249,7 @@ def _check_rows(rows: np.ndarray, use: str, keys: str) -> None:
 
 
 def _shuffled(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """Order of the rows in one epoch, int32: a full shuffle, as Keras does."""
+    """Return the order of the rows in one epoch, int32: all are shuffled, as in Keras."""
     order = np.arange(rows, dtype=np.int32)
     np.random.default_rng([seed, epoch]).shuffle(order)
     return order
@@ -260,7 +260,7 @@ def _build(keras: Any, features: int, code_size: int, seed: int) -> keras.Model:
     glorot = keras.initializers.GlorotUniform
     return keras.Sequential(
         [
-            keras.Input((features,), dtype="float32", name="record"),  # whatever floatx is
+            keras.Input((features,), dtype="float32", name="record"),  # also where the user has set another floatx
             keras.layers.Dense(
                 code_size, "relu", kernel_initializer=glorot(seed_encode), dtype="float32", name="encode"
             ),

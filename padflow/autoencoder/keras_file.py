@@ -1,6 +1,6 @@
-"""Read the weights in an ``autoencoder.keras`` that may come from anybody, without Keras: nothing in it is run.
+"""Read the weights in an ``autoencoder.keras`` that is not trusted, without Keras: no code in it is run.
 
-Keras would make what the file describes before it looks at the weights: layers of any kind and size.
+Keras would first make all layers that the file describes, of any kind and size, and only then read the weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_keras_weights(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        Where the file is damaged, unpacks to more than its size, or holds another network than padflow's.
+        Where the file is damaged, unpacks to more than its size, or holds a network that is not of padflow.
     """
     content = read_bounded(path)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -49,7 +49,7 @@ def read_keras_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def _plain(file: h5py.File, place: str, most: int) -> np.ndarray:
-    """Return an array that lies in the file as it is: not packed, not elsewhere, with all of its values."""
+    """Return an array with all its values in this file, and not compressed; refuse others."""
     names = place.split("/")
     links = [file.get("/".join(names[: depth + 1]), getlink=True) for depth in range(len(names))]
     if all(isinstance(link, h5py.HardLink) for link in links) and isinstance(found := file[place], h5py.Dataset):

@@ -9,8 +9,8 @@ import numpy as np
 
 from padflow.errors import PadflowError
 
-# Rows worked on at a time: their decoded block (1024 x 204 float32, 0.8 MB) stays in the processor's cache.
 CACHED_ROWS = 1024
+"""Rows that are decoded at a time: 1024 x 204 float32 are 0.8 MB, which fit into the cache of a core."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Network:
     Raises
     ------
     PadflowError
-        If the four shapes do not fit together, or a value is not finite.
+        Where the four shapes do not fit together, or a value is not finite.
     """
 
     w_encode: np.ndarray
@@ -108,12 +108,12 @@ class Network:
         return records
 
     def decoder_slopes(self, code: np.ndarray) -> np.ndarray:
-        """Return how what a code decodes to changes with each of its values, at one code.
+        """Return how the decoded record changes with each value of the code, at one code.
 
         Parameters
         ----------
         code : numpy.ndarray
-            Where, shape (code,).
+            The code, shape (code,).
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Network:
         return self.w_decode * (decoded * (1 - decoded))
 
     def reconstruction_error(self, x: np.ndarray, code: np.ndarray) -> np.ndarray:
-        """Mean squared difference between each record and what its code decodes to.
+        """Return the mean squared difference between each record and its decoded code.
 
         Parameters
         ----------
@@ -158,17 +158,17 @@ class Network:
         out *= 0.5
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the four weight arrays under their names, to be written into an ``.npz``."""
+        """Return the four arrays by name, to be written into an ``.npz``."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Network:
-        """Rebuild a network from what `to_arrays` returned; other names in the mapping are left alone.
+        """Return the network that `to_arrays` gave; other names in the mapping are left alone.
 
         Raises
         ------
         PadflowError
-            If one of the four arrays is missing or they do not fit together.
+            Where one of the four arrays is missing, or they do not fit together.
         """
         missing = [field.name for field in fields(cls) if field.name not in arrays]
         if missing:

@@ -1,6 +1,6 @@
 """Train the autoencoder on rows drawn from an archive.
 
-Kept apart from what is fitted afterwards, so that the process that trains loads neither scikit-learn nor a cluster.
+This module imports nothing for later fits, so that the process that trains loads neither scikit-learn nor distributed.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 ShowEpoch = Callable[[int, float, float, float], None]
-"""Takes the number of an epoch from 0, its loss and validation loss, and rows a second."""
+"""Takes the number of an epoch, counted from 0, its loss, its validation loss, and rows per second."""
 
 
 def code_size(config: Config, features: int) -> int:
-    """Return the width of the code; half the features unless configured."""
+    """Return the number of values in a code: as configured, or half the number of features."""
     return config.train.code_size or max(1, features // 2)
 
 
 def deal_split(config: Config, readers: Mapping[str, Reader]) -> Split:
-    """Deal an archive's records into training, validation and test."""
+    """Deal the records of an archive into training, validation and test."""
     days = days_of(readers) if config.train.split == "day" else np.empty(0, np.int64)
     return Split.deal(config.train, config.seed_of("split"), days=days)
 
@@ -50,10 +50,9 @@ def train_network(
     Trained
         Network, history and Keras model.
     dict
-        The same history with the numbers of rows, the speed and the flags that change bits, for the model's
-        description.
+        History, numbers of rows, speed, and the flags that change bits, for the description of the model.
     """
-    # Only here: TensorFlow costs seconds and 600 MB.
+    # Imported here, for TensorFlow takes seconds and 600 MB.
     from padflow.autoencoder.keras import train_autoencoder
     from padflow.autoencoder.tensorflow import training_flags
 

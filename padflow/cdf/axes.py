@@ -1,4 +1,4 @@
-"""Which axis of a file's flux is pitch angle and which is energy, and what becomes of the channels of each."""
+"""Find which axis of the flux is pitch angle and which is energy, and map the channels of a file to the archive."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from padflow.instruments.instrument import FluxAxes
 ORDERS: tuple[FluxAxes, ...] = (("pitch_angle", "energy"), ("energy", "pitch_angle"))
 
 
-LARGEST_ENERGY_MEV = 1e6  # what is above it is a fill, such as 1e31, that the file does not declare
+LARGEST_ENERGY_MEV = 1e6
+"""Larger energies are fill that the file does not declare, such as 1e31 (chosen)."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of the file and what it becomes.
+    """An axis of the file, and the axis of the archive that it becomes.
 
     Parameters
     ----------
     values : ndarray of float64, shape (1 or records, channels)
-        Degrees or MeV, NaN where the file gives none; one row if it is the same in all records.
+        Degrees or MeV; NaN where the file has no value. One row where the axis is the same in all records.
     target : ndarray of float64
         The axis of the archive, ascending.
     order : ndarray of int, optional
-        The channels that become the target's; None if flux is interpolated.
+        Channels in the order of the target; None where flux is interpolated.
     """
 
     values: np.ndarray
@@ -38,7 +39,7 @@ class Axis:
 
 
 def without_ones(dims: Sequence[int], rank: int) -> tuple[int, ...]:
-    """Return the dimensions without those of size 1 that are more than ``rank``."""
+    """Return the dimensions, without some of size 1 where there are more than ``rank``."""
     kept = list(dims)
     while len(kept) > rank and 1 in kept:
         kept.remove(1)
@@ -46,19 +47,19 @@ def without_ones(dims: Sequence[int], rank: int) -> tuple[int, ...]:
 
 
 def fitting_orders(flux: Variable, axes: Mapping[str, Variable]) -> dict[FluxAxes, tuple[int, int]]:
-    """Return the orders of the flux's two axes that agree with the sizes of their variables.
+    """Return the possible orders of the two axes of the flux, by the sizes of their variables.
 
     Parameters
     ----------
     flux : Variable
-        Dimensions of size 1 beyond two do not count.
+        Where it has more than two dimensions, those of size 1 do not count.
     axes : mapping of str to Variable
         The variables with the pitch angles (``pitch_angle``) and energies (``energy``).
 
     Returns
     -------
     dict
-        Sizes of the two axes by order; empty where the flux has not two axes or none fits.
+        Sizes of the two axes by order; empty where the flux does not have two axes or no order fits.
     """
     sizes = without_ones(flux.dims, 2)
     if len(sizes) != 2:
@@ -71,27 +72,27 @@ def fitting_orders(flux: Variable, axes: Mapping[str, Variable]) -> dict[FluxAxe
 
 
 def _holds_axis(variable: Variable, size: int, records: int) -> bool:
-    """Whether a variable is an axis of ``size`` values, fixed or one for each record."""
-    if variable.dims == () and variable.records == size:  # an axis written as one value per record
+    """Return whether a variable is an axis of ``size`` values, fixed or different in each record."""
+    if variable.dims == () and variable.records == size:  # an axis that is written as one value in each record
         return True
     longest = max(variable.dims, default=1)
     return math.prod(variable.dims) == size == longest and variable.records in (1, records)
 
 
 def order_by_depend(depends: Sequence[object], names: Mapping[str, str]) -> FluxAxes | None:
-    """Return the order of the axes that the attributes DEPEND_1, DEPEND_2, ... of the flux give.
+    """Return the order of the axes according to the attributes DEPEND_1, DEPEND_2, ... of the flux.
 
     Parameters
     ----------
     depends : sequence of object
-        Their values in order, None where there is none.
+        Values of the attributes in order; None where one is missing.
     names : mapping of str to str
         Names of the variables with the pitch angles (``pitch_angle``) and energies (``energy``).
 
     Returns
     -------
     tuple of (str, str), optional
-        None where neither variable is named, or the one that is named does not tell its place among two.
+        None where they name neither variable, or only one whose place is not clear.
     """
     stated = [value.strip().lower() if isinstance(value, str) else "" for value in depends]
     places = {role: stated.index(name.lower()) for role, name in names.items() if name.lower() in stated}
@@ -104,14 +105,14 @@ def order_by_depend(depends: Sequence[object], names: Mapping[str, str]) -> Flux
 
 
 def usable(role: str, values: np.ndarray) -> np.ndarray:
-    """Return the values of an axis, degrees or MeV, with NaN for those that can be none."""
+    """Return the values of an axis, degrees or MeV, with NaN for impossible values."""
     if role == "energy":
         return np.where((values > 0) & (values < LARGEST_ENERGY_MEV), values, np.nan)
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def common_row(values: np.ndarray) -> np.ndarray | None:
-    """Return the one row that all rows of ``values`` repeat, whatever is missing in some of them, or None."""
+    """Return the row that all rows of ``values`` repeat, where some values may be missing; None where rows differ."""
     valid = np.isfinite(values)
     row = values[valid.argmax(axis=0), np.arange(values.shape[1])]
     with np.errstate(invalid="ignore"):
@@ -119,25 +120,25 @@ def common_row(values: np.ndarray) -> np.ndarray | None:
 
 
 def is_axis(role: str, values: np.ndarray) -> bool:
-    """Whether sorted values differ and lie within what the role allows: 0 to 180 degrees, or above 0 MeV."""
+    """Return whether sorted values differ, and lie between 0 and 180 degrees or above 0 MeV."""
     low, high = (0, 180) if role == "pitch_angle" else (0, np.inf)
     return bool(((values >= low) & (values <= high)).all() and (np.diff(values) > 0).all())
 
 
 def matched(role: str, values: np.ndarray, grid: np.ndarray | None) -> Axis | None:
-    """Decide how a file's channels become those of the archive.
+    """Map the channels of a file to those of the archive.
 
     Parameters
     ----------
     values : ndarray of float64, shape (1 or records, channels)
-        As `usable` gives them.
+        As `usable` returns them.
     grid : ndarray of float64, optional
-        The archive's axis; without it, the file's own is.
+        Axis of the archive. Without it, the axis of the file is used.
 
     Returns
     -------
     Axis or None
-        None for values that change from record to record where there is no grid.
+        None where values change from record to record and there is no grid.
     """
     if role == "pitch_angle" and grid is not None:
         values = reflected(values)

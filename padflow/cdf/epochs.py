@@ -1,7 +1,7 @@
-"""CDF's three time types as ``datetime64[ns]``, by integer arithmetic over whole arrays.
+"""Convert the three time types of CDF to ``datetime64[ns]``, by integer arithmetic over whole arrays.
 
-Definitions: CDF User's Guide (NASA/GSFC). cdflib's own ``to_datetime`` gives the same times, but goes through
-calendar fields and costs some hundred times more.
+Definitions: CDF User's Guide (NASA/GSFC). ``to_datetime`` of cdflib gives the same times, but uses calendar fields and
+takes some hundred times longer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Times outside these limits are fills, pads or damage: -1e31 or year 0, and year 1707 for the fill of TT2000.
+# Times outside these limits are fills, pads or damaged values: -1e31 or year 0, and year 1707 for the fill of TT2000.
 # From 1972 on, UTC differs from TAI by whole seconds, so TT2000 needs no drift terms.
 EARLIEST = np.datetime64("1972-01-01", "ns")
 
@@ -24,7 +24,7 @@ _FIRST_SECOND, _LAST_SECOND = (int(limit.astype("datetime64[s]").astype(np.int64
 _YEAR_0_TO_1970_SECONDS = 62_167_219_200  # 719,528 days of the proleptic Gregorian calendar
 
 
-_J2000_NS = 946_728_000 * 10**9  # 2000-01-01T12:00:00, counted as if no second had leapt
+_J2000_NS = 946_728_000 * 10**9  # 2000-01-01T12:00:00, counted without leap seconds
 
 
 _TT_MINUS_TAI_NS = 32_184_000_000
@@ -36,7 +36,7 @@ class LeapSeconds(NamedTuple):
     Parameters
     ----------
     since : ndarray of datetime64[ns], shape (entries,)
-        UTC midnights from which each offset holds, ascending, the first not after 1972-01-01.
+        UTC midnights from which the offsets hold, ascending. The first is not after 1972-01-01.
     tai_minus_utc_seconds : ndarray of int64, shape (entries,)
         The offsets.
     """
@@ -46,7 +46,7 @@ class LeapSeconds(NamedTuple):
 
 
 def to_datetime64(raw: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
-    """Convert raw values of a CDF time variable; the type of the array tells which of the three it is.
+    """Convert raw values of a CDF time variable. The type of the array tells which of the three types it is.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def to_datetime64(raw: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
         float64: CDF_EPOCH, ms since year 0. complex128: CDF_EPOCH16, seconds since year 0 and picoseconds.
         int64: CDF_TIME_TT2000, ns since J2000 in Terrestrial Time.
     leap_seconds : LeapSeconds
-        Used for TT2000 alone; the other two types know no leap seconds.
+        Used for TT2000. The other two types know no leap seconds.
 
     Returns
     -------
     ndarray of datetime64[ns]
-        Same shape; NaT for fills, non-finite values and times before 1972 or from 2200 on. CDF_EPOCH is
-        rounded to the nearest nanosecond (its own step is about 8 us), CDF_EPOCH16 cut to the nanosecond.
-        A time inside a leap second becomes the same fraction of the next day's first second, as in cdflib,
-        because datetime64 has no second 60.
+        Same shape. NaT for fills, for values that are not finite, and for times before 1972 or from 2200 on. CDF_EPOCH
+        is rounded to the nearest nanosecond (its own step is about 8 us). CDF_EPOCH16 is cut to the nanosecond.
+        datetime64 has no second 60: a time inside a leap second becomes the same fraction of the first second of the
+        next day, as in cdflib.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _from_tt2000(raw: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
     behind_ns = leap_seconds.tai_minus_utc_seconds.astype(np.int64) * 10**9 + _TT_MINUS_TAI_NS
     starts = since_ns - _J2000_NS + behind_ns
     entry = np.searchsorted(starts, raw, side="right") - 1
-    # The latest entry serves for the future, so its offset bounds the largest time accepted.
+    # The latest entry holds for the future. So its offset limits the largest time that is accepted.
     latest = _LAST_SECOND * 10**9 - _J2000_NS + int(behind_ns[-1])
     valid = (raw < latest) & (entry >= 0)
     ns = np.where(valid, raw, 0) + _J2000_NS - behind_ns[np.maximum(entry, 0)]
@@ -113,7 +113,7 @@ def _from_tt2000(raw: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
 
 
 def _clear_outside(values: np.ndarray, *, scale: int) -> np.ndarray:
-    """Replace what is outside the accepted years by 0, so that integer arithmetic cannot overflow."""
+    """Replace times outside the accepted years by 0, so that integer arithmetic cannot overflow."""
     first, last = ((second + _YEAR_0_TO_1970_SECONDS) * scale for second in (_FIRST_SECOND, _LAST_SECOND))
     with np.errstate(invalid="ignore"):
         return np.where((values >= first) & (values < last), values, 0)

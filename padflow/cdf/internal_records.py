@@ -1,7 +1,7 @@
-"""The internal records of a CDF file, each checked for place, size and type before it is read.
+"""Read the internal records of a CDF file. Place, size and type of each are checked first.
 
-A record that lies in another one, or is referred to twice, is refused: records that overlap would let a small file
-ask for any time and memory. Structure: CDF Internal Format Description (NASA/GSFC, version 3.8).
+A record inside another one, or with two references to it, is refused: with overlapping records a small file could ask
+for any amount of time and memory. Structure: CDF Internal Format Description (NASA/GSFC, version 3.8).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from padflow.errors import BadFile
 MAGIC = {
     b"\xcd\xf3\x00\x01": "q",
     b"\xcd\xf2\x60\x02": "i",
-}  # CDF 3 has 8-byte offsets and sizes, CDF 2.6 and 2.7 4
+}  # offsets and sizes have 8 bytes in CDF 3, and 4 in CDF 2.6 and 2.7
 
 
 CDR, GDR, RVDR, ADR, AGREDR, VXR, VVR, ZVDR, AZEDR, CCR, CPR = range(1, 12)
@@ -32,29 +32,29 @@ def _struct(layout: str, offset_code: str) -> struct.Struct:
 
 
 class RecordReader:
-    """Reads internal records; all that were read together are no larger than the file."""
+    """Reads internal records. All of them together are no larger than the file."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int, offset_code: str):
         self.path, self.file, self.size, self.o = path, file, size, offset_code
         self.header = struct.Struct(f">{offset_code}i")
         self.width = struct.calcsize(">" + offset_code)
         self.name_bytes = 256 if offset_code == "q" else 64
-        self.ends: dict[int, int] = {}  # of each record that was read, by its beginning
+        self.ends: dict[int, int] = {}  # where each record that was read ends, by its beginning
         self.walked = 0
         self.packings: dict[int, int] = {}
-        self.reason_beyond_end = "truncated"  # until the file is known to be as long as it says
+        self.reason_beyond_end = "truncated"  # as long as the length of the file is not checked
 
     def fail(self, text: str, reason: str = "unreadable") -> NoReturn:
-        """Refuse a file that is damaged."""
+        """Refuse a damaged file."""
         raise BadFile(reason, f"{self.path} is damaged: {text}; download it again")
 
     def refuse(self, text: str, options: str) -> NoReturn:
-        """Refuse a file that is whole but written in a form that is not read; NASA's cdfconvert makes another."""
+        """Refuse a whole file in a form that padflow does not read; NASA's cdfconvert can convert it."""
         command = f"cdfconvert {options} {self.path} NEW.cdf"
         raise BadFile("unsupported", f"{self.path} {text}, which padflow does not read; convert it with `{command}`")
 
     def record(self, offset: int, layout: str, *kinds: int, whole: bool = False) -> tuple:
-        """Return (size, kind, *fields of ``layout``, rest); ``o``: an offset; rest: read if ``whole``."""
+        """Return (size, kind, *fields of ``layout``, rest). ``o`` is an offset; the rest is read only if ``whole``."""
         if not 8 <= offset <= self.size - self.header.size:
             self.fail(f"something is said to be at byte {offset} of {self.size}", self.reason_beyond_end)
         if offset in self.ends:
@@ -82,7 +82,7 @@ class RecordReader:
         return self.header.unpack(self.file.read(self.header.size))[1]
 
     def packing(self, offset: int, what: str, option: str) -> int:
-        """Return the packing that a description states, which variables may share; refuse one that is not read."""
+        """Return the packing in a description, which variables may share; refuse a packing that is not read."""
         if offset not in self.packings:
             self.packings[offset] = self.record(offset, "iii", CPR)[2]
         if self.packings[offset] not in READABLE:

@@ -1,4 +1,4 @@
-"""The global attributes of a CDF file that say where it comes from, as text of bounded size."""
+"""Read the global attributes of a CDF file that say where it comes from, as text of bounded size."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from padflow.instruments.origin import NAMES
 _GLOBAL_SCOPE = 1
 
 
-MAX_CHARACTERS = 1000  # of one attribute
+MAX_CHARACTERS = 1000
+"""Most characters of an attribute (chosen)."""
 
 
 MAX_CHARACTERS_OF_ALL = 4000
 
 
-MAX_ENTRIES = 20  # of one attribute: lines of a text, names of several people
+MAX_ENTRIES = 20
+"""Most entries of an attribute, such as lines of a text or names of people (chosen)."""
 
 
 _KNOWN = {name.lower(): name for name in NAMES} | {"acknowledgment": "Acknowledgement"}
 
 
 def origin_of(path: Path) -> dict[str, str]:
-    """Read the attributes of `padflow.instruments.origin.NAMES` that a file has.
+    """Read those attributes of a file that `padflow.instruments.origin.NAMES` lists.
 
     Parameters
     ----------
@@ -39,8 +41,8 @@ def origin_of(path: Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        One line each, cut to `MAX_CHARACTERS`, without what does not print. Whatever is damaged among them is left
-        out, with what follows it: no record depends on them.
+        Each is one line of printable characters, cut to `MAX_CHARACTERS`. A damaged attribute is left out, with all
+        that follow it, for no record depends on them.
     """
     found: dict[str, str] = {}
     try:
@@ -55,7 +57,7 @@ def origin_of(path: Path) -> dict[str, str]:
 
 
 def _global_attributes(walker: _Walker) -> Iterator[tuple[str, Iterator[str]]]:
-    """Yield name and entries of each attribute that is kept, in the file's order."""
+    """Yield name and entries of each attribute that is kept, in the order of the file."""
     header = walker.global_header()
     offset = header.first_attribute
     for _ in range(header.attributes):
@@ -75,7 +77,7 @@ def _entries(walker: _Walker, offset: int, count: int, byte_order: ByteOrder) ->
 
 
 def _text(file: BinaryIO, data_type: int, elements: int, byte_order: ByteOrder) -> str:
-    """Return a value as text; `file` stands where it begins, and no more is read than is kept."""
+    """Return a value as text. `file` is at its beginning. No more is read than is kept."""
     if data_type in TEXT_TYPES:
         stored = file.read(min(elements, 4 * MAX_CHARACTERS))  # up to four bytes a character in UTF-8
         return stored.decode("utf-8", errors="replace").partition("\0")[0].replace("\\N ", " ")
@@ -88,7 +90,7 @@ def _one_line(text: str) -> str:
 
 
 def _cut(attributes: dict[str, str]) -> dict[str, str]:
-    """Shorten what is too long, and leave out what comes after too much."""
+    """Shorten attributes that are too long, and leave out those after too many characters."""
     kept, left = {}, MAX_CHARACTERS_OF_ALL
     for name, text in attributes.items():
         room = min(MAX_CHARACTERS, left)

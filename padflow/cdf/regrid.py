@@ -1,4 +1,4 @@
-"""Flux brought from axes that change with every record onto one grid."""
+"""Interpolate flux onto one grid, from axes that change from record to record."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ _SAME_LOG_ENERGY = 1e-5
 _SAME_DEGREES = 1e-3
 
 
-_RECORDS_AT_ONCE = 256  # keeps temporary arrays within the processor's cache
+_RECORDS_AT_ONCE = 256  # temporary arrays then fit into the cache of a core
 
 
 def onto_energies(flux: np.ndarray, energy: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-    """Interpolate log flux in log energy, record by record; flux linearly where a neighbour is zero.
+    """Interpolate the logarithm of flux in log energy, record by record; flux itself where a neighbour is zero.
 
     Parameters
     ----------
     flux : ndarray, shape (records, pitch_angle, channels)
         NaN where missing.
     energy : ndarray, shape (records, channels)
-        In any order, NaN where unknown. Channels of one record with equal energy are averaged, over valid
-        values.
+        In any order; NaN where unknown. The valid values of channels with equal energy in a record are averaged.
     grid : ndarray, shape (energy,)
         Same unit, ascending.
 
     Returns
     -------
     flux : ndarray of float32, shape (records, pitch_angle, energy)
-        NaN outside a record's own energies, and where one of the two neighbours of a grid point is missing. A
-        grid point that is a channel's energy (relative difference below 1e-5) takes its value as it is.
+        NaN outside the energies of the record, and where one of the two neighbours of a grid point is missing. Where a
+        grid point is the energy of a channel (relative difference below 1e-5), it gets the value of the channel.
     notes : dict
-        Numbers of values made NaN: ``outside_grid``, beyond the record's energies; ``missing_neighbour``.
+        How many values became NaN: ``outside_grid``, outside the energies of the record; ``missing_neighbour``.
     """
     values = flux.transpose(0, 2, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -50,17 +49,17 @@ def onto_pitch_angles(flux: np.ndarray, angle: np.ndarray, grid: np.ndarray) -> 
     flux : ndarray, shape (records, sectors, energy)
         NaN where missing.
     angle : ndarray, shape (records, sectors)
-        Degrees, in any order, NaN where unknown. Angles in -180..0 and 180..360, of sectors past the field
-        line, are reflected into 0..180; sectors of one record with equal angles are averaged if valid.
+        Degrees, in any order; NaN where unknown. Angles in -180..0 and 180..360, of sectors past the field line, are
+        reflected into 0..180. The valid values of sectors with equal angles in a record are averaged.
     grid : ndarray, shape (pitch_angle,)
         Degrees, ascending.
 
     Returns
     -------
     flux : ndarray of float32, shape (records, pitch_angle, energy)
-        NaN as with `onto_energies`; a sector within 0.001 degrees of a grid point gives its value as it is.
+        NaN as in `onto_energies`. A grid point within 0.001 degrees of a sector gets the value of the sector.
     notes : dict
-        As with `onto_energies`.
+        As in `onto_energies`.
     """
     return _interpolate(flux, reflected(angle), grid, _SAME_DEGREES, logarithmic=False)
 
@@ -96,7 +95,7 @@ def _interpolate(
 def _between(
     x: np.ndarray, y: np.ndarray, grid: np.ndarray, same: float, logarithmic: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return which grid points lie inside each record's points, which on one, and the values there."""
+    """Return which grid points lie between the points of a record, which lie on a point, and the values there."""
     below = (x[:, :, None] <= grid + same).sum(axis=1) - 1
     left = np.maximum(below, 0)
     right = np.minimum(left + 1, x.shape[1] - 1)
@@ -118,7 +117,7 @@ def _between(
 
 
 def _mean_of_equals(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Give all points of a record with the same ``x`` (sorted) the mean of their valid values."""
+    """Give points of a record with the same ``x`` the mean of their valid values; ``x`` is sorted."""
     is_new = np.ones(x.shape, bool)
     is_new[:, 1:] = x[:, 1:] != x[:, :-1]
     if is_new.all():

@@ -1,4 +1,4 @@
-"""TLS between driver, scheduler and workers: who has no certificate of the run is let in nowhere."""
+"""TLS between driver, scheduler and workers: nobody connects without the certificate of the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
 VALID_SINCE, VALID_FOR = datetime.timedelta(days=-1), datetime.timedelta(days=366)
-"""Clocks of nodes differ: a certificate that is valid from now on is not yet valid for some."""
+"""Validity of a certificate (chosen). It begins in the past, for the clocks of nodes differ."""
 
 
 def security_of(config: ClusterConfig, folder: Path | None = None) -> Security:
@@ -29,8 +29,8 @@ def security_of(config: ClusterConfig, folder: Path | None = None) -> Security:
     Parameters
     ----------
     folder : Path, optional
-        A private folder, for the certificate of a cluster whose workers are started elsewhere; by default the
-        certificate is in no file.
+        A private folder for the certificate, where workers are started elsewhere. By default the certificate is not
+        written to a file.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def security_of(config: ClusterConfig, folder: Path | None = None) -> Security:
 
 
 def joined_security(config: ClusterConfig) -> Security | None:
-    """Return the security of a cluster that somebody else started; None leaves it to Dask's own configuration.
+    """Return the security of a cluster that somebody else started; None where Dask's own configuration decides.
 
-    Beside the scheduler file of `padflow scheduler` lies the certificate of its cluster.
+    The certificate of a cluster of `padflow scheduler` is beside its scheduler file.
     """
     if config.tls_cert is None:
         where = config.scheduler or ""
@@ -63,13 +63,13 @@ def joined_security(config: ClusterConfig) -> Security | None:
 
 
 def security_in(folder: Path) -> Security:
-    """Return the security of the certificate in a folder, whether it is there already or not."""
+    """Return the security with the certificate of a folder, which may be written later."""
     certificate = str(folder / CERTIFICATE)
     return _of_all_roles(certificate, certificate, str(folder / KEY))
 
 
 def protocol_of(security: Security) -> str:
-    """Return how addresses of servers begin."""
+    """Return the protocol with which addresses of servers begin."""
     return "tls://" if security.require_encryption else "tcp://"
 
 
@@ -83,10 +83,10 @@ def _of_all_roles(trusted: str, certificate: str, key: str) -> Security:
 
 
 def new_certificate() -> tuple[str, str]:
-    """Return a new certificate, signed by itself, and its key, both as PEM.
+    """Make a certificate, which signs itself, and its key; return both as PEM.
 
-    As `distributed.Security.temporary` makes them, but of an elliptic curve: a key takes no time to make, and a
-    connection a third of it.
+    `distributed.Security.temporary` makes RSA keys. With elliptic curves a key is made at once, and a connection takes
+    a third of the time.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Paths of this machine's file systems, and addresses that look like paths but are none."""
+"""Tell paths of this machine's file systems from URLs, and refuse the latter."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NOT_LOCAL = (
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path is a URL, also one of whose slashes `Path` has left one: ``s3://...`` or ``s3:/...``."""
+    """Return whether a path is a URL: ``s3://...``, or ``s3:/...`` after `Path` has removed a slash."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/:]", os.fspath(path)) is not None
 
 
 def local_path(path: str | os.PathLike[str], what: str) -> Path:
-    """Return a path, and refuse a URL, which would else become a folder named after its scheme.
+    """Return a path. Refuse a URL, from which a folder with the name of its scheme would be made.
 
     Parameters
     ----------
     what : str
-        Name of the argument or option, for the message.
+        Name of the argument or the option, for the message.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Read a configuration file and the values set on the command line."""
+"""Read a configuration file, and the values that the command line sets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     Parameters
     ----------
     path : path or None
-        The YAML file; None starts from the defaults. Relative paths in it are taken relative to its folder. Its key
-        ``include`` names another such file, whose keys it overrides one by one.
+        The YAML file; None for the defaults. Paths in it are relative to its folder. Its key ``include`` names another
+        file. Keys of the including file replace those of the included file one by one.
     overrides : iterable of str
-        Each ``key=value`` or ``section.key=value``; the value is read as YAML.
+        Texts such as ``key=value`` or ``section.key=value``. The value is read as YAML.
 
     Raises
     ------
     ConfigError
-        For a missing file, files that include each other, malformed YAML, an unknown key or a value that does not fit;
-        names file and key.
+        Where the file is missing or no valid YAML, where files include each other, or where a key is unknown or its
+        value is not allowed. The message names file and key.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
 
 
 def _read_file(path: Path, including: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return what a file says, and beneath it what the file that it includes says."""
+    """Return the values of a file, and where it has none, those of the file that it includes."""
     if path.resolve() in including:
         chain = " includes ".join(str(one) for one in (*including, path.resolve()))
         raise ConfigError(f"{chain}: a file that includes itself says nothing. Remove one `{INCLUDE}:`.")
@@ -65,7 +65,7 @@ def _read_file(path: Path, including: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _included(path: Path, name: Any) -> Path:
-    """Return the file that another one includes, relative to that one's folder."""
+    """Return the path of an included file, which is relative to the folder of the including file."""
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{path}: {INCLUDE} = {brief(name)}: expected the path of a YAML file.")
     included = path.resolve().parent / local_path(name, INCLUDE).expanduser()
@@ -75,7 +75,7 @@ def _included(path: Path, name: Any) -> Path:
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections of two files, in which each key is that of the upper file where it has one."""
+    """Return the keys of two files. Those of the upper file replace those of the lower one."""
     merged = below | above
     for name in below.keys() & above.keys():
         if isinstance(below[name], dict) and isinstance(above[name], dict):
@@ -95,7 +95,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 INCLUDE = "include"
-"""Key of a file, not of the configuration: what it stands for is resolved when the file is read."""
+"""This key is used when the file is read. It is no key of the configuration."""
 
 
 PATH_KEYS = (
@@ -106,7 +106,7 @@ PATH_KEYS = (
     ("cluster", "tls_cert"),
     ("cluster", "tls_key"),
 )
-"""Keys whose values are paths, relative to the YAML file; an instrument may also be a name, a scheduler an address."""
+"""Keys with paths, which are relative to the YAML file. An instrument may also be a name, a scheduler an address."""
 
 
 def _resolve_paths(values: dict[str, Any], base: Path) -> None:

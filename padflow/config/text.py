@@ -1,4 +1,4 @@
-"""A configuration as YAML with comments, and what is wrong with one in sentences."""
+"""Write a configuration as YAML with comments, and say in sentences what is wrong with one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic.fields import FieldInfo
 from padflow.errors import brief, one_line
 
 MOST_FINDINGS = 8
-"""Findings that a message lists."""
+"""Most findings that a message lists."""
 
 
 def describe_validation(error: ValidationError, model: type[BaseModel]) -> str:
-    """Put pydantic's findings into sentences that name the key and, for unknown ones, the keys there are."""
+    """Return pydantic's findings as sentences that name the key; for an unknown key, also the known ones."""
     findings: dict[str, list[str]] = {}
     for found in error.errors():
         location = _key_of(found["loc"], model)
@@ -35,7 +35,7 @@ def listed(findings: list[str]) -> str:
 
 
 def _key_of(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
-    """Drop from pydantic's location what names a branch of a union and not a key."""
+    """Return the keys in pydantic's location, without the names of branches of unions."""
     names: list[str] = []
     fields: Any = model.model_fields
     for part in map(str, location):
@@ -59,13 +59,13 @@ def _siblings(location: list[str], model: type[BaseModel]) -> list[str]:
 
 
 def _section(field: FieldInfo | None) -> type[BaseModel] | None:
-    """Return the model of a field that is a section, None for any other."""
+    """Return the model of a field that is a section; None for other fields."""
     kind = None if field is None else field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def documented_yaml(config: BaseModel) -> str:
-    """Return the configuration as YAML with each key's description as a comment above it."""
+    """Return the configuration as YAML, with the description of each key in a comment above it."""
     lines = []
     dumped = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():

@@ -1,4 +1,4 @@
-"""What keys of the configuration may hold: sizes and times in words, paths."""
+"""Types of values in the configuration: sizes and times with units, and paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from padflow.config.local_paths import NOT_LOCAL, is_url
 
 MOST_SECONDS = 100 * 365 * 86_400.0
-"""A century: times are counted in nanoseconds, of which 64 bits hold three."""
+"""Longest time: a century (chosen). Times are counted in nanoseconds, and 64 bits hold three centuries."""
 
 
 MOST_BYTES = MOST_INTEGER = 1 << 53
@@ -33,7 +33,7 @@ SIZES = "bytes, or a size such as 512MiB or 2GB, up to 8 PiB"
 
 
 def _measure(value: object, parse: Callable[[str], float], *, most: float, expected: str) -> float:
-    """Read a number with or without a unit; Dask's parsers also take units alone, and numbers without end."""
+    """Read a number with or without a unit, at most `most`. Dask's parsers alone also accept a unit without number."""
     number = math.nan
     with suppress(ValueError, KeyError, OverflowError):
         if isinstance(value, str) and re.fullmatch(r"[0-9.]{1,20}([eE][+-]?[0-9]{1,3})?\s*[A-Za-z]*", value.strip()):
@@ -46,7 +46,7 @@ def _measure(value: object, parse: Callable[[str], float], *, most: float, expec
 
 
 def _seconds(value: object, expected: str = TIMES) -> float:
-    """Read ``"2min"`` or ``"90 s"``; Dask's parser knows every unit in use but ``min``."""
+    """Read ``"2min"`` or ``"90 s"``. Dask's parser knows all units except ``min``."""
 
     def parse(text: str) -> float:
         return parse_timedelta(re.sub(r"mins?$", "minutes", text))
@@ -55,7 +55,7 @@ def _seconds(value: object, expected: str = TIMES) -> float:
 
 
 def _clock_seconds(value: object) -> float:
-    """Read a walltime as queueing systems write it, ``HH:MM``, ``HH:MM:SS`` or ``D-HH:MM:SS``, or as `_seconds`."""
+    """Read a walltime: ``HH:MM``, ``HH:MM:SS`` or ``D-HH:MM:SS`` as in queueing systems, or a time as in `_seconds`."""
     clock = r"(?:([0-9]{1,5})-)?([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9]))?"
     found = re.fullmatch(clock, value.strip()) if isinstance(value, str) else None
     if found is None:
@@ -103,13 +103,13 @@ PathText = Annotated[Path, BeforeValidator(_local), PlainSerializer(str)]
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, with no unknown keys."""
+    """A section of the configuration. It cannot change, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="after")
     @classmethod
     def _bounded(cls, value: object) -> object:
-        if isinstance(value, int) and value > MOST_INTEGER:  # else NumPy finds out, much later
+        if isinstance(value, int) and value > MOST_INTEGER:  # NumPy would refuse it much later
             raise ValueError(f"expected at most {MOST_INTEGER}")
         return value

@@ -1,7 +1,7 @@
-"""What a product looks like, as data: file names, variables, units, axes, sensitivity.
+"""Describe a data product: names of its files and variables, units, axes, sensitivity.
 
-Each product is a YAML file with the keys of `Instrument`. Those of the built-in ones stand beside this module, and are
-examples for a file of your own.
+Each product is a YAML file with the keys of `Instrument`. The files of built-in products are in the folder of this
+module. They are examples for a file of your own.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Frozen(BaseModel):
 
 
 class PitchAngleAxis(_Frozen):
-    """Where the pitch angles of the flux are found, in degrees."""
+    """The variable with the pitch angles of the flux, in degrees."""
 
     variable: str = Field(description="Variable with the pitch angles: fixed (angles) or per record (records, angles).")
     grid: tuple[Annotated[float, Field(ge=0, le=180)], ...] | None = Field(
@@ -79,7 +79,7 @@ class PitchAngleAxis(_Frozen):
 
 
 class EnergyAxis(_Frozen):
-    """Where the energies of the flux are found."""
+    """The variable with the energies of the flux."""
 
     variable: str = Field(description="Variable with the energies: fixed (energies) or per record (records, energies).")
     units: EnergyUnit = Field(description="Unit of that variable: MeV, keV or eV.")
@@ -91,9 +91,9 @@ class EnergyAxis(_Frozen):
 
 
 class Instrument(_Frozen):
-    """One product: how its files are named and what their variables mean.
+    """One product: the names of its files, and the meaning of their variables.
 
-    Names of variables may hold ``{spacecraft}``, which stands for the spacecraft's name in lower case.
+    Names of variables may hold ``{spacecraft}``. The name of the spacecraft, in lower case, takes its place.
 
     Examples
     --------
@@ -162,8 +162,8 @@ class Instrument(_Frozen):
     def counts_per_flux(self, energy_mev: np.ndarray) -> np.ndarray:
         """Return the counts expected in one pitch-angle bin of one record for unit flux.
 
-        Geometric factor x accumulation time x channel width. The edge between two channels is taken halfway
-        between their centres in log energy; the first and last reach as far outwards as inwards.
+        Geometric factor x accumulation time x channel width. The edge between two channels lies halfway between their
+        centres in log energy. The first and the last channel reach as far outwards as inwards.
 
         Parameters
         ----------
@@ -173,8 +173,8 @@ class Instrument(_Frozen):
         Returns
         -------
         ndarray of float64, shape (energy,)
-            Counts per (cm^-2 s^-1 sr^-1 MeV^-1); NaN where unknown: no geometric factor or accumulation time
-            given, fewer than two energies, or a width that does not come out positive.
+            Counts per (cm^-2 s^-1 sr^-1 MeV^-1). NaN where they are not known: without geometric factor or accumulation
+            time, with fewer than two energies, or where a width is not positive.
         """
         energy = np.asarray(energy_mev, np.float64)
         unknown = np.full(energy.shape, np.nan)
@@ -190,7 +190,7 @@ class Instrument(_Frozen):
 
 
 def load_instrument(name_or_path: str | Path) -> Instrument:
-    """Return a built-in instrument by name, or the one a YAML file describes.
+    """Return a built-in instrument by its name, or the instrument of a YAML file.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def load_instrument(name_or_path: str | Path) -> Instrument:
     Raises
     ------
     ConfigError
-        If there is neither such an instrument nor such a file, or the file is not valid: which keys and why.
+        Where there is no such instrument and no such file, or where the file is not valid: names the keys.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What files say of their origin: who made them, from what, under which rules, and whether they are simulated."""
+"""What files say about their origin: who made them, from what, under which rules, and whether they are simulated."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ NAMES = (
 
 
 PREFIX = "cdf_"
-"""Of these attributes in archives, results and exports, where they stand beside those of CF."""
+"""Prefix of these attributes in archives, results and exports, where there are also attributes of CF."""
 
 
 SIMULATED = "SIMULATED"
 
 
 NO_MEASUREMENT = "no measurement"
-"""What stands beside `SIMULATED` in attributes, and in the column of that name in tables."""
+"""Value of the attribute `SIMULATED`, and of the column with that name in tables."""
 
 
 _SAY_WHAT_IT_IS = ("TITLE", "Logical_source", "Logical_source_description", "Source_name", "Descriptor", "Data_type")
 
 
 def is_simulated(attributes: Mapping[str, str]) -> bool:
-    """Return whether a file says SIMULATED in what it calls itself (not in its rules or thanks)."""
+    """Return whether the titles and names in a file say SIMULATED; rules and acknowledgements do not count."""
     return any(re.search(r"\bsimulated\b", attributes.get(name, ""), re.IGNORECASE) for name in _SAY_WHAT_IT_IS)
 
 
 def simulated_words(files: Iterable[Mapping[str, str]]) -> str:
-    """Return in words that data are simulated, and how many of the files say so; nothing where none does."""
+    """Return in words that data are simulated, and how many of the files say so; empty where none does."""
     said = [is_simulated(attributes) for attributes in files]
     if not any(said):
         return ""
@@ -61,12 +61,12 @@ def common_attributes(files: Sequence[Mapping[str, str]]) -> tuple[dict[str, str
 
 
 def differing_words(differ: Mapping[str, int], files: int) -> str:
-    """Say which attributes differ in how many files."""
+    """Return in words which attributes differ, and in how many files."""
     return "; ".join(f"{name} in {number:,} of {files:,} files" for name, number in differ.items())
 
 
 def group_attributes(files: Sequence[Mapping[str, str]], *, title: str) -> dict[str, str]:
-    """Return what a group of an archive or of results says of the files it was made from.
+    """Return the attributes by which a group of an archive or of results describes its CDF files.
 
     Returns
     -------

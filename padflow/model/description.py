@@ -1,4 +1,4 @@
-"""Read ``model.json``: what a model says of itself, checked before anything is made from it."""
+"""Read ``model.json``, the description of a model, and check it before anything is made from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1  # not raised before the first release
 
 
 MOST_BYTES = 16 << 20
-"""Size of the file (chosen: 100,000 epochs of history take 5 MB)."""
+"""Largest size of the file (chosen: 100,000 epochs of history take 5 MB)."""
 
 
 AGAIN = "Copy the whole model folder again, or fit a model with `padflow run`."
@@ -28,7 +28,7 @@ Number = Annotated[int, Field(ge=0, strict=True)]
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+@-]{1,64}$")]
-"""Of a class: what CF allows among the meanings of a flag."""
+"""The name of a class: characters that CF allows in the meanings of a flag."""
 
 
 class _Open(BaseModel):
@@ -36,7 +36,7 @@ class _Open(BaseModel):
 
 
 class ClassEntry(_Open):
-    """What is said of a class: its name, and what it is in the archive that was labelled last."""
+    """Facts about a class: its name, and its records and shape in the archive that was labelled last."""
 
     pad_class: Number
     name: Name
@@ -48,7 +48,7 @@ class ClassEntry(_Open):
 
 
 class Description(_Open):
-    """What padflow reads in ``model.json``; it may hold more for its readers."""
+    """The keys of ``model.json`` that padflow reads. The file may hold more keys for other readers."""
 
     format: Literal[1]
     arrays_sha256: str
@@ -61,12 +61,12 @@ class Description(_Open):
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Return the description of a model, checked.
+    """Read the description of a model and check it.
 
     Raises
     ------
     PadflowError
-        Where the file is missing, is of another format, or holds what no model says: names the key.
+        Where the file is missing, has another format, or holds a key with a wrong value: names the key.
     """
     try:
         values = json.loads(read_bounded(path, MOST_BYTES).decode("utf-8"))
@@ -96,7 +96,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 def _not_finite(values: dict[str, Any]) -> str:
-    """Return the key of a number that is NaN or infinite, such as ``training.history.loss.3``; empty for none."""
+    """Return the key of a number that is NaN or infinite, such as ``training.history.loss.3``; or an empty text."""
     waiting: list[tuple[str, Any]] = list(values.items())
     while waiting:
         key, value = waiting.pop()

@@ -1,4 +1,4 @@
-"""From records to scores: preprocessing, the network's encoder and the principal components, in one pass."""
+"""Turn records into scores: preprocessing, the encoder of the network, and the principal components, in one pass."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
 def code_statistics(
     rows: Rows, preprocessor: Preprocessor, network: Network, *, split: Split | None, pairs_share: float = 0.0
 ) -> CodeStatistics:
-    """Return the statistics of the codes of the rows that components are fitted to.
+    """Return the statistics of the codes of those rows to which components are fitted.
 
     Parameters
     ----------
     split : Split, optional
-        Where only the rows of test are fitted to.
+        Given where components are fitted only to the test rows.
     pairs_share : float
-        Share of the records that are paired with a later one; drawn by row number, so that any parts give the
-        same pairs. Both lie in one block.
+        Share of the records that are paired with a later one of the same block. Pairs are drawn by row number, so that
+        parts of any size give the same pairs.
     """
     moments = Moments.of(np.empty((0, network.code_size), np.float32))
     differences = [np.empty((0, network.code_size), np.float32)]
@@ -49,7 +49,7 @@ def code_statistics(
 def _drawn_pairs(
     block: Rows, chosen: np.ndarray, config: PreprocessConfig, *, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places, among the chosen rows of a block, of the earlier and the later of some neighbouring pairs."""
+    """Draw pairs of neighbouring records; return the places of both among the chosen rows of a block."""
     earlier, later = neighbour_pairs(
         block.time, chosen, lag_seconds=config.average_seconds, max_gap_seconds=config.max_gap_seconds
     )
@@ -79,7 +79,7 @@ class Encoder:
         return cls(preprocessor, Network.from_arrays(arrays), Projection.from_arrays(arrays))
 
     def score(self, rows: Rows) -> dict[str, np.ndarray]:
-        """Score rows of an archive, given with the halo that the preprocessor needs.
+        """Score rows of an archive. They have the halo that the preprocessor needs.
 
         Returns
         -------
@@ -104,10 +104,10 @@ class Encoder:
 
 
 def _whole_block(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return a block's chosen rows at their places among as many rows as a whole block has, zeros elsewhere.
+    """Return a whole block, with the chosen rows at their places and zeros elsewhere.
 
-    BLAS adds in another order where there are fewer rows, and in the last few of them. So the bits of a record would
-    depend on which others of its block are chosen, and on how many there are when the archive ends in it.
+    BLAS adds in another order where there are fewer rows, and in the last rows. Without the zeros, the bits of a record
+    would depend on the other records of its block, and on where the archive ends.
     """
     if len(rows) == BLOCK_ROWS and chosen.all():
         return rows

@@ -39,25 +39,25 @@ if TYPE_CHECKING:
 
 
 FIT_ROWS = 32 * BLOCK_ROWS
-"""Rows of a Dataset that one task of `fit` deals with."""
+"""Rows of a Dataset in one task of `fit` (chosen)."""
 
 
 def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on_event: OnEvent | None = None) -> Model:
     """Fit a model to an archive that is open as a Dataset.
 
-    It takes the steps that ``padflow run`` takes (`padflow.model.steps`), so that `Model.label` gives every record the
-    class that a run of the same configuration gives it. Scores, 4 bytes a component and record, are held in memory; a
-    whole mission is better fitted by ``padflow run``.
+    It does the same steps as ``padflow run`` (`padflow.model.steps`). So `Model.label` gives each record the class that
+    a run of the same configuration gives it. All scores are held in memory, with 4 bytes for each component and record.
+    Fit a whole mission with ``padflow run``.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         As `padflow.open_archive` returns it.
     config : Config
-        `padflow.load_config`; the sections `archive` and `cluster` are not used.
+        As `padflow.load_config` returns it. The sections `archive` and `cluster` are not used.
     client : distributed.Client, optional
-        Where to compute; here by default. A Dataset in memory is sent to each of its workers, one opened from a
-        store is read by them.
+        Where to compute; by default in this process. A Dataset in memory is sent to the workers. A Dataset of a store
+        is read by them.
     on_event : callable, optional
         Gets each event (`padflow.progress.events`): stages begin, parts are done, stages end. By default a bar is drawn
         in a terminal and in a notebook.
@@ -69,9 +69,9 @@ def fit(dataset: xr.Dataset, config: Config, client: Client | None = None, *, on
     Raises
     ------
     PadflowError
-        Where the Dataset is not laid out so, or its times do not ascend.
+        Where the Dataset has another layout, or its times do not ascend.
     ConfigError
-        Where `config` is no whole configuration, or asks for what the Dataset does not hold.
+        Where `config` is no whole configuration, or needs something that the Dataset does not hold.
 
     Examples
     --------
@@ -115,32 +115,32 @@ def fit_encoded(
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Fit all that comes after the network, by the steps that `padflow run` takes.
+    """Fit components and classes to the codes of a network, with the steps of `padflow run`.
 
     Parameters
     ----------
     dataset, config, client
-        As `fit` has them.
+        As for `fit`.
     network : Network
     training : dict
-        What the model's description is to say of its training.
+        What the description of the model says about its training.
     progress : Progress, optional
-        Is told of the stages.
+        Gets the stages.
     """
     source = DatasetSource(dataset, config, network, client, progress or Progress())
-    # First the components, for classes are made of the scores by them.
+    # First the components: they make the scores, and the classes are made of scores.
     fit_components(source)
     fit_classes(source)
     return source.model(training)
 
 
 class DatasetSource:
-    """An archive that is open as a Dataset: what its parts return and what a step finds is kept in memory.
+    """An archive that is open as a Dataset. All results of parts and steps are kept in memory.
 
     Parameters
     ----------
     dataset, config, network
-        As `fit_encoded` has them.
+        As for `fit_encoded`.
     client : distributed.Client, optional
     progress : Progress
     """
@@ -173,28 +173,28 @@ class DatasetSource:
             ending.summary = coded.summary
 
     def keep_components(self, projection: Projection, info: dict[str, Any]) -> None:
-        """Keep the components, and what is to be said of them."""
+        """Keep the components, and what the description says about them."""
         self._encoder, self._components = Encoder(self._preprocessor, self.network, projection), info
 
     def scores(self) -> FitScores:
         """Score all parts."""
         with self.progress.stage("score", total=len(self._spans()), unit="parts") as ending:
             parts = self._of_parts(partial(_span_scores, self._encoder, self._split))
-            # They are in this process, so it reads them.
+            # The scores are in this process, so it reads them itself.
             scores = FitScores.of(np.asarray, parts, sizes=map(len, parts), workers=SerialWorkers())
             ending.summary = f"{scores.total:,} records to fit to"
         return scores
 
     def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> AbstractContextManager[Ending]:
-        """Begin a step that deals with so many scores in `total` units, and end it."""
+        """Begin a step with so many scores and `total` units, and end it."""
         return self.progress.stage(name, total=total, unit=unit)
 
     def keep_classes(self, classes: Classes, *, modes: np.ndarray, info: dict[str, Any]) -> None:
-        """Keep the classes, and what is to be said of them."""
+        """Keep the classes, and what the description says about them."""
         self._classes, self._info = classes, info
 
     def model(self, training: dict[str, Any]) -> Model:
-        """Return the model of all that was kept, its classes named after what they look like."""
+        """Return the model of all that was kept. Its classes are named by their mean shapes."""
         function = partial(_span_shapes, self._encoder, self._classes, self.axes.counts_per_flux)
         with self.progress.stage("mean shapes", total=len(self._spans()), unit="parts"):
             shapes = shapes_of_classes(self.axes.pitch_angle, mean_ratio(_added(self._of_parts(function))))
@@ -220,10 +220,10 @@ def _workers_of(client: Client | None) -> Workers:
 
 
 def _sent(reader: DatasetReader, client: Client) -> Future:
-    """Send the Dataset once, and not with each task: to one worker, from which the others fetch it.
+    """Send the Dataset once, and not with each task: to one worker, from which the others get it.
 
-    A cluster that grows and shrinks with its work has no worker before there is some, and keeps the last one that
-    holds a result: by then that is one which will not be closed in the middle of the sending.
+    A cluster that grows and shrinks with its work has no worker before there is work. It keeps the last worker that
+    holds a result. So a first result is made, and the Dataset goes to its worker, which is not closed meanwhile.
     """
     with explain_dask_errors():
         held = client.submit(int, pure=False)

@@ -1,4 +1,4 @@
-"""The fitted bundle: everything that turns a record into a class, saved without pickle."""
+"""The fitted model: all that is needed to turn a record into a class, saved without pickle."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class Model:
     ----------
     preprocess : PreprocessConfig
     axes : Axes
-        Those of the archive it was fitted to.
+        Axes of the archive that the model was fitted to.
     network : Network
     projection : Projection
         From codes to scores.
     classes : Classes
     info : dict
-        What a reader wants to know: training, variances, mean shift, metrics, shapes of the classes, versions.
+        Facts for readers: training, variances, mean shift, metrics, shapes of the classes, versions.
     names : tuple of str
-        Of the classes, by their number, such as ``"butterfly_3"``: after what they look like in the archive that they
-        were fitted to. A model keeps them, whatever they look like in another. ``"class_3"`` by default.
+        Names of the classes, by number, such as ``"butterfly_3"``, from their shapes in the archive that they were
+        fitted to. A model keeps the names when it labels another archive. By default ``"class_3"`` and so on.
 
     Examples
     --------
@@ -84,12 +84,12 @@ class Model:
         Parameters
         ----------
         axes : Axes, optional
-            Those of the archive it is for; they must match the model's.
+            Axes of the archive to be scored. They must match those of the model.
 
         Raises
         ------
         PadflowError
-            Where the axes differ: features would mean something else.
+            Where the axes differ, for features would have another meaning.
         """
         axes = axes or self.axes
         for name in self.axes.differing(axes):
@@ -101,7 +101,7 @@ class Model:
         return Encoder(preprocessor, self.network, self.projection)
 
     def label(self, dataset: xr.Dataset) -> xr.Dataset:
-        """Label every record of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
+        """Label all records of an archive: Dataset in, Dataset out, lazy where `flux` is a Dask array.
 
         Parameters
         ----------
@@ -117,7 +117,8 @@ class Model:
         Raises
         ------
         PadflowError
-            Where the Dataset is not laid out so, its times do not ascend, or its axes are not those of the model.
+            Where the Dataset has another layout, where its times do not ascend, or where its axes are not those of the
+            model.
         """
         from padflow.features.dataset import map_rows
 
@@ -150,14 +151,14 @@ class Model:
         return sha256_of(self._arrays() + self.preprocess.model_dump_json().encode())[:32]
 
     def encoder_arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of all that makes scores of records: axes, network and projection."""
+        """Return the arrays of axes, network and projection, which turn records into scores."""
         return self.axes.to_arrays() | self.network.to_arrays() | self.projection.to_arrays()
 
     def _arrays(self) -> bytes:
         return pack_arrays(self.encoder_arrays() | self.classes.to_arrays())
 
     def save(self, directory: str | Path) -> None:
-        """Write ``arrays.npz`` and ``model.json``; the latter, with the other's checksum, comes last."""
+        """Write ``arrays.npz``, and then ``model.json`` with its checksum."""
         directory = local_path(directory, "directory")
         content = self._arrays()
         write_bytes(directory / ARRAYS, content)
@@ -176,7 +177,7 @@ class Model:
         Raises
         ------
         PadflowError
-            Where a file is missing, altered, or of another format; nothing in it is ever run.
+            Where a file is missing, altered, or of another format. No code in a file is ever run.
         """
         directory = local_path(directory, "directory")
         description = read_description(directory / DESCRIPTION)
@@ -197,7 +198,7 @@ class Model:
         return model
 
     def _check_features(self, directory: Path) -> None:
-        """Refuse a model whose preprocessing does not make what its network takes."""
+        """Refuse a model with another number of features in its preprocessing than in its network."""
         try:
             made = self.encoder().preprocessor.features
         except ConfigError as error:
@@ -229,11 +230,11 @@ def fitted_model(
     encoder : Encoder
     classes : Classes
     axes : Axes
-        Those of the archive that was fitted to.
+        Axes of the archive that the model is fitted to.
     names : iterable of str
-        Of the classes.
+        Names of the classes.
     training, components, found : dict
-        What the description says of the training, the components and the classes.
+        What the description says about the training, the components and the classes.
     simulated : str
         In words, that the archive is simulated (`padflow.instruments.origin.simulated_words`); empty where no file
         says so.
@@ -256,7 +257,7 @@ def fitted_model(
 
 
 def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a model, checked."""
+    """Read the arrays of a model and check them."""
     path = directory / ARRAYS
     try:
         content = read_bounded(path)
@@ -270,7 +271,7 @@ def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:
 
 
 def class_flags(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the attributes by which a variable of class numbers names its classes (CF flags)."""
+    """Return the attributes that name the classes of a variable of class numbers (CF flags)."""
     return {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
 
 

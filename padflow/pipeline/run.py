@@ -61,7 +61,7 @@ class Run:
 
     @property
     def catalog(self) -> Catalog:
-        """Each file with its fate."""
+        """The catalogue of the CDF files."""
         return self.plan.catalog
 
     @property

@@ -1,7 +1,7 @@
-"""Names of the files and folders of a run directory, for all who read or write one.
+"""Names of the files and folders of a run directory, for all modules that read or write one.
 
-They stand in this room because the report and the Dask cluster write into a run directory too, and may not know of the
-pipeline. `padflow.pipeline.directory.RunDirectory` makes paths of them, with a reader for each JSON file.
+The report and the Dask cluster write into a run directory too, and may not import `padflow.pipeline`. So the names are
+here. `padflow.pipeline.directory.RunDirectory` makes paths of them, and reads the JSON files.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ CONFIG = "config.yaml"
 
 
 PROVENANCE = "run.json"
-"""Which versions of what made the run, on which machine, and how long its stages took."""
+"""Versions of padflow and its libraries, the machine, and the time of each stage."""
 
 
 CATALOG = "catalog.json"
-"""Each CDF file with its fate (`padflow.archive.catalog`)."""
+"""The catalogue of the CDF files (`padflow.archive.catalog`)."""
 
 
 SUMMARY = "summary.nc"
-"""What the report draws."""
+"""The numbers that the report draws."""
 
 
 MODEL, MODEL_FACTS = "model", "model.json"
@@ -31,7 +31,7 @@ MODEL, MODEL_FACTS = "model", "model.json"
 
 
 REPORT, PAGE, FIGURES_FOLDER, TABLES_FOLDER = "report", "index.html", "figures", "tables"
-"""Folder of the report, and what is in that folder."""
+"""Folder of the report, and the files and folders in it."""
 
 
 PERFORMANCE = "performance.html"
@@ -39,8 +39,8 @@ PERFORMANCE = "performance.html"
 
 
 FIT, RECEIPTS = "fit", "receipts"
-"""Folders of what the fits leave, and of a receipt for each part of each stage."""
+"""Folder of what the fits leave, and folder of the receipts of all parts and stages."""
 
 
 PROGRESS, LOCK = "progress.json", ".lock"
-"""Files of a run at work: how far it is, and who holds the directory."""
+"""Files of a run at work: its progress, and the lock of the directory."""

@@ -180,7 +180,7 @@ class Snapshot:
         """
         if self.number is None:
             return (self.store / relative).open("rb")
-        # The order matters. A run keeps the old file before it replaces it. So where a file is opened first, and no kept
+        # The order matters. A run keeps the old file before it replaces it. So where a file is opened first and no kept
         # one is found then, it is itself the old one.
         found = _opened(self.store / relative)
         for number in _numbers(self.store):
