@@ -1,4 +1,4 @@
-"""One BLAS thread where bits matter: with another number of threads OpenBLAS adds in another order."""
+"""Use one BLAS thread where bits matter: with more threads OpenBLAS adds in another order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
-# The limit is the process's, not the thread's. Threads side by side, as Dask has them, would lift it under one
-# another, and leave it behind for good where they end in another order than they began: one at a time, then.
+# The limit holds for the whole process. Threads that run at the same time, as in Dask, would lift the limit of one
+# another, or leave it behind for ever. So only one thread at a time may hold it.
 _one_at_a_time = RLock()
 
 
@@ -21,6 +21,6 @@ def _threadpools() -> ThreadpoolController:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread; other threads wait at this place until it is free again."""
+    """Limit BLAS to one thread. Other threads of Python that come here wait for the end."""
     with _one_at_a_time, _threadpools().limit(limits=1, user_api="blas"):
         yield

@@ -1,4 +1,4 @@
-"""Records in memory: what one CDF file, one part or one block of an archive holds."""
+"""Records in memory, their axes, and the reasons for which a record has no class."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Records:
     Parameters
     ----------
     time : ndarray of datetime64[ns], shape (records,)
-        UTC, midpoint of each record; NaT where the file gives none.
+        UTC, middle of each record; NaT where the file has no time.
     flux : ndarray of float32, shape (records, pitch_angle, energy)
         Directional differential flux in cm^-2 s^-1 sr^-1 MeV^-1; NaN where missing.
     ephemeris : dict of str to ndarray
-        Arrays of float32 whose first axis is the records': ``L``, ``L_star``, ``MLT`` (h), ``MLAT`` (deg),
+        Arrays of float32 along the records: ``L``, ``L_star``, ``MLT`` (h), ``MLAT`` (deg),
         ``B_Calc`` and ``B_Eq`` (nT) of shape (records,), ``Position`` (km) of shape (records, 3); NaN where missing.
     """
 
@@ -76,7 +76,7 @@ class Records:
 
     @staticmethod
     def concatenate(pieces: list[Records]) -> Records:
-        """Join pieces with the same axes and ephemeris names along time."""
+        """Join pieces along time. They have the same axes and the same ephemeris."""
         if len(pieces) == 1:
             return pieces[0]
         names = pieces[0].ephemeris
@@ -89,12 +89,12 @@ class Records:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a computation on rows of an archive reads.
+    """What a computation on rows of an archive has to read.
 
     Parameters
     ----------
     halo_seconds : float
-        How far before and after a row it depends on other records.
+        It needs the records this long before and after each row.
     ephemeris : tuple of str
         Names of the ephemeris variables.
     """
@@ -105,7 +105,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows [start, stop) of one spacecraft, and the records around them that averages reach.
+    """Rows [start, stop) of one spacecraft, with the records around them that averages need.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Rows:
     start, stop : int
         Row numbers in its archive.
     records : Records
-        At least those rows, and those within the halo of the computation that they are for.
+        The rows, and at least the records within the halo of the computation.
     first : int
         Row number of the first of `records`.
     """
@@ -127,7 +127,7 @@ class Rows:
 
     @staticmethod
     def of_times(group: str, start: int, time: np.ndarray) -> Rows:
-        """Return the rows from `start` on of which only the times, datetime64[ns] (rows,), are known."""
+        """Return rows from `start` on with nothing but their times, datetime64[ns] (rows,)."""
         return Rows(group, start, start + len(time), Records(time, np.empty((len(time), 0, 0), np.float32)), start)
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class Rows:
 
     @property
     def core(self) -> slice:
-        """Where the rows lie among `records`."""
+        """The places of the rows in `records`."""
         return slice(self.start - self.first, self.stop - self.first)
 
     @property
@@ -156,14 +156,14 @@ class Rows:
     def blocks(self, halo_seconds: float) -> Iterator[tuple[slice, Rows]]:
         """Cut the rows at the multiples of `BLOCK_ROWS`, each block with its own halo.
 
-        What is computed block by block has the same bits in parts of any size.
+        Results that are computed block by block have the same bits in parts of any size.
 
         Yields
         ------
         slice
-            Where the block lies, counted from `start`.
+            The place of the block, counted from `start`.
         Rows
-            Its records are views.
+            The block. Its records are views.
         """
         low = self.start
         while low < self.stop:
@@ -189,7 +189,7 @@ SAME_AXIS = 2e-3
 
 @dataclass(frozen=True)
 class Axes:
-    """What the bins of an archive's distributions stand for.
+    """The axes of an archive: pitch angles and energies of its bins, and counts for unit flux.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class Axes:
     energy : ndarray of float64, shape (energy,)
         MeV, ascending.
     counts_per_flux : ndarray of float64, shape (energy,)
-        Counts that unit flux gives in one bin; NaN where this is not known.
+        Counts in one bin for unit flux; NaN where they are not known.
     """
 
     pitch_angle: np.ndarray

@@ -1,9 +1,9 @@
-"""An epoch of training as one compiled TensorFlow graph.
+"""Compile an epoch of training as one TensorFlow graph.
 
-`Model.fit` of Keras spends most of its time around so small a network rather than in it. Here an epoch is a loop that
-gathers shuffled rows, works out gradients by formulas written by hand, and lets TensorFlow's own Adam kernel update the
-variables. What was tried to make it fast is in scripts/bench/README.md. TensorFlow is passed in: importing this module
-does not import it.
+The network is small, so that `Model.fit` of Keras spends most of its time outside of it. Here an epoch is a loop. It
+gathers shuffled rows, computes gradients by formulas that are written by hand, and lets TensorFlow's own Adam kernel
+update the variables. scripts/bench/README.md says what was tried to make it fast. Functions get TensorFlow as an
+argument, so that this module does not import it.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Callable
 from typing import Any
 
 BATCH_PARTS = 2
-"""Parts of a batch, each worked on in a thread of its own."""
+"""Parts of a batch. Each has a thread of its own."""
 
 
 STEPS_UNROLLED = 8
-"""Steps in one turn of the loop: what is done once a turn costs as much as a small operation."""
+"""Steps in one turn of the loop (chosen): each turn costs as much as a small operation."""
 
 
 VALIDATION_ROWS = 2048
 
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-"""Adam as Keras has it by default (Kingma and Ba 2015, arXiv:1412.6980, with epsilon 1e-7)."""
+"""Parameters of Adam, with the defaults of Keras (Kingma and Ba 2015, arXiv:1412.6980, with epsilon 1e-7)."""
 
 
 def gradient_sums(tf: Any, rows: Any, weights: list, w_back: Any) -> tuple:
-    """Half the summed squared error of some rows, and its gradients by each of the four weights.
+    """Return half the summed squared error of some rows, and its gradients by the four weights.
 
     `w_back` is W2 transposed.
 
     With h = relu(x W1 + b1), y = sigmoid(h W2 + b2) and E = sum((y - x)^2) / 2:
     dE/dz2 = (y - x) y (1 - y), dE/dW2 = h^T dE/dz2, dE/dz1 = (dE/dz2 W2^T) [h > 0], dE/dW1 = x^T dE/dz1.
-    The gradient by the input is never needed.
+    The gradient by the input is not needed.
     """
     w_encode, b_encode, w_decode, b_decode = weights
     raw, do = tf.raw_ops, _in_turn(tf)
@@ -54,10 +54,10 @@ def gradient_sums(tf: Any, rows: Any, weights: list, w_back: Any) -> tuple:
 
 
 def _in_turn(tf: Any) -> Callable:
-    """Return a function that runs operations one after another, so that one thread keeps a chain of them.
+    """Return a function that runs operations one after another, so that one thread does all of them.
 
-    Left free, TensorFlow hands every operation that could run aside to the other thread, which has to be
-    woken for it and has none of its input in its cache.
+    Without it TensorFlow gives operations to the other thread wherever it can. That thread has to wake up first, and
+    does not have the input in its cache.
     """
     last: list = []
 
@@ -83,18 +83,18 @@ class _Adam:
     def __init__(self, tf: Any, weights: list, batch_size: int, learning_rate: float):
         self._tf, self._weights, self._learning_rate = tf, weights, learning_rate
         self._moments = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in weights]
-        # Adam's step does not change when gradient and epsilon are scaled alike, so the gradient of the summed
-        # half-squares stands for that of the mean, which is this much smaller.
+        # Adam's step does not change when gradient and epsilon are scaled by the same factor. So the gradient of the
+        # summed half-squares takes the place of that of the mean, which is smaller by this factor.
         self._gradient_scale = batch_size * weights[0].shape[0] / 2
 
     def step(self, rows: Any, halves: list, powers: list, *, after: list | None = None, rescale: Any = None) -> list:
         """Take a step by a batch; return half the summed squared error of each of its halves."""
         tf = self._tf
         current = [w.read_value() for w in self._weights]
-        w_back = tf.transpose(current[2])  # once, where each product would do it for itself
+        w_back = tf.transpose(current[2])  # once, and not in each product
         parts = []
         for number, half in enumerate(halves):
-            # A thread that is done with its half of a step fetches rows of the next one until the other is, too.
+            # A thread that has done its half of a step gathers rows of the next step, while the other one works.
             with tf.control_dependencies(after[number : number + 1] if after else []):
                 gathered = tf.gather(rows, half)
             parts.append(gradient_sums(tf, gathered, current, w_back))
@@ -131,7 +131,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
         powers = tf.stack([tf.pow(BETA_1, numbers), tf.pow(BETA_2, numbers)], axis=1)
 
         def turn(number: Any, total: Any, steps: int) -> tuple:
-            # For all steps of a turn at once: every small operation that a step is spared counts.
+            # For all steps of a turn at once, for each small operation takes time.
             batches = order[number * batch_size : (number + steps) * batch_size]
             halves = tf.split(batches, _halves(batch_size) * steps)
             pairs = tf.unstack(tf.reshape(powers[number : number + steps], (2 * steps,)), num=2 * steps)
@@ -158,7 +158,7 @@ def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float
         total = done[1] + tf.cond(tf.size(left) > 0, last, lambda: tf.constant(0, tf.float64))
         return 2 * total / tf.cast(tf.size(rows, out_type=tf.int64), tf.float64)
 
-    # A concrete function: built once for any number of rows, and Keras is not left to warn about retracing.
+    # A concrete function is built once for any number of rows, so that there is no warning of retracing.
     return tf.function(epoch, autograph=False, jit_compile=False).get_concrete_function(
         tf.TensorSpec((None, weights[0].shape[0]), tf.float32),
         tf.TensorSpec((None,), tf.int32),
@@ -175,9 +175,10 @@ def _halves(rows: Any) -> list:
 
 
 def validation_function(tf: Any, weights: list) -> Callable:
-    """Compile ``validation(rows, *weights) -> loss``: the mean squared error, in blocks that bound the memory.
+    """Compile ``validation(rows, *weights) -> loss``: the mean squared error, block by block to bound the memory.
 
-    The weights are those that it is given, and not the variables of these shapes: those may be trained on meanwhile.
+    It uses the weights that it gets as arguments. `weights` only gives their shapes, for training may change them
+    meanwhile.
     """
 
     def validation(rows: Any, w_encode: Any, b_encode: Any, w_decode: Any, b_decode: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What commands print, as text."""
+"""Make the texts that commands print."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """Return what a run takes, and what it changes in the archive."""
+    """Return the needs of a run, and its changes in the archive, as plain values."""
     return asdict(plan.budget) | {
         "groups": plan.rows,
         "memory_limit": plan.config.cluster.memory_limit,
@@ -28,7 +28,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
 
 
 def plan_text(facts: dict[str, Any]) -> str:
-    """Return what a run will take and change."""
+    """Return as text what a run will need and change."""
 
     def size(name: str) -> str:
         return f"{facts[name] / 2**30:.2f} GiB"
@@ -57,7 +57,7 @@ def _change_lines(changes: dict[str, Any]) -> Iterator[str]:
 
 
 def status_text(facts: dict[str, Any]) -> str:
-    """Return how far a run is (`padflow.pipeline.status.status`)."""
+    """Return as text how far a run is (`padflow.pipeline.status.status`)."""
     lines = []
     if who := facts["at_work"]:
         progress = facts["progress"]
@@ -75,7 +75,7 @@ def status_text(facts: dict[str, Any]) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the classes that a run found, what it left out, and where its report is."""
+    """Return as text the classes of a run, the records without a class, and the path of the report."""
     directory = outcome.plan.directory
     sizes = _class_sizes(directory)
     lines = [*simulated_lines(outcome.plan), "class  shape           records   share"]
@@ -95,7 +95,7 @@ def outcome_text(outcome: Outcome) -> str:
 
 
 def simulated_lines(plan: Plan) -> list[str]:
-    """Return a line that says that the data are simulated, or none."""
+    """Return a line which says that the data are simulated, or no line."""
     words = simulated_words(plan.catalog.origin_of_files())
     return [f"{SIMULATED}: {words}"] if words else []
 

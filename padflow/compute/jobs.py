@@ -1,4 +1,4 @@
-"""Workers, and the driver, as jobs of a queueing system, by dask-jobqueue; its ``jobqueue.yaml`` is honoured."""
+"""Run workers and the driver as jobs of a queueing system, with dask-jobqueue and the user's ``jobqueue.yaml``."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ CLASSES = {
 
 
 ACCOUNT = {"slurm": "account", "pbs": "account", "sge": "project", "lsf": "project"}
-"""What dask-jobqueue calls `cluster.account`; HTCondor has neither queues nor accounts."""
+"""The name of `cluster.account` in dask-jobqueue. HTCondor has neither queues nor accounts."""
 
 
 NANNY_BYTES = 256 << 20
-"""What a job needs beyond the memory limit of a worker: the process that watches it, and the shell."""
+"""Memory that a job needs besides the limit of each worker: for the process that watches it, and the shell."""
 
 
 LIFETIME_SHARE, STAGGER_SHARE = 0.9, 0.05
-"""A worker ends by itself after this share of its walltime, give or take, so that it can hand back its work."""
+"""A worker ends by itself after about this share of its walltime (chosen), so that it can give its work back."""
 
 
 PRIVATE = ".private"
-"""Folder of a run directory, for its user alone, while workers are jobs: their certificate and scratch files."""
+"""Folder in a run directory while workers are jobs, with certificate and scratch files; only its user can enter."""
 
 
 SHARED_OPTIONS = {"python", "shebang", "log_directory", "job_directives_skip", "disk"}
-"""`cluster.options` that hold for the driver's job as well: they say where things are, not what a job takes."""
+"""Those `cluster.options` that hold for the driver's job too: they say where things are, and not how much it needs."""
 
 
 OF_WORKERS: dict[str, list[str] | None] = {
@@ -67,11 +67,11 @@ OF_WORKERS: dict[str, list[str] | None] = {
     "ncpus": None,
     "mem": None,
 }
-"""What a worker's job takes, in Dask's ``jobqueue.yaml``; the driver's job has none of it."""
+"""Keys in Dask's ``jobqueue.yaml`` that say what a worker's job needs. They do not hold for the driver's job."""
 
 
 ADAPT_SECONDS = 1.0
-"""Work that would take one worker this long asks for another; the work waiting is only what is submitted ahead."""
+"""Dask asks for one more worker where the submitted work would take one worker this long (chosen)."""
 
 
 def walltime_text(kind: str, seconds: float) -> str:
@@ -89,11 +89,11 @@ def _walltime_seconds(config: ClusterConfig) -> float | None:
     try:
         return None if text is None else TypeAdapter(Walltime).validate_python(text)
     except ValidationError:
-        return None  # of a form that only the queueing system knows
+        return None  # a form that only the queueing system knows
 
 
 def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, Any]:
-    """Return what dask-jobqueue needs to know of a worker's job.
+    """Return the arguments of dask-jobqueue for a worker's job.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
         "memory": str(count * (config.memory_limit + NANNY_BYTES)),
         "interface": _interface(config, known("interface")),
         "job_name": "padflow-worker",
-        # The last of two memory limits is taken: the first is the job's, the second the worker's own.
+        # dask-jobqueue writes the limit of the job before it. The last of two memory limits holds.
         "worker_extra_args": [
             *("--memory-limit", str(config.memory_limit), "--worker-class", "padflow.compute.servers.Worker"),
             *_lifetime(seconds),
@@ -154,7 +154,7 @@ def job_arguments(config: ClusterConfig, directory: Path | None) -> dict[str, An
 
 
 def _lifetime(walltime_seconds: float | None) -> list[str]:
-    """Return the arguments by which a worker ends before its job is ended."""
+    """Return the arguments that let a worker end before the queueing system ends its job."""
     if not walltime_seconds:
         return []
     life, stagger = (f"{share * walltime_seconds:.0f}s" for share in (LIFETIME_SHARE, STAGGER_SHARE))
@@ -184,12 +184,12 @@ def interfaces() -> list[str]:
 
 
 def check_interface(name: str) -> None:
-    """Refuse an interface that this machine, on which a server is to listen, does not have.
+    """Refuse an interface that this machine does not have, for a server will listen on it.
 
     Raises
     ------
     ConfigError
-        Names those that there are.
+        Names the interfaces of this machine.
     """
     if name not in interfaces():
         raise ConfigError(f"cluster.interface = {name} is not on this machine; there are {', '.join(interfaces())}.")
@@ -209,7 +209,7 @@ def _cluster_class(config: ClusterConfig) -> type[JobQueueCluster]:
             f"cluster.kind = {config.kind} needs dask-jobqueue: pip install dask-jobqueue, or use cluster.kind = local."
         ) from None
     finally:
-        # Its import has Ctrl-C end the process with status 0 (dask_jobqueue/runner.py of 0.9.0).
+        # Its import changes Ctrl-C: the process would end with status 0 (dask_jobqueue/runner.py of 0.9.0).
         signal.signal(signal.SIGINT, interrupt)
     return getattr(module, CLASSES[config.kind])
 
@@ -226,9 +226,9 @@ def _check_commands(config: ClusterConfig) -> None:
 
 @contextmanager
 def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[str]) -> Iterator[JobQueueCluster]:
-    """Start a scheduler here and workers as jobs; at the end no job is left, whatever happens.
+    """Start a scheduler here, and workers as jobs. At the end all jobs are removed, also after an error.
 
-    Jobs that end are followed by others, as long as the work lasts.
+    While there is work, a new job replaces each job that ends.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             try:
                 await super().start()
             except (RuntimeError, OSError, ValueError) as error:
-                # Raised, it would only be logged, with a traceback, by the loop that submits.
+                # If it were raised, the loop that submits would only log it, with a traceback.
                 refusals.append(" ".join(str(error).rpartition("stderr:")[2].split()))
                 self.status = Status.running
 
@@ -255,7 +255,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
             self.status = Status.closed
 
     arguments = job_arguments(config, directory)
-    check_interface(arguments["interface"])  # on which the scheduler listens here
+    check_interface(arguments["interface"])  # the scheduler listens on it, here
     with private_folder((directory or Path.cwd()) / PRIVATE) as folder:
         security = security_of(config, folder)
         secure = {"security": security, "protocol": protocol_of(security)}
@@ -275,7 +275,7 @@ def job_cluster(config: ClusterConfig, directory: Path | None, refusals: list[st
 
 
 def scheduler_of(config: ClusterConfig) -> tuple[type[distributed.Scheduler], dict[str, Any]]:
-    """Return the class of a scheduler and its options: with Dask's page where that is asked for, else without any."""
+    """Return the class of a scheduler and its options, with Dask's web page where the configuration asks for it."""
     import distributed
 
     from padflow.compute import servers
@@ -286,7 +286,7 @@ def scheduler_of(config: ClusterConfig) -> tuple[type[distributed.Scheduler], di
 
 
 def worker_script(config: ClusterConfig, directory: Path) -> str:
-    """Return the job script of a worker, but for the scheduler's address."""
+    """Return the job script of a worker. It lacks only the address of the scheduler."""
     made_later = config.security == "tls" and config.tls_cert is None
     security = security_in(directory / PRIVATE) if made_later else security_of(config)
     secure = {"security": security, "protocol": protocol_of(security)}
@@ -297,8 +297,8 @@ def worker_script(config: ClusterConfig, directory: Path) -> str:
 def driver_job(config: ClusterConfig, command: list[str], *, directory: Path) -> Job:
     """Return the job that runs a padflow command and asks for workers.
 
-    It shares queue, account, prologue, Python and logs with the jobs of workers, unless `cluster.driver_options` say
-    otherwise. What it takes of the machine is its own: the ``driver_`` keys.
+    It has the queue, account, prologue, Python and logs of the workers' jobs, unless `cluster.driver_options` change
+    them. The ``driver_`` keys say how much of the machine it needs.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def driver_job(config: ClusterConfig, command: list[str], *, directory: Path) ->
     Raises
     ------
     ConfigError
-        Where `job_arguments` does not fit.
+        As `job_arguments`.
     """
     check_lines("a path or setting of the command", command)
     kind = quoting(_job_class(config))
@@ -325,7 +325,7 @@ def driver_job(config: ClusterConfig, command: list[str], *, directory: Path) ->
             "walltime": config.driver_walltime or config.walltime,
         }
     )
-    # Dask's jobqueue.yaml says what a worker's job takes, too.
+    # Dask's jobqueue.yaml may say how much a worker's job needs. The driver does not take that.
     with dask.config.set({f"jobqueue.{config.kind}": {**dask.config.get(f"jobqueue.{config.kind}"), **OF_WORKERS}}):
         arguments = job_arguments(shared, directory) | own | config.driver_options
         check_texts(config.kind, arguments, config.driver_options, section="cluster.driver_options")
@@ -335,12 +335,12 @@ def driver_job(config: ClusterConfig, command: list[str], *, directory: Path) ->
 
 
 def submit(job: Job) -> str:
-    """Hand a job to the queueing system; return its number there.
+    """Submit a job to the queueing system; return its number.
 
     Raises
     ------
     ConfigError
-        With what the queueing system said.
+        Where the queueing system refuses it: repeats its words.
     """
 
     async def start() -> None:

@@ -9,21 +9,21 @@ from padflow.errors import PadflowError
 from padflow.store.durable import read_json
 
 FILE_SECONDS = 60
-"""Longest wait for a scheduler file, which comes when the scheduler started beside this process is up."""
+"""Longest wait for a scheduler file (chosen): the scheduler may start at the same time as this process."""
 
 
 def private_beside(file: Path) -> Path:
-    """Return the folder that `padflow scheduler` makes for its user alone."""
+    """Return the folder that `padflow scheduler` makes, and that only its user can enter."""
     return file.with_name(f".private-{file.stem}")
 
 
 def scheduler_address(file: Path) -> str:
-    """Return the address that a scheduler file gives; it may come a little later than its reader.
+    """Return the address in a scheduler file; wait for the file if it is not there yet.
 
     Raises
     ------
     PadflowError
-        Where none came.
+        Where no file came.
     """
     end = time.monotonic() + FILE_SECONDS
     while not (content := read_json(file)):

@@ -1,4 +1,4 @@
-"""Dask's cluster, scheduler and worker, without the pages that servers show to anybody who asks."""
+"""Dask's cluster, scheduler and worker, without web pages: everybody who reaches the port could read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import distributed
 
 
 class _WithoutPages:
-    """Opens no HTTP port: Dask has no other way to say so, and asks for no password there."""
+    """Opens no HTTP port. Dask has no setting for that, and its pages ask for no password."""
 
     def start_http_server(self, *_: object, **__: object) -> None:
         """Open nothing."""
@@ -23,10 +23,10 @@ class Worker(_WithoutPages, distributed.Worker):
 
 
 class Cluster(distributed.SpecCluster):
-    """A cluster that closes well after a worker died while it joined."""
+    """A cluster that closes without an error where a worker has died while it joined."""
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
-        # Dask looks up the name of a worker that is gone. One that dies while it joins was never listed: the KeyError
-        # would come out when the cluster closes, at the end of a run that is whole.
+        # Dask looks up the name of a worker that has gone. A worker that dies while it joins is in no list. The
+        # KeyError would be raised when the cluster closes, at the end of a good run.
         if op == "add" or msg in self.scheduler_info["workers"]:
             super()._update_worker_status(op, msg)

@@ -1,4 +1,4 @@
-"""Looks after a Dask cluster while it works, and ends the work with a reason where it cannot go on."""
+"""Watch a Dask cluster while it works. Where the work cannot go on, end it and say why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK_SECONDS = 1.0
 
 
 LIMIT_TOLERANCE = 0.99
-"""Dask writes memory limits with three digits where it hands them on."""
+"""Tolerance of memory limits, for Dask rounds them to three digits."""
 
 
 class Watch:
@@ -33,16 +33,16 @@ class Watch:
     client : distributed.Client
     config : ClusterConfig
     refusals : list of str
-        What the queueing system said to jobs that it did not take; grows while jobs are submitted.
+        Messages of the queueing system about jobs that it refused. The list grows while jobs are submitted.
     hint : str
-        Where to look for what is wrong, for messages.
+        Where to look for the cause, for messages.
 
     Attributes
     ----------
     reason : str or None
-        Why the work was ended. The client is closed then, so that whoever waits for results gets an error.
+        Why the work was ended. The client is closed then, so that waiting for results raises an error.
     threads : int
-        Of all workers that are there.
+        Number of threads of all workers.
     """
 
     def __init__(self, client: Client, config: ClusterConfig, *, refusals: list[str], hint: str = ""):
@@ -72,11 +72,11 @@ class Watch:
                 return
 
     def look(self) -> str | None:
-        """Look once; return the reason to end, where there is one."""
+        """Look once; return the reason to end the work, or None."""
         try:
-            # `scheduler_info` asks the scheduler, and knows no more than it: workers and nothing of tasks.
+            # This asks the scheduler for its workers, without their tasks.
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        except Exception:  # the connection is lost or being closed, which shows where results are waited for
+        except Exception:  # the connection is lost or closed; waiting for results raises an error then
             return self.reason
         self.threads = sum(facts["nthreads"] for facts in workers.values())
         checks: tuple[Callable[[dict[str, Any]], str | None], ...] = (self._refused, self._unfit, self._stalled)
@@ -130,7 +130,7 @@ class Watch:
 
 
 def stall_message(limit_seconds: float, workers: int, hint: str) -> str:
-    """Return what to say where nothing was done for too long."""
+    """Return the message where no work was done for too long."""
     there = f"though there are {workers} workers" if workers else "and there is no worker"
     return (
         f"Work has waited for {limit_seconds:.0f} s (cluster.stall_seconds) and none was done, {there}. {hint} "
@@ -139,7 +139,7 @@ def stall_message(limit_seconds: float, workers: int, hint: str) -> str:
 
 
 def versions_differ(versions: dict[str, Any]) -> str | None:
-    """Return what to say where the scheduler or a worker has other versions than this process."""
+    """Return a message where the scheduler or a worker has other versions than this process; None where none has."""
     here = _relevant(versions["client"])
     there = {f"worker {address}": facts for address, facts in sorted(versions["workers"].items())}
     for who, facts in ({"the scheduler": versions["scheduler"]} | there).items():

@@ -1,4 +1,4 @@
-"""A bar of how far a stage is, by tqdm: in a terminal and in a notebook."""
+"""Draw the progress of a stage as a bar of tqdm, in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from padflow.errors import printable_line
 from padflow.progress.events import Event, PartDone, StageBegan, StageEnded, WorkEnded
 
 LONG = "{desc}: {percentage:3.0f}%|{bar}| {n:,}/{total:,}{unit} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
-"""A stage of which it is known how much there is."""
+"""Format of the bar where the number of units is known."""
 
 
 SHORT = "{desc}: {n:,}{unit} [{elapsed}, {rate_noinv_fmt}]"
-"""Another."""
+"""Format where it is not known."""
 
 
 RATE, TEXT = ", {rate_noinv_fmt}", "{postfix}"
-"""A step that has a text of its own shows it in the place of the rate: both would be wider than a terminal."""
+"""Where a step has a text, it takes the place of the rate. Both together are wider than a terminal."""
 
 
 UPDATE_SECONDS = 0.1
-"""Least time between two updates of the bar."""
+"""Least time between two updates of the bar (chosen)."""
 
 
 class Bars:
-    """A listener that draws a bar for each stage, and leaves one line of it when it ends.
+    """A listener that draws a bar for each stage. At the end of the stage one line takes its place.
 
-    Nothing is drawn where nobody looks: no terminal and no notebook, or a log at level DEBUG, in which all parts have
-    lines.
+    Nothing is drawn outside a terminal and a notebook, and where the log has level DEBUG, with lines for all parts.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ class Bars:
         stream = self._stream or sys.stderr
         if not is_watched(stream):
             return
-        from tqdm.auto import tqdm  # a tenth of a second, for whoever looks
+        from tqdm.auto import tqdm  # takes a tenth of a second, and is needed only here
 
         self._bar = tqdm(
             desc=printable_line(began.stage),
@@ -67,8 +66,8 @@ class Bars:
             bar_format=LONG if began.total else SHORT,
             file=stream,
             mininterval=UPDATE_SECONDS,
-            miniters=0,  # the time alone decides, for parts differ
-            smoothing=0,  # the rate is that of all of the stage
+            miniters=0,  # only the time decides, for parts differ in size
+            smoothing=0,  # the rate is that of the whole stage
             unit_scale=True,
             dynamic_ncols=True,
             leave=True,
@@ -80,11 +79,11 @@ class Bars:
             # What goes on before the first unit comes right after the beginning: tqdm would leave it out.
             self._bar.set_postfix_str(printable_line(part.text), refresh=not part.amount)
         if part.reused:
-            self._bar.initial += part.amount  # it took no time: the rate is of the others
+            self._bar.initial += part.amount  # it took no time, so the rate leaves it out
         self._bar.update(part.amount)
 
     def _close(self, line: str = "") -> None:
-        """Put a line in the place of the bar; without one it stays, as far as it came."""
+        """Write a line in place of the bar; without a line the bar stays as it is."""
         bar, self._bar = self._bar, None
         if bar is None:
             return
@@ -96,7 +95,7 @@ class Bars:
 
 
 def is_watched(stream: TextIO) -> bool:
-    """Return whether a bar is to be drawn: somebody looks at the stream, and does not read a log of all parts."""
+    """Return whether to draw a bar: in a terminal or a notebook, unless the log has lines for all parts."""
     if logging.getLogger("padflow").isEnabledFor(logging.DEBUG):
         return False
     return stream.isatty() or "ipykernel" in sys.modules

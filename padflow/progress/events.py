@@ -1,4 +1,4 @@
-"""Events of work that goes on: a stage begins, a part of it is done, it ends. Listeners get them.
+"""Events of work: a stage begins, a part of it is done, the stage ends. Listeners get them.
 
 A listener is any function of one event. `padflow.progress.bars.Bars` draws a bar, `padflow.progress.lines.Lines`
 writes log lines, `padflow.pipeline.progress_file.ProgressFile` keeps ``progress.json``. A user may add one as
@@ -21,11 +21,11 @@ class StageBegan:
     ----------
     stage : str
     total : int
-        Units that the stage will deal with; 0 where that is not known.
+        Units in the stage; 0 where their number is not known.
     unit : str
         What is counted, such as ``"records"``.
     parts : int
-        Parts that the units come in; 0 where they come one by one.
+        Number of parts in which the units are done; 0 where they are done one by one.
     """
 
     stage: str
@@ -42,11 +42,11 @@ class PartDone:
     ----------
     stage : str
     amount : int
-        Units done by it; 0 where `text` says what is done before the first of them.
+        Units that are done by it; 0 where `text` says what is done before the first unit.
     reused : bool
-        Whether the part was whole already, from an earlier run, and took no time.
+        Whether an earlier run has done the part, so that it took no time.
     text : str
-        What there is to say of this step, such as the loss of an epoch.
+        A text about this step, such as the loss of an epoch.
     """
 
     stage: str
@@ -57,7 +57,7 @@ class PartDone:
 
 @dataclass(frozen=True)
 class Said:
-    """Something to say that belongs to no stage.
+    """A message that belongs to no stage.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class StageEnded:
     ----------
     stage : str
     summary : str
-        What came out of it.
+        Its result, in words.
     seconds : float
-        How long it took.
+        Time that it took.
     """
 
     stage: str
@@ -87,7 +87,7 @@ class StageEnded:
 
 @dataclass(frozen=True)
 class WorkEnded:
-    """Nothing more will come: all is done, or an error or Ctrl-C has ended the work, perhaps amid a stage."""
+    """The last event: all is done, or an error or Ctrl-C has ended the work, perhaps within a stage."""
 
 
 Event = StageBegan | PartDone | Said | StageEnded | WorkEnded
@@ -98,12 +98,12 @@ OnEvent = Callable[[Event], object]
 
 
 class Progress:
-    """Tells listeners of one stage after the other.
+    """Sends events of one stage after the other to its listeners.
 
     Parameters
     ----------
     *listeners : callable
-        Each is called with each event, in the thread that does the work.
+        Functions that get each event, in the thread that does the work.
     """
 
     def __init__(self, *listeners: OnEvent):
@@ -115,7 +115,7 @@ class Progress:
             listener(event)
 
     def begin(self, stage: str, *, total: int = 0, unit: str = "records", parts: int = 0) -> None:
-        """Begin a stage that will deal with `total` units, in so many parts."""
+        """Begin a stage with `total` units in so many parts."""
         self._stage, self._began = stage, time.monotonic()
         self._emit(StageBegan(stage, total, unit, parts))
 
@@ -128,20 +128,20 @@ class Progress:
         self.advance(1)
 
     def say(self, text: str) -> None:
-        """Say something that belongs to no stage."""
+        """Send a message that belongs to no stage."""
         self._emit(Said(text))
 
     def end(self, summary: str) -> None:
-        """End the stage with what came out of it."""
+        """End the stage, with its result in words."""
         self._emit(StageEnded(self._stage, summary, time.monotonic() - self._began))
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """Send the last event."""
         self._emit(WorkEnded())
 
     @contextmanager
     def stage(self, name: str, *, total: int = 0, unit: str = "records", parts: int = 0) -> Iterator[Ending]:
-        """Begin a stage, and end it with the summary that `Ending` was given meanwhile."""
+        """Begin a stage, and end it with the summary that `Ending` has by then."""
         self.begin(name, total=total, unit=unit, parts=parts)
         ending = Ending()
         yield ending
@@ -161,7 +161,7 @@ class Ending:
 
 
 class Tally:
-    """What is done of a stage, for listeners that show it.
+    """Counts what is done of a stage, for listeners that show it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Log lines of how far work is: at the begin and the end of a stage, and now and then in between."""
+"""Write progress as log lines: at the beginning and the end of a stage, and now and then in between."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from padflow.progress.events import Event, PartDone, Said, StageBegan, StageEnded, Tally
 
 LOGGER = logging.getLogger("padflow.progress")
-"""Of stages. Whoever draws a bar sets its level to WARNING, for the bar says the same."""
+"""Logger of stages. Where a bar is drawn, its level is WARNING, for the bar shows the same."""
 
 
 SAID = logging.getLogger("padflow")
-"""Of what belongs to no stage."""
+"""Logger of messages that belong to no stage."""
 
 
 LINE_SECONDS = 15
-"""Least time between two lines of level INFO within a stage; those of every part are of level DEBUG."""
+"""Least time between two lines of level INFO in a stage (chosen). All other lines have level DEBUG."""
 
 
 class Lines:
@@ -28,7 +28,7 @@ class Lines:
         self._tally, self._last = Tally(), 0.0
 
     def __call__(self, event: Event) -> None:
-        """Write what the event says, unless a line was written a moment ago."""
+        """Write a line about the event. Soon after another line it has level DEBUG."""
         match event:
             case StageBegan(stage, total, unit, parts):
                 self._tally, self._last = Tally(event), time.monotonic()

@@ -1,4 +1,4 @@
-"""Progress that is shown: by a bar, or a listener of the user's, and in the log."""
+"""Show progress: by a bar or by the user's own listener, and in the log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from padflow.progress.lines import Lines
 
 
 def shown(on_event: OnEvent | None = None, *more: OnEvent) -> Progress:
-    """Return progress that listeners are told of.
+    """Return a `Progress` with the listeners of a command.
 
     Parameters
     ----------
     on_event : callable, optional
-        The user's listener; by default a bar is drawn in a terminal and in a notebook.
+        Listener of the user. By default a bar is drawn in a terminal and in a notebook.
     *more : callable
         Further listeners.
     """

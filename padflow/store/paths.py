@@ -1,4 +1,4 @@
-"""Paths that a run directory or a catalogue may name."""
+"""Check paths and names in files that are not trusted: they must stay inside their folder."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from padflow.errors import PadflowError
 
 
 def is_inside(relative: str) -> bool:
-    """Return whether a path, joined to a folder, stays below it by its spelling."""
+    """Return whether a relative path stays below its folder. Links are not followed."""
     path = PurePosixPath(relative)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in relative
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether a name may be that of a folder which padflow makes: letters, digits, and ``._+-`` inside."""
+    """Return whether padflow may give a folder this name: letters and digits, and ``._+-`` between them."""
     return re.fullmatch(r"[a-z0-9][a-z0-9._+-]{0,63}", name) is not None and name != "zarr.json"
 
 
 def refuse_links(directory: Path) -> None:
-    """Refuse a folder that is to be written to where something below it is a symbolic link.
+    """Refuse to write to a folder with a symbolic link below it.
 
-    What is written, replaced or removed below the folder would else be outside it. The folder itself may be a link.
+    Through a link, files outside the folder could be written, replaced or removed. The folder itself may be a link.
 
     Raises
     ------

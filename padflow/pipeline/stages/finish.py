@@ -1,4 +1,4 @@
-"""The last stages: what the classes look like, the model as a bundle, and the report."""
+"""The stage ``report``: the summary of the classes, the model, and the page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from padflow.store.writing import set_attributes
 
 
 def finish(run: Run) -> None:
-    """Summarise, save the model, and write the report where anything changed."""
+    """Make the summary, save the model, and write the report, where anything has changed."""
     from padflow.report.html import write_report
 
     made_from = [
@@ -137,9 +137,9 @@ def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any
 
 
 def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
-    """Return the names of the classes, and what they were fitted to and with: what the first summary after the fit saw.
+    """Return the names of the classes, and what they were fitted to: the first summary after the fit finds both.
 
-    Later ones leave all of it as it is, whatever the classes look like in an archive that has grown.
+    Later summaries do not change them, even where the archive has grown and the classes have other shapes in it.
     """
     found = run.directory.fixed()
     if found is None:
@@ -152,7 +152,7 @@ def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
             simulated=simulated_words(run.catalog.origin_of_files()),
         )
         run.directory.write_fixed(found)
-        found = run.directory.fixed() or found  # as a later summary reads it
+        found = run.directory.fixed() or found  # in the form in which a later summary reads it
     return found
 
 
