@@ -115,8 +115,8 @@ def cases(real_data: Path) -> Path:
 
 
 def _module(name: str) -> ModuleType:
-    """Return a module beside this file; tests are imported by path, so that it cannot be imported by name."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    """Return a module of this folder by its path; tests are imported by path, so that it has no name to import."""
+    spec = importlib.util.spec_from_file_location(Path(name).name, TESTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -154,6 +154,14 @@ def factory() -> ModuleType:
 def loops() -> ModuleType:
     """The module loops.py."""
     return _module("loops")
+
+
+@pytest.fixture(scope="session")
+def nasa() -> ModuleType:
+    """The module cdf/nasa_library.py, which calls NASA's CDF library."""
+    if importlib.util.find_spec("spacepy") is None:
+        pytest.skip("NASA's CDF library comes with spacepy, which is not installed")
+    return _module("cdf/nasa_library")
 
 
 SMALL = (
