@@ -126,7 +126,7 @@ def test_bounded_start_reads_every_nth_record(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide")  # in dask-ml's k-means||
-@pytest.mark.filterwarnings("ignore:Number of distinct classes")
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 @pytest.mark.parametrize("init", ["k-means++", "k-means||", "array"])
 def test_fewer_distinct_records_than_clusters(init):
     values = np.repeat([[0.1, 0.2], [3.3, 0.7]], 50, axis=0)
