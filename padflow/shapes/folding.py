@@ -102,3 +102,21 @@ def mirror_bins(pitch_angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     members = np.zeros((group[-1] + 1, len(folded)))
     members[group, order] = 1
     return members @ folded / members.sum(axis=1), members
+
+
+def interpolation_weights(angle: np.ndarray, degrees: float) -> np.ndarray:
+    """Return the weights of the bins in a line against log sin(pitch angle), as `Folded.flux_at` draws it.
+
+    Parameters
+    ----------
+    angle : ndarray, shape (angles,)
+        Degrees up to 90, ascending.
+    """
+    with np.errstate(divide="ignore"):
+        position = np.log(np.sin(np.radians(angle)))
+    low = int(np.clip(np.searchsorted(angle, degrees + 1e-9) - 1, 0, len(angle) - 2))
+    weights = np.zeros(len(angle))
+    step = position[low + 1] - position[low]
+    weights[low + 1] = (np.log(np.sin(np.radians(degrees))) - position[low]) / step if np.isfinite(step) else 1.0
+    weights[low] = 1 - weights[low + 1]
+    return weights

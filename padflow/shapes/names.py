@@ -109,7 +109,7 @@ def _codes(folded: Folded) -> np.ndarray:
     code[largest < ISOTROPIC_RATIO * smallest] = ISOTROPIC
     code[minimum_at_90] = BUTTERFLY
     code[minimum_at_90 & rising] = FIELD_ALIGNED
-    code[~(largest > 0) | ~_is_covered(folded)] = UNCLEAR
+    code[~(largest > 0) | ~is_covered(folded)] = UNCLEAR
     return code
 
 
@@ -120,7 +120,7 @@ def _is_cap(at_90: np.ndarray, at_60: np.ndarray, at_30: np.ndarray) -> np.ndarr
     return inner >= CAP_FACTOR * np.maximum(outer, 0) + CAP_EXCESS  # NaN is False
 
 
-def _is_covered(folded: Folded) -> np.ndarray:
+def is_covered(folded: Folded) -> np.ndarray:
     """Return which PADs have values at enough angles to be named."""
     last = np.take_along_axis(folded.angle, np.maximum(folded.number - 1, 0)[None], axis=0)[0]
     gaps = np.diff(folded.angle, axis=0)

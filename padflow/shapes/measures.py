@@ -1,0 +1,239 @@
+"""Measure the shapes of pitch-angle distributions (PADs) from counts: names with probabilities, values with errors.
+
+Each criterion of `padflow.shapes.names` compares fluxes of the denoised PAD (`padflow.shapes.denoising`). Their
+difference over its error gives the probability that it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import ndtr
+
+from padflow.blas import one_blas_thread
+from padflow.shapes.denoising import Denoised, denoiser_of
+from padflow.shapes.folding import Folded
+from padflow.shapes.names import (
+    BUTTERFLY,
+    BUTTERFLY_INDEX,
+    CAP,
+    CAP_EXCESS,
+    CAP_FACTOR,
+    FIELD_ALIGNED,
+    FIELD_ALIGNED_SHARE,
+    FLATTOP,
+    FLATTOP_RATIO,
+    ISOTROPIC,
+    ISOTROPIC_RATIO,
+    PANCAKE,
+    SHAPES,
+    UNCLEAR,
+    is_covered,
+)
+
+LEAST_PROBABILITY = 0.6
+"""Probability of the likeliest name below which a shape is unclear. On PADs drawn from the tables of Zhao et al. 2018
+nine in ten names of means over two minutes at 1.8 to 3.4 MeV are then right, and nine in ten PADs have one (chosen)."""
+
+
+ERROR_FACTOR = 1.15
+"""What errors are multiplied by before they give a probability: a linear error is too small where the shape itself is
+uncertain (chosen so that of names with 0.9 nine in ten are right, see ``tests/shapes/test_measures.py``)."""
+
+
+FEWEST_COUNTS = 1.0
+"""Counts below which nothing is measured."""
+
+
+TINY = np.float32(1e-12)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured of PADs. Arrays have the shape of the PADs, float32 where nothing else is said.
+
+    All are NaN, and `shape` is unclear, where too few bins have a value or there is not one count.
+
+    Parameters
+    ----------
+    shape : ndarray of int8
+        Likeliest name, a code of `SHAPES`; unclear where its probability is below `LEAST_PROBABILITY`.
+    shape_probability : ndarray
+        Probability of the likeliest name.
+    c2, c4, c6, c2_error, c4_error, c6_error : ndarray
+        Legendre coefficients over c0, by least squares, and their standard errors.
+    sin_n, sin_n_error : ndarray
+        n of the sin^n that fits best, and its standard error.
+    max_over_j90, max_over_j90_error, j60_over_j90, j60_over_j90_error : ndarray
+        Ratios of the denoised flux, and their standard errors.
+    peak_pitch_angle : ndarray
+        Folded bin with the largest denoised flux, in degrees.
+    """
+
+    shape: np.ndarray
+    shape_probability: np.ndarray
+    c2: np.ndarray
+    c4: np.ndarray
+    c6: np.ndarray
+    c2_error: np.ndarray
+    c4_error: np.ndarray
+    c6_error: np.ndarray
+    sin_n: np.ndarray
+    sin_n_error: np.ndarray
+    max_over_j90: np.ndarray
+    max_over_j90_error: np.ndarray
+    j60_over_j90: np.ndarray
+    j60_over_j90_error: np.ndarray
+    peak_pitch_angle: np.ndarray
+
+
+def measure_counts(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> Measures:
+    """Measure PADs that are given as counts, or as shares times a number of effective counts.
+
+    Parameters
+    ----------
+    angle, joined : ndarray, shape (angles,)
+        Folded pitch angles in degrees, ascending, and how many bins are added up in each
+        (`padflow.shapes.folding.mirror_bins` gives both).
+    counts : ndarray, shape (angles, ...)
+        NaN where a bin has no value.
+
+    Returns
+    -------
+    Measures
+        Of shape (...).
+    """
+    flat = np.ascontiguousarray(counts, np.float32).reshape(len(angle), -1)
+    out = {field.name: np.full(flat.shape[1], np.nan, np.float32) for field in fields(Measures)}
+    out["shape"] = np.full(flat.shape[1], UNCLEAR, np.int8)
+    with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for bins, pads in _alike(flat):
+            if not len(pads) or not is_covered(Folded(angle[bins], angle[bins], np.array(len(bins)))):
+                continue
+            chosen = flat if len(pads) == flat.shape[1] and len(bins) == len(angle) else flat[np.ix_(bins, pads)]
+            for name, values in _measure_alike(angle[bins], joined[bins], chosen).items():
+                out[name][pads] = values
+    return Measures(**{name: values.reshape(counts.shape[1:]) for name, values in out.items()})
+
+
+def _alike(counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Sort PADs by which bins have a value: for each such set the bins, and the PADs that have counts in them."""
+    valid = np.isfinite(counts)
+    enough = np.where(valid, counts, 0).sum(axis=0) >= FEWEST_COUNTS
+    if valid.all():
+        return [(np.arange(len(counts)), np.flatnonzero(enough))]
+    patterns, which = np.unique(valid, axis=1, return_inverse=True)
+    return [(np.flatnonzero(pattern), np.flatnonzero((which == i) & enough)) for i, pattern in enumerate(patterns.T)]
+
+
+def _measure_alike(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure PADs (angles, pads) without a missing bin."""
+    denoised = denoiser_of(tuple(angle.tolist()), tuple(joined.tolist()))(counts)
+    probability = name_probabilities(angle, denoised)
+    likeliest = probability.argmax(axis=0)
+    largest = probability.max(axis=0)
+    c2, c4, c6 = denoised.legendre
+    c2_error, c4_error, c6_error = denoised.legendre_error
+    sin_n, sin_n_error = _sine_power(angle, joined, counts)
+    at_90, at_60 = denoised.at[90.0], denoised.at[60.0]
+    peak = denoised.flux.argmax(axis=0)[None]
+    at_peak, variance, with_90 = (
+        np.take_along_axis(values, peak, axis=0)[0] for values in (denoised.flux, denoised.variance, denoised.with_90)
+    )
+    of_60, of_90, of_both = (denoised.covariance[pair] for pair in ((60.0, 60.0), (90.0, 90.0), (60.0, 90.0)))
+    return {
+        "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, UNCLEAR).astype(np.int8),
+        "shape_probability": largest,
+        **{"c2": c2, "c4": c4, "c6": c6, "c2_error": c2_error, "c4_error": c4_error, "c6_error": c6_error},
+        **{"sin_n": sin_n, "sin_n_error": sin_n_error},
+        "max_over_j90": at_peak / at_90,
+        "max_over_j90_error": _error(variance, with_90, of_90, at_peak / at_90) / at_90,
+        "j60_over_j90": at_60 / at_90,
+        "j60_over_j90_error": _error(of_60, of_both, of_90, at_60 / at_90) / at_90,
+        "peak_pitch_angle": angle.astype(np.float32)[peak[0]],
+    }
+
+
+def _error(
+    variance: np.ndarray, covariance: np.ndarray, of_other: np.ndarray, factor: float | np.ndarray
+) -> np.ndarray:
+    """Return the standard error of a - factor b from var(a), cov(a, b) and var(b)."""
+    return np.sqrt(np.maximum(variance - 2 * factor * covariance + factor**2 * of_other, TINY))
+
+
+def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fit log flux by n log sin(pitch angle) + constant, weighted by counts; return n and its standard error.
+
+    Half a count is added to each bin (Haldane 1956), so that bins without counts take part.
+    """
+    inside = angle > 0
+    position = np.log(np.sin(np.radians(angle[inside]))).astype(np.float32)
+    weight = counts[inside] + np.float32(0.5)
+    logs = np.log(weight / joined[inside, None].astype(np.float32))
+    total = weight.sum(axis=0)
+    mean = position @ weight / total
+    spread = position**2 @ weight - total * mean**2
+    return (position @ (weight * logs) - mean * (weight * logs).sum(axis=0)) / spread, 1 / np.sqrt(spread)
+
+
+def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:
+    """Return the probability of each of `SHAPES`, (shapes, pads); unclear has none.
+
+    Parameters
+    ----------
+    angle : ndarray, shape (angles,)
+        Folded pitch angles in degrees.
+    """
+    of_90 = pad.covariance[90.0, 90.0]
+    at_90 = pad.at[90.0]
+    beside = slice(0, len(angle) - (angle[-1] > 90 - 1e-6))  # bins that are not at 90 degrees
+    flux, variance, with_90 = pad.flux[beside], pad.variance[beside], pad.with_90[beside]
+
+    def chance(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+        return ndtr(difference / (ERROR_FACTOR * error))
+
+    above = (flux - BUTTERFLY_INDEX * at_90) / _error(variance, with_90, of_90, BUTTERFLY_INDEX)
+    minimum = ndtr(above.max(axis=0) / ERROR_FACTOR)
+    rise = (pad.flux[0] - pad.at[45.0]) - FIELD_ALIGNED_SHARE * (pad.flux.max(axis=0) - at_90)
+    aligned = chance(rise, np.sqrt(np.maximum(pad.rise_variance, TINY)))
+    flat = chance(
+        pad.at[60.0] - FLATTOP_RATIO * at_90,
+        _error(pad.covariance[60.0, 60.0], pad.covariance[60.0, 90.0], of_90, FLATTOP_RATIO),
+    )
+    lowest = (flux - at_90 / ISOTROPIC_RATIO) / _error(variance, with_90, of_90, 1 / ISOTROPIC_RATIO)
+    between = (ndtr(lowest / ERROR_FACTOR) - ndtr(above / ERROR_FACTOR)).min(axis=0)
+    bump, bump_error = _bump(pad)
+    # A minimum at 90 degrees, a flat top and the rest follow one another as the flux at 90 degrees grows: their
+    # probabilities are steps between two limits, and not products.
+    flat = np.maximum(flat - minimum, 0)
+    rest = 1 - minimum - flat
+    out = np.zeros((len(SHAPES), flux.shape[1]), np.float32)
+    out[FIELD_ALIGNED] = minimum * aligned
+    out[BUTTERFLY] = minimum - out[FIELD_ALIGNED]
+    out[ISOTROPIC] = np.clip(between, 0, flat)
+    out[FLATTOP] = flat - out[ISOTROPIC]
+    out[CAP] = rest * chance(bump, bump_error)
+    out[PANCAKE] = rest - out[CAP]
+    return out
+
+
+def _bump(pad: Denoised) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much the criterion of a cap is fulfilled, and the standard error."""
+    at_90, at_60, at_30 = (pad.at[degrees] for degrees in (90.0, 60.0, 30.0))
+    inner_step, outer_step = -np.log(np.sqrt(0.75)), np.log(np.sqrt(3.0))  # of log sin from 60 to 90, from 30 to 60
+    inner, outer = np.log(at_90 / at_60) / inner_step, np.log(at_60 / at_30) / outer_step
+    factor = np.where(outer > 0, CAP_FACTOR, 0.0)
+    by_90 = 1 / (inner_step * at_90)
+    by_60 = -(1 / inner_step + factor / outer_step) / at_60
+    by_30 = factor / (outer_step * at_30)
+    covariance = pad.covariance
+    variance = (
+        by_90**2 * covariance[90.0, 90.0]
+        + by_60**2 * covariance[60.0, 60.0]
+        + by_30**2 * covariance[30.0, 30.0]
+        + 2 * by_90 * by_60 * covariance[60.0, 90.0]
+        + 2 * by_90 * by_30 * covariance[30.0, 90.0]
+        + 2 * by_60 * by_30 * covariance[30.0, 60.0]
+    )
+    return inner - factor * outer - CAP_EXCESS, np.sqrt(np.maximum(variance, TINY))
