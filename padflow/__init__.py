@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from padflow.config.sections import Config
     from padflow.errors import BadFile, ConfigError, PadflowError
     from padflow.features.dataset import preprocess
+    from padflow.features.shapes import measure_shapes
     from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.model.fit import fit
     from padflow.model.model import Model
@@ -37,6 +38,7 @@ __all__ = [
     "label",
     "load_config",
     "load_instrument",
+    "measure_shapes",
     "name_shape",
     "open_archive",
     "open_results",
@@ -61,6 +63,7 @@ _HOMES = {
     "label": "padflow.pipeline.driver:label",
     "load_config": "padflow.config.reading:load_config",
     "load_instrument": "padflow.instruments.instrument:load_instrument",
+    "measure_shapes": "padflow.features.shapes:measure_shapes",
     "name_shape": "padflow.shapes.names:name_shape",
     "open_archive": "padflow.store.opening:open_archive",
     "open_results": "padflow.store.opening:open_results",

@@ -1,1 +1,1 @@
-"""Records to rows of features: kernels, the preprocessor, blocks of rows."""
+"""Records to rows of features: kernels, the preprocessor; and the shapes of records."""

@@ -53,8 +53,8 @@ def check_dataset(dataset: xr.Dataset) -> None:
     check_times(dataset["time"].values)
 
 
-_ALONG = {"L": "time", "L_star": "time", "counts_per_flux": "energy"}
-"""Variables that preprocessing reads, and the dimension of each."""
+_ALONG = {"L": "time", "L_star": "time", "B_Eq": "time", "B_Calc": "time", "counts_per_flux": "energy"}
+"""Variables that preprocessing and `measure_shapes` read, and the dimension of each."""
 
 
 def _check_axis(name: str, values: np.ndarray) -> None:

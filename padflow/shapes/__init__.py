@@ -1,1 +1,1 @@
-"""Shapes of pitch-angle distributions: their names, and mean shapes of classes."""
+"""Shapes of pitch-angle distributions: names, what is measured of single ones, and mean shapes of classes."""

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from padflow.shapes.equatorial import equatorial_matrix, equatorial_rows
 from padflow.shapes.folding import interpolation_weights
 from padflow.shapes.names import FIELD_ALIGNED_SHARE
 
@@ -60,8 +61,8 @@ class Denoised:
         Of the fluxes at 90, 60 and 30 degrees.
     rise_variance : ndarray
         Of what a PAD is called field-aligned by.
-    legendre, legendre_error : ndarray, shape (3, ...)
-        c2, c4, c6 over c0 of the counts themselves, and their standard errors.
+    projected, terms_covariance : ndarray, shape (4, ...) and (10, ...)
+        The counts in the orthogonal terms of the series, and the covariances of `PAIRS` of these.
     """
 
     flux: np.ndarray
@@ -70,8 +71,8 @@ class Denoised:
     at: dict[float, np.ndarray]
     covariance: dict[tuple[float, float], np.ndarray]
     rise_variance: np.ndarray
-    legendre: np.ndarray
-    legendre_error: np.ndarray
+    projected: np.ndarray
+    terms_covariance: np.ndarray
 
 
 COVARIANCES = [(90.0, 90.0), (60.0, 60.0), (30.0, 30.0), (60.0, 90.0), (30.0, 90.0), (30.0, 60.0)]
@@ -96,7 +97,8 @@ class Denoiser:
         sign = np.sign(np.diag(mixing))
         basis, mixing = basis * sign / root, mixing * sign[:, None]
         self._set_prior(mixing)
-        self._set_series(np.linalg.inv(mixing))
+        self.unmixing = np.linalg.inv(mixing).astype(np.float32)
+        self.equatorial = equatorial_matrix(np.linalg.inv(mixing))
         self._set_covariances(basis, joined)
         self.basis = basis.astype(np.float32)
         self.products = np.stack([basis[:, m] * basis[:, n] for m, n in PAIRS]).astype(np.float32)
@@ -106,11 +108,6 @@ class Denoiser:
         self.prior_mean = ((mixing[1:] @ PRIOR_MEAN) / first).astype(np.float32)[:, None]
         variance = (mixing[1:, 1:] ** 2 @ PRIOR_SPREAD**2) / first**2
         self.prior_variance = variance.astype(np.float32)[:, None]
-
-    def _set_series(self, unmixing: np.ndarray) -> None:
-        self.unmixing = unmixing.astype(np.float32)
-        pairs = [*[(m, m) for m in range(1, TERMS)], *[(0, m) for m in range(1, TERMS)], (0, 0)]
-        self.series_covariances = _symmetric(unmixing, pairs)
 
     def _set_covariances(self, basis: np.ndarray, joined: np.ndarray) -> None:
         bins = np.eye(len(self.angle))
@@ -161,10 +158,6 @@ class Denoiser:
     ) -> Denoised:
         bins = len(self.angle)
         logs = np.log(np.maximum(flux, LEAST_FLUX / self.joined[:, None]))
-        series = self.unmixing @ projected
-        ratio = series[1:] / series[0]
-        own, with_first, of_first = np.split(self.series_covariances @ covariance, [TERMS - 1, 2 * (TERMS - 1)])
-        variance = own - 2 * ratio * with_first + ratio**2 * of_first
         return Denoised(
             flux,
             errors[:bins],
@@ -172,9 +165,27 @@ class Denoiser:
             {degrees: np.exp(weights.astype(np.float32) @ logs) for degrees, weights in self.weights.items()},
             dict(zip(COVARIANCES, errors[2 * bins : -1], strict=True)),
             errors[-1],
-            ratio,
-            np.sqrt(np.maximum(variance, 0)) / np.abs(series[0]),
+            projected,
+            covariance,
         )
+
+    def series(self, pad: Denoised, ratio: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return c2, c4, c6 over c0 by least squares, and their standard errors, both of shape (3, pads).
+
+        Parameters
+        ----------
+        ratio : ndarray, shape (pads,), optional
+            B_Eq over B: the series is then one in the equatorial pitch angle.
+        """
+        rows = self.unmixing[:, :, None] if ratio is None else equatorial_rows(self.equatorial, ratio)
+        values = np.stack([sum(row[m] * pad.projected[m] for m in range(TERMS)) for row in rows])
+        over_first = values[1:] / values[0]
+        relative = rows[1:] - over_first[:, None] * rows[0]  # what an error of the ratio is made of
+        variance = sum(
+            (1 if m == n else 2) * relative[:, m] * relative[:, n] * pad.terms_covariance[i]
+            for i, (m, n) in enumerate(PAIRS)
+        )
+        return over_first, np.sqrt(np.maximum(variance, 0)) / np.abs(values[0])
 
 
 def _symmetric(rows: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:

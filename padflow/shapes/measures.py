@@ -62,7 +62,9 @@ class Measures:
     shape_probability : ndarray
         Probability of the likeliest name.
     c2, c4, c6, c2_error, c4_error, c6_error : ndarray
-        Legendre coefficients over c0, by least squares, and their standard errors.
+        Legendre coefficients over c0 in the local pitch angle, by least squares, and their standard errors.
+    c2_equatorial, c4_equatorial, c6_equatorial, and the same with _error : ndarray
+        As these, in the equatorial pitch angle; NaN where the local angles do not reach far enough.
     sin_n, sin_n_error : ndarray
         n of the sin^n that fits best, and its standard error.
     max_over_j90, max_over_j90_error, j60_over_j90, j60_over_j90_error : ndarray
@@ -79,6 +81,12 @@ class Measures:
     c2_error: np.ndarray
     c4_error: np.ndarray
     c6_error: np.ndarray
+    c2_equatorial: np.ndarray
+    c4_equatorial: np.ndarray
+    c6_equatorial: np.ndarray
+    c2_equatorial_error: np.ndarray
+    c4_equatorial_error: np.ndarray
+    c6_equatorial_error: np.ndarray
     sin_n: np.ndarray
     sin_n_error: np.ndarray
     max_over_j90: np.ndarray
@@ -88,7 +96,9 @@ class Measures:
     peak_pitch_angle: np.ndarray
 
 
-def measure_counts(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> Measures:
+def measure_counts(
+    angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, *, field_ratio: np.ndarray | float = np.nan
+) -> Measures:
     """Measure PADs that are given as counts, or as shares times a number of effective counts.
 
     Parameters
@@ -98,6 +108,8 @@ def measure_counts(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) ->
         (`padflow.shapes.folding.mirror_bins` gives both).
     counts : ndarray, shape (angles, ...)
         NaN where a bin has no value.
+    field_ratio : ndarray, shape (...), or float
+        B_Eq over B, as `padflow.shapes.equatorial.field_ratio` gives it.
 
     Returns
     -------
@@ -105,14 +117,15 @@ def measure_counts(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) ->
         Of shape (...).
     """
     flat = np.ascontiguousarray(counts, np.float32).reshape(len(angle), -1)
+    ratio = np.broadcast_to(np.asarray(field_ratio, np.float32), counts.shape[1:]).ravel()
     out = {field.name: np.full(flat.shape[1], np.nan, np.float32) for field in fields(Measures)}
     out["shape"] = np.full(flat.shape[1], UNCLEAR, np.int8)
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for bins, pads in _alike(flat):
             if not len(pads) or not is_covered(Folded(angle[bins], angle[bins], np.array(len(bins)))):
                 continue
-            chosen = flat if len(pads) == flat.shape[1] and len(bins) == len(angle) else flat[np.ix_(bins, pads)]
-            for name, values in _measure_alike(angle[bins], joined[bins], chosen).items():
+            chosen = flat if len(bins) * len(pads) == flat.size else flat[np.ix_(bins, pads)]
+            for name, values in _measure_alike(angle[bins], joined[bins], chosen, ratio[pads]).items():
                 out[name][pads] = values
     return Measures(**{name: values.reshape(counts.shape[1:]) for name, values in out.items()})
 
@@ -127,14 +140,15 @@ def _alike(counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.flatnonzero(pattern), np.flatnonzero((which == i) & enough)) for i, pattern in enumerate(patterns.T)]
 
 
-def _measure_alike(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+def _measure_alike(
+    angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, ratio: np.ndarray
+) -> dict[str, np.ndarray]:
     """Measure PADs (angles, pads) without a missing bin."""
-    denoised = denoiser_of(tuple(angle.tolist()), tuple(joined.tolist()))(counts)
+    denoiser = denoiser_of(tuple(angle.tolist()), tuple(joined.tolist()))
+    denoised = denoiser(counts)
     probability = name_probabilities(angle, denoised)
     likeliest = probability.argmax(axis=0)
     largest = probability.max(axis=0)
-    c2, c4, c6 = denoised.legendre
-    c2_error, c4_error, c6_error = denoised.legendre_error
     sin_n, sin_n_error = _sine_power(angle, joined, counts)
     at_90, at_60 = denoised.at[90.0], denoised.at[60.0]
     peak = denoised.flux.argmax(axis=0)[None]
@@ -145,7 +159,8 @@ def _measure_alike(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) ->
     return {
         "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, UNCLEAR).astype(np.int8),
         "shape_probability": largest,
-        **{"c2": c2, "c4": c4, "c6": c6, "c2_error": c2_error, "c4_error": c4_error, "c6_error": c6_error},
+        **_named("", *denoiser.series(denoised)),
+        **(_named("_equatorial", *denoiser.series(denoised, ratio)) if np.isfinite(ratio).any() else {}),
         **{"sin_n": sin_n, "sin_n_error": sin_n_error},
         "max_over_j90": at_peak / at_90,
         "max_over_j90_error": _error(variance, with_90, of_90, at_peak / at_90) / at_90,
@@ -153,6 +168,11 @@ def _measure_alike(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) ->
         "j60_over_j90_error": _error(of_60, of_both, of_90, at_60 / at_90) / at_90,
         "peak_pitch_angle": angle.astype(np.float32)[peak[0]],
     }
+
+
+def _named(suffix: str, values: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
+    names = [f"{name}{suffix}" for name in ("c2", "c4", "c6")]
+    return dict(zip(names, values, strict=True)) | dict(zip([f"{name}_error" for name in names], errors, strict=True))
 
 
 def _error(
@@ -202,7 +222,7 @@ def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:
         _error(pad.covariance[60.0, 60.0], pad.covariance[60.0, 90.0], of_90, FLATTOP_RATIO),
     )
     lowest = (flux - at_90 / ISOTROPIC_RATIO) / _error(variance, with_90, of_90, 1 / ISOTROPIC_RATIO)
-    between = (ndtr(lowest / ERROR_FACTOR) - ndtr(above / ERROR_FACTOR)).min(axis=0)
+    between = ndtr(lowest.min(axis=0) / ERROR_FACTOR) - minimum  # neither one bin too low, nor one too high
     bump, bump_error = _bump(pad)
     # A minimum at 90 degrees, a flat top and the rest follow one another as the flux at 90 degrees grows: their
     # probabilities are steps between two limits, and not products.
