@@ -1,4 +1,4 @@
-"""The real HOPE and ELFIN files, from CDF to labels, with configurations of their own."""
+"""Real files: HOPE and ELFIN from CDF to labels, with configurations of their own, and names of real REPT shapes."""
 
 from __future__ import annotations
 
@@ -65,3 +65,32 @@ def test_flux_and_times_are_those_of_the_file(case):
                 assert both.sum() >= 3
                 np.testing.assert_allclose(ours[both], theirs[both], rtol=1e-4)
     np.testing.assert_array_equal(archive["time"].values, pycdfpp.to_datetime64(time))
+
+
+# What the eye says of EL-PASO's hourly distributions, by hour of the file and energy in MeV: with a dip at 90 degrees;
+# like a power of the sine; and with a narrower peak than any power of the sine that its flanks follow.
+BY_EYE = {
+    "butterfly": [(2, 2.1), (2, 2.6), (2, 3.4)],
+    "pancake": [(7, 2.1), (7, 2.6), (8, 2.1), (8, 2.6), (8, 3.4)],
+    "cap": [(5, 2.1), (5, 2.6), (6, 2.1), (6, 2.6), (8, 4.2)],
+    "pancake or cap": [(3, 2.1), (3, 2.6), (3, 3.4), (4, 2.1), (4, 2.6), (4, 3.4), (5, 3.4), (6, 3.4), (7, 3.4)],
+}
+
+
+def test_shapes_of_real_rept_hours_have_the_names_that_the_eye_gives(real_data: Path) -> None:
+    netcdf = pytest.importorskip("netCDF4")
+    file = real_data / "el_paso" / "rbspa_ect_combined_20170901to20170930_T89.nc"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    with netcdf.Dataset(file) as opened:
+        flux = np.ma.filled(opened["flux/FEDU"][:].astype("f8"), np.nan)
+        energy = np.ma.filled(opened["flux/energy"][:], np.nan)
+        angle = np.ma.filled(opened["flux/alpha_local"][0], np.nan)
+    pads = np.where(flux > 0, flux, np.nan)  # fill is about -1e31, scaled
+    found = {
+        (hour, round(float(energy[hour, i]), 1)): padflow.name_shape(angle, pads[hour, i])
+        for hour, i in zip(*np.nonzero((energy > 1.7) & np.isfinite(pads).any(axis=2)), strict=True)
+    }
+    expected = {place: names for names, places in BY_EYE.items() for place in places}
+    assert found.keys() == expected.keys()
+    assert {place: name for place, name in found.items() if name not in expected[place].split(" or ")} == {}

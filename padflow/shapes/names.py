@@ -45,14 +45,14 @@ FEWEST_ANGLES = 4
 
 
 NEAR_90, LOW_ANGLE, WIDEST_GAP = 15.0, 45.0, 45.0
-"""Degrees. A PAD needs a value at most `NEAR_90` from 90 degrees and one below `LOW_ANGLE`; two neighbours that have a
+"""Degrees. A PAD needs a value at most `NEAR_90` from 90 degrees and one up to `LOW_ANGLE`; two neighbours that have a
 value are at most `WIDEST_GAP` apart (chosen: bins of 30 degrees, or of 20 degrees of which one is missing)."""
 
 
 CRITERIA = {
     "unclear": (
         f"fewer than {FEWEST_ANGLES} pitch angles from 0 to 90 degrees have a value, or none within {NEAR_90:g} "
-        f"degrees of 90, or none below {LOW_ANGLE:g} degrees, or two neighbours are more than {WIDEST_GAP:g} "
+        f"degrees of 90, or none up to {LOW_ANGLE:g} degrees, or two neighbours are more than {WIDEST_GAP:g} "
         "degrees apart, or there is no flux"
     ),
     "field-aligned": (
@@ -125,7 +125,7 @@ def is_covered(folded: Folded) -> np.ndarray:
     last = np.take_along_axis(folded.angle, np.maximum(folded.number - 1, 0)[None], axis=0)[0]
     gaps = np.diff(folded.angle, axis=0)
     narrow = (~np.isfinite(gaps) | (gaps <= WIDEST_GAP)).all(axis=0)
-    return (folded.number >= FEWEST_ANGLES) & (last >= 90 - NEAR_90) & (folded.angle[0] < LOW_ANGLE) & narrow
+    return (folded.number >= FEWEST_ANGLES) & (last >= 90 - NEAR_90) & (folded.angle[0] <= LOW_ANGLE) & narrow
 
 
 def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:

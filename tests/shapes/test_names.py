@@ -140,6 +140,12 @@ def test_too_few_values_are_unclear(known: tuple[int, ...]) -> None:
     assert name_shape(REPT, pad) == "unclear"
 
 
+def test_bins_from_45_degrees_on_are_enough() -> None:
+    angles = np.arange(45.0, 91, 5)
+    assert name_shape(angles, sine_of(angles) ** 3) == "pancake"
+    assert name_shape(angles[1:], sine_of(angles[1:]) ** 3) == "unclear"
+
+
 @pytest.mark.parametrize("pad", [np.zeros(17), -np.ones(17), np.full(17, np.nan), np.full(17, np.inf)])
 def test_without_flux_there_is_no_name(pad: np.ndarray) -> None:
     assert name_shape(REPT, pad) == "unclear"
