@@ -191,10 +191,10 @@ def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> tu
     position = np.log(np.sin(np.radians(angle[inside]))).astype(np.float32)
     weight = counts[inside] + np.float32(0.5)
     logs = np.log(weight / joined[inside, None].astype(np.float32))
-    total = weight.sum(axis=0)
-    mean = position @ weight / total
-    spread = position**2 @ weight - total * mean**2
-    return (position @ (weight * logs) - mean * (weight * logs).sum(axis=0)) / spread, 1 / np.sqrt(spread)
+    away = position[:, None] - position @ weight / weight.sum(axis=0)
+    weighted = weight * away
+    spread = (weighted * away).sum(axis=0)
+    return (weighted * logs).sum(axis=0) / spread, 1 / np.sqrt(spread)
 
 
 def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:

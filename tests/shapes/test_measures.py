@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from padflow.shapes.folding import mirror_bins
 from padflow.shapes.measures import LEAST_PROBABILITY, Measures, measure_counts
@@ -104,3 +107,45 @@ def test_without_counts_nothing_is_measured() -> None:
     assert found.shape.dtype == np.int8
     assert np.isfinite(found.c2).tolist() == [[True, False, False], [False, False, False]]
     assert (found.shape.ravel()[1:] == UNCLEAR).all()
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    scale=st.sampled_from([1e-3, 1, 30, 1e4, 1e7]),
+    missing=st.sampled_from([0, 0.3, 0.8]),
+)
+@pytest.mark.parametrize("bins", [7, 9, 10, 17])
+def test_whatever_the_counts_are_probabilities_are_some_and_nothing_warns(bins, seed, scale, missing) -> None:
+    random = np.random.default_rng(seed)
+    counts = scale * random.poisson(1, (60, bins)) * random.lognormal(0, 2, (60, bins))
+    counts[random.random(counts.shape) < missing] = np.nan
+    counts[:2] = [[0], [np.inf]]
+    ratio = np.where(random.random(60) < 0.5, np.nan, 0.95)
+    folded, members = mirror_bins((np.arange(bins) + 0.5) * 180 / bins)
+    found = measure_counts(folded, members.sum(axis=1), counts[:, : len(folded)].T, field_ratio=ratio)
+    known = np.isfinite(found.shape_probability)
+    assert not known[:2].any()
+    assert ((found.shape_probability[known] > 0) & (found.shape_probability[known] <= 1)).all()
+    for name in ("c2", "c2_error", "sin_n", "sin_n_error", "max_over_j90", "j60_over_j90", "peak_pitch_angle"):
+        assert np.isfinite(getattr(found, name)[known]).all(), name
+        assert np.isnan(getattr(found, name)[~known]).all(), name
+
+
+def test_nine_in_ten_shapes_as_rept_measured_them_are_named_and_of_these_nine_in_ten_rightly(real_data: Path) -> None:
+    file = real_data / "zhao2018" / "zhao.npz"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    with np.load(file) as tables:
+        at = int(np.argmin(np.abs(tables["E"] - 2.1)))
+        mean, spread = (np.moveaxis(tables[name][at], 1, -1).reshape(-1, 3) for name in ("median", "stddev"))
+    known = np.isfinite(mean).all(axis=1) & np.isfinite(spread).all(axis=1)
+    random = np.random.default_rng(1)
+    chosen = random.choice(np.flatnonzero(known), 5000)
+    series = mean[chosen] + 0.7 * spread[chosen] * random.standard_normal((5000, 3))  # the rest of it is counting noise
+    cosine = np.sqrt(1 - random.uniform(0.4, 1, (5000, 1)) * np.sin(np.radians(REPT)) ** 2)
+    terms = np.polynomial.legendre.legvander(cosine, 6)[:, :, [2, 4, 6]]
+    pads = np.maximum(1 + np.einsum("nac,nc->na", terms, series), 0.02)
+    found = measure(REPT, drawn(pads, np.full(5000, 30_000.0), random))  # two minutes at L 4 to 6
+    named = found.shape != UNCLEAR
+    assert named.mean() > 0.9
+    assert (found.shape == name_shapes(REPT, pads))[named].mean() > 0.92
