@@ -132,10 +132,11 @@ def measure_counts(
 
 def _alike(counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Sort PADs by which bins have a value: for each such set the bins, and the PADs that have counts in them."""
+    total = counts.sum(axis=0)
+    if np.isfinite(total).all():  # as nearly always: one pass without masks
+        return [(np.arange(len(counts)), np.flatnonzero(total >= FEWEST_COUNTS))]
     valid = np.isfinite(counts)
     enough = np.where(valid, counts, 0).sum(axis=0) >= FEWEST_COUNTS
-    if valid.all():
-        return [(np.arange(len(counts)), np.flatnonzero(enough))]
     patterns, which = np.unique(valid, axis=1, return_inverse=True)
     return [(np.flatnonzero(pattern), np.flatnonzero((which == i) & enough)) for i, pattern in enumerate(patterns.T)]
 
