@@ -296,7 +296,7 @@ def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
         for row, pad_class in zip(rows, classes, strict=True):
             assert row.split()[:2] == [str(pad_class["pad_class"]), pad_class["shape"]]
             assert row.endswith(f"looks {pad_class['looks']} here")
-    for key in ("fitted_to", "settings", "simulated"):
+    for key in ("fitted_to", "settings", "simulated", "separated", "separated_because"):
         assert Model.load(tmp_path / "labels" / "model").info[key] == before.info[key]
 
 

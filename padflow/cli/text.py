@@ -69,6 +69,9 @@ def status_text(facts: dict[str, Any]) -> str:
     lines += [f"records   {facts['records']:,}", f"files     {files}"]
     lines += [f"{stage:<9} {p['parts_done']} of {p['parts']} parts" for stage, p in facts["stages"].items()]
     lines += [f"{name:<9} {'fitted' if there else 'not yet'}" for name, there in facts["fits"].items()]
+    if facts["separated"] is not None:
+        words = "separated populations" if facts["separated"] else "regions of a continuum, their borders conventions"
+        lines.append(f"classes   {words}: {facts['separated_because']}")
     lines.append(f"report    {facts['report'] or 'not yet'}")
     lines += [f"set aside {line}" for line in facts["parts_set_aside"]]
     return "\n".join(lines)
@@ -78,12 +81,12 @@ def outcome_text(outcome: Outcome) -> str:
     """Return as text the classes of a run, the records without a class, and the path of the report."""
     directory = outcome.plan.directory
     sizes = _class_sizes(directory)
-    lines = [*simulated_lines(outcome.plan), "class  shape           records   share"]
+    lines = [*simulated_lines(outcome.plan), "class  shape            records   share"]
     for pad_class in directory.model_facts()["classes"]:
         records = sizes[pad_class["pad_class"]]
         share = records / max(1, outcome.labelled)
         here = f"  looks {pad_class['looks']} here" if pad_class["looks"] != pad_class["shape"] else ""
-        lines.append(f"{pad_class['pad_class']:>5}  {pad_class['shape']:<12} {records:>10,}  {share:>6.1%}{here}")
+        lines.append(f"{pad_class['pad_class']:>5}  {pad_class['shape']:<13} {records:>10,}  {share:>6.1%}{here}")
     left_out = outcome.records - outcome.labelled
     reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
     total = sum(stage["seconds"] for stage in directory.provenance()["stages"].values())

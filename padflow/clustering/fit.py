@@ -16,6 +16,7 @@ from padflow.clustering.assignment import by_size
 from padflow.clustering.classes import Classes, NearestCentre
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.mixture import Likeliest, fit_mixture
+from padflow.clustering.separation import Separation
 from padflow.clustering.ward import NearestSample, fit_ward
 from padflow.components.projection import MODE_SOFTENING, SOFTENING, soften, soften_length, unsoften
 from padflow.config.sections import Config
@@ -222,7 +223,7 @@ def ward_classes(sample: np.ndarray, k: int) -> tuple[NearestSample, dict[str, A
     return fit_ward(sample.astype(np.float32), k), {"sample": len(sample)}
 
 
-def describe_modes(found: RepeatedModes) -> dict[str, Any]:
+def describe_modes(found: RepeatedModes, separation: Separation) -> dict[str, Any]:
     """Return what to say of mean shift in the model's description."""
     modes = found.modes
     return {
@@ -232,5 +233,6 @@ def describe_modes(found: RepeatedModes) -> dict[str, Any]:
         "n_all": modes.n_all,
         "counts": {str(number): times for number, times in found.counts.items()},
         "shares": modes.share.tolist(),
+        "valleys": separation.valleys.tolist(),
         "unconfirmed_shares": list(found.unconfirmed),
     }

@@ -30,6 +30,7 @@ from padflow.clustering.fit import (
     draw_indices,
     find_number,
     kmeans_classes,
+    mode_scores,
     modes_as_scores,
     near_modes,
     number_of_classes,
@@ -38,6 +39,7 @@ from padflow.clustering.fit import (
     subsamples_to_search,
     ward_classes,
 )
+from padflow.clustering.separation import separation_of
 from padflow.components.fit import describe_components, fit_components_to, pairs_share
 from padflow.components.moments import CodeStatistics
 from padflow.components.projection import Projection
@@ -227,7 +229,9 @@ def fit_classes(source: Source) -> None:
         with ThreadPoolExecutor(1) as aside:
             aside.submit(import_module, "dask_ml.cluster.k_means")  # for a second, in which this process only waits
             found = find_number(samples, config, apply=partial(source.workers.map, on_done=source.progress.step))
-        step.summary = describe_number(found)
+        # Modes are populations of their own only where there is a valley between them.
+        separation = separation_of(mode_scores(np.concatenate(samples), config), found.modes)
+        step.summary = f"{describe_number(found)}; {'separated' if separation.separated else 'not separated'}"
     k = number_of_classes(config, found)
     # That many classes are made of all scores; Ward's method makes them of a sample, for it needs all distances.
     unit = "iterations" if config.method == "kmeans" else "scores"
@@ -238,7 +242,7 @@ def fit_classes(source: Source) -> None:
         else:
             classes, info = _kmeans(source, scores, k=k, found=found, samples=samples)
         step.summary = f"{len(classes.centres)} classes of {scores.total:,} scores"
-        info |= {"method": config.method, "mean_shift": describe_modes(found)}
+        info |= {"method": config.method, "mean_shift": describe_modes(found, separation), **separation.describe()}
         source.keep_classes(classes, modes=modes_as_scores(found, config), info=info)
 
 

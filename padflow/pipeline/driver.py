@@ -370,7 +370,7 @@ def _adopt(directory: RunDirectory, model: Model) -> None:
     write_bytes(directory.fit_folder / ENCODER, pack_arrays(model.encoder_arrays()))
     write_bytes(directory.fit_folder / CLASSES, pack_arrays(model.classes.to_arrays()))
     info = model.info
-    of_fit = ("method", "mean_shift", "iterations", "fit_inertia", "assign", "sample")
+    of_fit = ("method", "mean_shift", "iterations", "fit_inertia", "assign", "sample", "separated", "separated_because")
     directory.write_fit("train", Fit(key, info.get("training", {})))
     directory.write_fit("pca", Fit(key, info.get("pca", {})))
     directory.write_fit("classes", Fit(key, {name: info[name] for name in of_fit if name in info}))

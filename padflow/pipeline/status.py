@@ -22,7 +22,8 @@ def status(run_dir: str | Path) -> dict[str, Any]:
     dict
         ``at_work`` (host and process, None where nobody is) and its ``progress``, ``records``, ``simulated`` (in
         words; empty where no file says so), ``files`` by status,
-        ``stages`` with parts done of all, ``fits`` that are there, ``report``, ``parts_set_aside``.
+        ``stages`` with parts done of all, ``fits`` that are there, whether the classes are ``separated`` populations
+        and ``separated_because`` (None before they are fitted), ``report``, ``parts_set_aside``.
 
     Examples
     --------
@@ -55,6 +56,7 @@ def status(run_dir: str | Path) -> dict[str, Any]:
             kind.stage: {"parts_done": sum(1 for _ in receipts(directory, kind)), "parts": parts} for kind in PART_KINDS
         },
         "fits": {stage.name: directory.fitted(stage.name) is not None for stage in STAGES if stage.kind == "fit"},
+        **_separation(directory),
         "report": str(directory.page) if directory.page.is_file() else None,
         "parts_set_aside": [f"in {note.stage}: {note.part}: {note.message}" for note in parts_set_aside(directory)],
         "timings": directory.provenance().get("stages", {}),
@@ -80,3 +82,8 @@ def refuse_first_scan(directory: RunDirectory) -> None:
 def _at_first_scan(directory: RunDirectory, at_work: dict[str, Any] | None) -> bool:
     """Whether a run has written no configuration yet: until the first scan ends, one that is refused leaves nothing."""
     return bool(at_work) and not directory.config_file.is_file()
+
+
+def _separation(directory: RunDirectory) -> dict[str, Any]:
+    fit = directory.fitted("classes")
+    return {name: fit.info.get(name) if fit else None for name in ("separated", "separated_because")}

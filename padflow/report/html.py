@@ -172,6 +172,19 @@ def instrument_name(model: dict[str, Any]) -> str:
     return str(instrument.get("name", "") if isinstance(instrument, dict) else instrument)
 
 
+def separation_sentences(run: Run) -> list[str]:
+    """Say whether the classes are separated populations; nothing of a model that does not know."""
+    separated, because = run.model.get("separated"), run.model.get("separated_because")
+    if separated is None:
+        return []
+    number = len(run.classes)
+    if separated:
+        return [f"They are {number} separated classes: {because}."]
+    return [
+        f"They are no separated classes, but {number} regions of a continuum, whose borders are conventions: {because}."
+    ]
+
+
 def summary_sentences(run: Run) -> list[str]:
     """Say in words what the run found, for readers who read one paragraph only."""
     n_all = run.n_labelled + run.n_unlabelled
@@ -189,6 +202,7 @@ def summary_sentences(run: Run) -> list[str]:
         f"{plural(run.n_labelled, 'record')} ({share(run.n_labelled / n_all if n_all else 0)}) were sorted "
         f"into {plural(len(run.classes), 'class', 'classes')} of pitch-angle distributions: "
         f"{kinds or 'none'}.",
+        *separation_sentences(run),
     ]
     if run.n_unlabelled:
         reason, counts = next(iter(run.unlabelled.items()))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from padflow import Model, fit, load_config, open_archive, open_results
+from padflow import Model, fit, load_config, open_archive, open_results, status
+from padflow.cli.text import status_text
 from padflow.model.fit import FIT_ROWS
 from padflow.progress.events import Event, PartDone, StageBegan, StageEnded, WorkEnded
 
@@ -111,6 +112,10 @@ def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
         == {"flag_values": [*range(len(model.names))], "flag_meanings": " ".join(model.names)}
     )
     assert model.info["settings"] == of_run.info["settings"]
+    for name in ("separated", "separated_because"):
+        assert model.info[name] == of_run.info[name] == status(finished_run.directory)[name]
+    assert isinstance(model.info["separated"], bool)
+    assert model.info["separated_because"] in status_text(status(finished_run.directory))
     assert model.info["simulated"] == of_run.info["simulated"] == "no measurement"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
-from padflow.report.html import write_report
+from padflow.report.html import summary_sentences, write_report
 from padflow.report.tables import read_run, tables
 from padflow.shapes.names import CRITERIA
 
@@ -170,6 +170,24 @@ def test_repeating_gives_the_same_bytes_and_no_litter(small_run, monkeypatch):
     first = content()
     assert content() == first
     assert {path.suffix for path in first} == {".html", ".png", ".csv"}
+
+
+@pytest.mark.parametrize(
+    ("separated", "says"),
+    [
+        (True, "They are {} separated classes: the valleys are deep."),
+        (False, "They are no separated classes, but {} regions of a continuum, whose borders are conventions: the "),
+        (None, ""),
+    ],
+)
+def test_the_first_paragraph_says_whether_classes_are_separated(small_run, edit_json, separated, says):
+    def edit(model):
+        model |= {"separated": separated, "separated_because": "the valleys are deep"}
+
+    edit_json(small_run / "model/model.json", edit)
+    run = read_run(small_run)
+    sentences = summary_sentences(run)
+    assert sentences[2].startswith(says.format(len(run.classes))) if says else "separated" not in " ".join(sentences)
 
 
 def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary, edit_json):

@@ -1,0 +1,107 @@
+"""Whether the modes of mean shift are separated populations, or regions of a continuum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from padflow.clustering.mean_shift import Modes
+
+SHALLOWEST = 0.75
+"""Density in the valley between two modes, over that of the less dense of them, up to which they are separated. Chosen
+on simulated archives: modes of separate populations have 0.0 to 0.3, of wide ones with sharp borders up to 0.7, modes
+of archives with measured shapes, which are a continuum, 0.9 and more."""
+
+
+STEPS = 41
+"""Places on the line between two modes at which density is estimated: a bandwidth has several, for modes are one to ten
+bandwidths apart."""
+
+
+FEWEST = 50
+"""Scores along a line, within a bandwidth of it, below which it runs through empty space: the modes are separated."""
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How deep the valleys between modes are.
+
+    Parameters
+    ----------
+    valleys : ndarray of float64, shape (mode, mode)
+        Density in the lowest place between two modes, over that at the less dense of them; 0 on the diagonal.
+    """
+
+    valleys: np.ndarray
+
+    @property
+    def shallowest(self) -> float:
+        """The shallowest valley between any two modes: 1 is none at all; 0 where there is one mode only."""
+        return float(self.valleys.max(initial=0.0))
+
+    @property
+    def separated(self) -> bool:
+        """Whether there are several modes, and a valley of at most `SHALLOWEST` between any two."""
+        return len(self.valleys) > 1 and self.shallowest <= SHALLOWEST
+
+    @property
+    def because(self) -> str:
+        """The reason in words."""
+        if len(self.valleys) < 2:
+            return "mean shift found a single mode in the density of the scores"
+        found = f"the density of the scores between two of {len(self.valleys)} modes falls to {self.shallowest:.2f}"
+        return f"{found} of that at the lesser mode where the valley is shallowest; the limit is {SHALLOWEST}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the model's description says of it."""
+        return {"separated": self.separated, "separated_because": self.because}
+
+
+def separation_of(scores: np.ndarray, modes: Modes) -> Separation:
+    """Look for valleys between modes in the density of the scores.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (records, component)
+        A sample, in the space in which the modes were sought.
+    modes : Modes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from padflow.clustering.mean_shift import find_modes
+    >>> random = np.random.default_rng(0)
+    >>> scores = np.concatenate([random.normal(middle, 1.0, (2000, 2)) for middle in (0.0, 6.0)])
+    >>> separation_of(scores, find_modes(scores)).separated
+    True
+    """
+    scores = np.asarray(scores, np.float64)
+    number = modes.n_modes
+    valleys = np.zeros((number, number))
+    for one in range(number):
+        for other in range(one):
+            valleys[one, other] = valleys[other, one] = _valley(
+                scores, modes.modes[one], modes.modes[other], bandwidth=modes.bandwidth
+            )
+    return Separation(valleys)
+
+
+def _valley(scores: np.ndarray, one: np.ndarray, other: np.ndarray, *, bandwidth: float) -> float:
+    """Return the lowest density on the line between two modes over that at the less dense of them."""
+    length = float(np.linalg.norm(other - one))
+    direction = (other - one) / length
+    along = (scores - one) @ direction
+    away = np.linalg.norm(scores - one - along[:, None] * direction, axis=1)
+    # Density on the line itself, from the scores in a tube around it: a kernel of a third of the bandwidth along it.
+    near = along[(away < bandwidth) & (along > -bandwidth) & (along < length + bandwidth)]
+    if len(near) < FEWEST:
+        return 0.0
+    # Counted in bins much narrower than the kernel first: the sample has hundreds of thousands of scores.
+    count, edges = np.histogram(near, bins=int(12 * (length / bandwidth + 2)), range=(-bandwidth, length + bandwidth))
+    places, bins = np.linspace(0, length, STEPS), (edges[1:] + edges[:-1]) / 2
+    density = np.exp(-0.5 * ((bins - places[:, None]) / (bandwidth / 3)) ** 2) @ count
+    # Modes are found to within part of a bandwidth: the maximum near each end stands for it.
+    end = STEPS // 5
+    return float(density.min() / min(density[:end].max(), density[-end:].max()))

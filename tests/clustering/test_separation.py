@@ -1,0 +1,79 @@
+"""Valleys between modes, against densities that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from padflow.clustering.mean_shift import Modes, find_modes
+from padflow.clustering.separation import SHALLOWEST, Separation, separation_of
+
+
+def two_populations(distance: float, components: int = 2, share: float = 0.5) -> np.ndarray:
+    """Draw from two normal distributions of width 1."""
+    random = np.random.default_rng(3)
+    scores = random.normal(0.0, 1.0, (40_000, components))
+    scores[: round(share * len(scores)), 0] += distance
+    return scores
+
+
+@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("distance", [3.0, 4.0, 6.0])
+def test_the_valley_of_two_normal_distributions(distance: float, components: int) -> None:
+    scores = two_populations(distance, components)
+    places = np.zeros((2, components))
+    places[1, 0] = distance
+    modes = Modes(0.6, places, np.array([0.5, 0.5]), 2)
+
+    valleys = separation_of(scores, modes).valleys
+
+    # On the line between them; the kernel of 0.2 widens both.
+    width = np.hypot(1, 0.2)
+    expected = 2 * norm.pdf(distance / 2, 0, width) / (norm.pdf(0, 0, width) + norm.pdf(distance, 0, width))
+    assert valleys[0, 1] == valleys[1, 0] == pytest.approx(expected, abs=0.08)
+    assert (np.diag(valleys) == 0).all()
+
+
+def test_separate_populations_are_separated() -> None:
+    scores = two_populations(6.0)
+    found = separation_of(scores, find_modes(scores))
+
+    assert found.separated
+    assert found.shallowest < 0.1
+    assert "2 modes falls to 0.0" in found.because
+
+
+def test_two_places_on_a_ridge_are_not_separated() -> None:
+    random = np.random.default_rng(0)
+    scores = np.stack([random.uniform(0, 10, 20_000), random.normal(0, 1, 20_000)], axis=1)
+    modes = Modes(2.0, np.array([[2.5, 0.0], [7.5, 0.0]]), np.array([0.5, 0.5]), 2)
+
+    found = separation_of(scores, modes)
+
+    assert not found.separated
+    assert found.shallowest > 0.85
+    assert f"the limit is {SHALLOWEST}" in found.because
+
+
+def test_the_shallowest_valley_decides() -> None:
+    valleys = np.array([[0, 0.1, 0.2], [0.1, 0, 0.8], [0.2, 0.8, 0]])
+    assert not Separation(valleys).separated
+    assert Separation(valleys[:2, :2]).separated
+
+
+def test_a_single_mode_is_not_separated() -> None:
+    found = separation_of(two_populations(0.0), Modes(1.0, np.zeros((1, 2)), np.ones(1), 1))
+    assert not found.separated
+    assert found.because == "mean shift found a single mode in the density of the scores"
+
+
+def test_empty_space_is_a_valley() -> None:
+    scores = two_populations(60.0)
+    modes = Modes(0.5, np.array([[0.0, 0.0], [60.0, 0.0]]), np.array([0.5, 0.5]), 2)
+    assert separation_of(scores, modes).valleys[0, 1] == 0
+
+
+def test_a_small_population_beside_a_large_one() -> None:
+    scores = two_populations(6.0, share=0.02)
+    assert separation_of(scores, Modes(1.0, np.array([[0.0, 0.0], [6.0, 0.0]]), np.array([0.98, 0.02]), 2)).separated
