@@ -292,7 +292,7 @@ def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
         assert [c["shape"] for c in classes] == [name.rpartition("_")[0] for name in wanted]
         assert [f"{c['looks']}_{c['pad_class']}" for c in classes] == list(before.names)
         lines = said.splitlines()
-        rows = lines[1 + lines.index("class  shape           records   share") :][: len(wanted)]
+        rows = lines[1 + lines.index("class  shape            records   share") :][: len(wanted)]
         for row, pad_class in zip(rows, classes, strict=True):
             assert row.split()[:2] == [str(pad_class["pad_class"]), pad_class["shape"]]
             assert row.endswith(f"looks {pad_class['looks']} here")
