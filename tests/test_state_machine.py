@@ -170,6 +170,7 @@ class Mishaps(RuleBasedStateMachine):
         self.archive_at: dict[str, Any] = {}  # the files when each fit was made
         self.model: str | None = None
         self.damaged: dict[str, bytes | None] = {}  # what damaged files of parts hold
+        self.whole: dict[str, bytes] = {}  # and what they held before
         self.settled = False  # whether the last command did all there was to do
         self.least: dict[int, int] = {}  # records of each day that are in the archive, by number of the day
         self.most: dict[int, int] = {}  # that may be: a run that died has written some of its days, or all
@@ -409,6 +410,8 @@ class Mishaps(RuleBasedStateMachine):
         if not path.exists():
             return
         content = bytearray(path.read_bytes())
+        if name not in self.still_damaged():
+            self.whole[name] = bytes(content)
         if how == "delete":
             path.unlink()
             self.damaged[name] = None
@@ -420,6 +423,8 @@ class Mishaps(RuleBasedStateMachine):
             content[place] ^= 1 << data.draw(st.integers(0, 7))
         path.write_bytes(content)
         self.damaged[name] = bytes(content)
+        if content == self.whole[name]:  # the same bit was flipped twice
+            del self.damaged[name]
 
     def verify(self) -> None:
         """Compare what `verify` finds in a settled run with what is known to be damaged."""
