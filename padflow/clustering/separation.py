@@ -46,17 +46,24 @@ class Separation:
         """Whether there are several modes, and a valley of at most `SHALLOWEST` between any two."""
         return len(self.valleys) > 1 and self.shallowest <= SHALLOWEST
 
-    @property
-    def because(self) -> str:
-        """The reason in words."""
-        if len(self.valleys) < 2:
-            return "mean shift found a single mode in the density of the scores"
-        found = f"the density of the scores between two of {len(self.valleys)} modes falls to {self.shallowest:.2f}"
-        return f"{found} of that at the lesser mode where the valley is shallowest; the limit is {SHALLOWEST}"
+    def describe(self, classes: int) -> dict[str, Any]:
+        """Return what the model's description says, if so many classes were made of the modes.
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the model's description says of it."""
-        return {"separated": self.separated, "separated_because": self.because}
+        Each mode must have become a class of its own: a number that the user sets may join populations or cut them.
+        """
+        modes = len(self.valleys)
+        if modes < 2:
+            because = "mean shift found a single mode in the density of the scores"
+        elif classes != modes:
+            because = f"{classes} classes were made of {modes} modes"
+        else:
+            because = (
+                f"in the shallowest valley between two of the {modes} modes, the density of the scores is "
+                f"{self.shallowest:.2f} of that at the smaller mode; up to {SHALLOWEST} counts as separated"
+            )
+            if not self.separated:
+                because += ", so this is a continuum"
+        return {"separated": self.separated and classes == modes, "separated_because": because}
 
 
 def separation_of(scores: np.ndarray, modes: Modes) -> Separation:

@@ -242,7 +242,11 @@ def fit_classes(source: Source) -> None:
         else:
             classes, info = _kmeans(source, scores, k=k, found=found, samples=samples)
         step.summary = f"{len(classes.centres)} classes of {scores.total:,} scores"
-        info |= {"method": config.method, "mean_shift": describe_modes(found, separation), **separation.describe()}
+        info |= {
+            "method": config.method,
+            "mean_shift": describe_modes(found, separation),
+            **separation.describe(len(classes.centres)),
+        }
         source.keep_classes(classes, modes=modes_as_scores(found, config), info=info)
 
 

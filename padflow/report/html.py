@@ -177,12 +177,9 @@ def separation_sentences(run: Run) -> list[str]:
     separated, because = run.model.get("separated"), run.model.get("separated_because")
     if separated is None:
         return []
-    number = len(run.classes)
     if separated:
-        return [f"They are {number} separated classes: {because}."]
-    return [
-        f"They are no separated classes, but {number} regions of a continuum, whose borders are conventions: {because}."
-    ]
+        return [f"They are {len(run.classes)} separated classes: {because}."]
+    return [f"They are not separated classes but regions, whose borders are conventions: {because}."]
 
 
 def summary_sentences(run: Run) -> list[str]:

@@ -41,7 +41,8 @@ def test_separate_populations_are_separated() -> None:
 
     assert found.separated
     assert found.shallowest < 0.1
-    assert "2 modes falls to 0.0" in found.because
+    assert found.describe(2)["separated"] is True
+    assert "two of the 2 modes, the density of the scores is 0.0" in found.describe(2)["separated_because"]
 
 
 def test_two_places_on_a_ridge_are_not_separated() -> None:
@@ -53,7 +54,8 @@ def test_two_places_on_a_ridge_are_not_separated() -> None:
 
     assert not found.separated
     assert found.shallowest > 0.85
-    assert f"the limit is {SHALLOWEST}" in found.because
+    assert found.describe(2)["separated"] is False
+    assert f"up to {SHALLOWEST} counts as separated, so this is a continuum" in found.describe(2)["separated_because"]
 
 
 def test_the_shallowest_valley_decides() -> None:
@@ -62,10 +64,16 @@ def test_the_shallowest_valley_decides() -> None:
     assert Separation(valleys[:2, :2]).separated
 
 
+def test_another_number_of_classes_than_of_modes_is_not_separated() -> None:
+    found = Separation(np.array([[0, 0.1], [0.1, 0]])).describe(3)
+    assert found == {"separated": False, "separated_because": "3 classes were made of 2 modes"}
+
+
 def test_a_single_mode_is_not_separated() -> None:
     found = separation_of(two_populations(0.0), Modes(1.0, np.zeros((1, 2)), np.ones(1), 1))
     assert not found.separated
-    assert found.because == "mean shift found a single mode in the density of the scores"
+    because = "mean shift found a single mode in the density of the scores"
+    assert found.describe(1) == {"separated": False, "separated_because": because}
 
 
 def test_empty_space_is_a_valley() -> None:
