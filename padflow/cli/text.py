@@ -70,7 +70,7 @@ def status_text(facts: dict[str, Any]) -> str:
     lines += [f"{stage:<9} {p['parts_done']} of {p['parts']} parts" for stage, p in facts["stages"].items()]
     lines += [f"{name:<9} {'fitted' if there else 'not yet'}" for name, there in facts["fits"].items()]
     if facts["separated"] is not None:
-        words = "separated" if facts["separated"] else "not separated, borders are conventions"
+        words = "separated" if facts["separated"] else "not all separated"
         lines.append(f"classes   {words}: {facts['separated_because']}")
     lines.append(f"report    {facts['report'] or 'not yet'}")
     lines += [f"set aside {line}" for line in facts["parts_set_aside"]]

@@ -56,12 +56,18 @@ class Separation:
             because = "mean shift found a single mode in the density of the scores"
         elif classes != modes:
             because = f"{classes} classes were made of {modes} modes"
-        else:
+        elif self.separated:
             because = (
                 f"in the shallowest valley between two of the {modes} modes, the density of the scores is "
                 f"{self.shallowest:.2f} of that at the smaller mode; up to {SHALLOWEST} counts as separated"
             )
-            if not self.separated:
+        else:
+            beside = int((self.valleys > SHALLOWEST).any(axis=1).sum())
+            because = (
+                f"{beside} of the {modes} modes have no valley towards another mode: on the way there, the density of "
+                f"the scores stays above {SHALLOWEST} of that at the smaller mode"
+            )
+            if beside == modes:
                 because += ", so this is a continuum"
         return {"separated": self.separated and classes == modes, "separated_because": because}
 

@@ -231,7 +231,7 @@ def fit_classes(source: Source) -> None:
             found = find_number(samples, config, apply=partial(source.workers.map, on_done=source.progress.step))
         # Modes are populations of their own only where there is a valley between them.
         separation = separation_of(mode_scores(np.concatenate(samples), config), found.modes)
-        step.summary = f"{describe_number(found)}; {'separated' if separation.separated else 'not separated'}"
+        step.summary = f"{describe_number(found)}; {'separated' if separation.separated else 'not all separated'}"
     k = number_of_classes(config, found)
     # That many classes are made of all scores; Ward's method makes them of a sample, for it needs all distances.
     unit = "iterations" if config.method == "kmeans" else "scores"

@@ -179,7 +179,7 @@ def separation_sentences(run: Run) -> list[str]:
         return []
     if separated:
         return [f"They are {len(run.classes)} separated classes: {because}."]
-    return [f"They are not separated classes but regions, whose borders are conventions: {because}."]
+    return [f"Not all of them are separated classes: {because}. Borders between such classes are conventions."]
 
 
 def summary_sentences(run: Run) -> list[str]:

@@ -55,12 +55,17 @@ def test_two_places_on_a_ridge_are_not_separated() -> None:
     assert not found.separated
     assert found.shallowest > 0.85
     assert found.describe(2)["separated"] is False
-    assert f"up to {SHALLOWEST} counts as separated, so this is a continuum" in found.describe(2)["separated_because"]
+    because = found.describe(2)["separated_because"]
+    assert because.startswith("2 of the 2 modes have no valley towards another mode")
+    assert because.endswith(f"above {SHALLOWEST} of that at the smaller mode, so this is a continuum")
 
 
 def test_the_shallowest_valley_decides() -> None:
     valleys = np.array([[0, 0.1, 0.2], [0.1, 0, 0.8], [0.2, 0.8, 0]])
-    assert not Separation(valleys).separated
+    found = Separation(valleys).describe(3)
+    assert found["separated"] is False
+    assert found["separated_because"].startswith("2 of the 3 modes have no valley")
+    assert "continuum" not in found["separated_because"]
     assert Separation(valleys[:2, :2]).separated
 
 

@@ -176,7 +176,11 @@ def test_repeating_gives_the_same_bytes_and_no_litter(small_run, monkeypatch):
     ("separated", "says"),
     [
         (True, "They are {} separated classes: the valleys are deep."),
-        (False, "They are not separated classes but regions, whose borders are conventions: the valleys are deep."),
+        (
+            False,
+            "Not all of them are separated classes: the valleys are deep. "
+            "Borders between such classes are conventions.",
+        ),
         (None, ""),
     ],
 )
