@@ -114,11 +114,12 @@ class PreprocessConfig(Section):
     max_gap_seconds: Annotated[Seconds, Field(gt=0)] = Field(
         60.0, description="Records further apart than this, and what lies beyond, are not averaged together."
     )
-    normalise: Literal["max", "pa90", "energy_max", "count_shares", "none"] = Field(
+    normalise: Literal["max", "pa90", "energy_max", "count_shares", "counts", "none"] = Field(
         "max",
         description="Divide each record by its largest value (max), each energy by its value at 90 degrees "
         "(pa90) or by its own largest value (energy_max), or nothing (none); or take the square root of each "
-        "energy's share of counts in each pitch angle (count_shares), which makes the noise of all bins alike.",
+        "energy's share of counts in each pitch angle (count_shares), which makes the noise of all bins alike; or "
+        "take the counts of the window as they are (counts), for train.target=other_spins.",
     )
     prior_counts: Annotated[float, Field(ge=0)] = Field(
         50.0,

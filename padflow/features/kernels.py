@@ -217,6 +217,29 @@ def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarr
     return scaled
 
 
+def window_counts(flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np.ndarray) -> np.ndarray:
+    """Return the counts of a window from its mean flux.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+        Where a bin lacks some of the records, its mean stands for these too; NaN counts as 0.
+    counts_per_flux : ndarray of float32, shape (pitch_angle, energy)
+        Counts that unit flux gives in each bin of one record.
+    averaged : ndarray, shape (records,)
+        Number of records in the window of each.
+
+    Returns
+    -------
+    ndarray of float32, shape (records, pitch_angle, energy)
+    """
+    counts = flux * counts_per_flux
+    if _has_nan(counts):
+        counts[np.isnan(counts)] = 0
+    counts *= averaged.astype(np.float32)[:, None, None]
+    return counts
+
+
 def root_count_shares(
     flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np.ndarray, prior_counts: float
 ) -> np.ndarray:
@@ -243,10 +266,8 @@ def root_count_shares(
         energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
     """
     # Bins first: what is added up or spread over a few bins is then a few long rows, several times as fast.
-    counts = np.ascontiguousarray(bins_flat(flux * counts_per_flux).T).reshape(*flux.shape[1:], len(flux))
-    if _has_nan(counts):
-        counts[np.isnan(counts)] = 0
-    counts *= averaged.astype(np.float32)
+    counts = np.ascontiguousarray(bins_flat(window_counts(flux, counts_per_flux, averaged=averaged)).T)
+    counts = counts.reshape(*flux.shape[1:], len(flux))
     total = counts.sum(axis=0)
     overall = counts.sum(axis=1)
     every = overall.sum(axis=0)

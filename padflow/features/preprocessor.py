@@ -25,8 +25,12 @@ from padflow.features.kernels import (
     normalise_flux,
     peak_flux,
     root_count_shares,
+    window_counts,
 )
 from padflow.records import Axes, Needs, Reason, Records, Rows
+
+OF_COUNTS = ("counts", "count_shares")
+"""Values of ``preprocess.normalise`` that need to know the counts."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Preprocessor:
     ----------
     config : PreprocessConfig
     axes : Axes
-        Counts are needed for `min_counts` and for ``normalise: count_shares``.
+        Counts are needed for `min_counts` and where `normalise` is one of `OF_COUNTS`.
 
     Raises
     ------
@@ -80,14 +84,14 @@ class Preprocessor:
             )
         self._counts_per_flux: np.ndarray | None = None
         self._counts_per_folded_flux: np.ndarray | None = None
-        counted = config.min_counts or config.normalise == "count_shares"
+        counted = config.min_counts or config.normalise in OF_COUNTS
         per_channel = self._checked_counts(axes.counts_per_flux) if counted else np.empty(0)
         if config.min_counts:
             self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
         joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
         if config.fold:
             pitch_angle, joined = _folded(pitch_angle)
-        if config.normalise == "count_shares":
+        if config.normalise in OF_COUNTS:
             self._counts_per_folded_flux = joined[:, None] * per_channel
         self.pitch_angle = pitch_angle
         self.energy = energy[self._channels]
@@ -99,8 +103,8 @@ class Preprocessor:
         chosen = np.asarray(counts_per_flux, "f8")[self._channels]
         if not np.isfinite(chosen).all():
             key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
-            if self.config.normalise == "count_shares":
-                key, instead = "normalise = count_shares", "normalise=max"
+            if self.config.normalise in OF_COUNTS:
+                key, instead = f"normalise = {self.config.normalise}", "normalise=max"
             raise ConfigError(
                 f"preprocess.{key} needs counts, but the instrument gives no geometric factor and accumulation time; "
                 f"add them to the instrument file, or use preprocess.{instead}."
@@ -137,23 +141,50 @@ class Preprocessor:
         counts = self._counts(flux, core, windows)
         if self.config.fold:
             flux = fold_flux(flux)
-        flux = flux[core] if windows is None else windows.mean(bins_flat(flux)).reshape(-1, *flux.shape[1:])
+        flux = flux[core] if windows is None else _window_mean(flux, windows)
         peak = peak_flux(flux)
         if not self.config.keep_empty:
             _set_reason(reason, peak <= 0, Reason.EMPTY)
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
-        if self._counts_per_folded_flux is not None:
-            scaled = root_count_shares(
-                flux,
-                self._counts_per_folded_flux,
-                averaged=np.ones(len(flux)) if windows is None else windows.length,
-                prior_counts=self.config.prior_counts,
-            )
-        else:
-            scaled = normalise_flux(flux, self.config.normalise, middle=self._middle, peak=peak)
-        return Features(scaled.reshape(len(scaled), self.features), reason)
+        averaged = np.ones(len(flux)) if windows is None else windows.length
+        return Features(bins_flat(self._normalised(flux, averaged, peak)), reason)
+
+    def _normalised(self, flux: np.ndarray, averaged: np.ndarray, peak: np.ndarray) -> np.ndarray:
+        method, per_flux = self.config.normalise, self._counts_per_folded_flux
+        if per_flux is None:
+            return normalise_flux(flux, method, middle=self._middle, peak=peak)
+        if method == "counts":
+            return window_counts(flux, per_flux, averaged=averaged)
+        return root_count_shares(flux, per_flux, averaged=averaged, prior_counts=self.config.prior_counts)
+
+    def views(self, rows: Rows) -> np.ndarray:
+        """Count each window of one block of rows twice: its records of even row number, and those of odd one.
+
+        Both come from the same shapes, with counting noise that is independent.
+
+        Returns
+        -------
+        ndarray of float32, shape (rows, 2, features)
+            Counts of the even and of the odd records; NaN is left out as in ``normalise: counts``.
+
+        Raises
+        ------
+        ConfigError
+            Where rows of features are not the counts of a window.
+        """
+        windows, per_flux = self._windows(rows.records.time, rows.core), self._counts_per_folded_flux
+        if windows is None or per_flux is None:
+            raise ConfigError("Views need preprocess.average_seconds above 0 and preprocess.normalise=counts.")
+        flux = rows.records.flux[:, :, self._channels]
+        flux = fold_flux(np.ascontiguousarray(flux)) if self.config.fold else flux
+        odd = (rows.first + np.arange(len(flux))) % 2 == 1
+        views = np.empty((len(rows), 2, self.features), np.float32)
+        for number, chosen in enumerate((~odd, odd)):
+            mean = _window_mean(np.where(chosen[:, None, None], flux, np.float32(np.nan)), windows)
+            views[:, number] = bins_flat(window_counts(mean, per_flux, averaged=windows.sum(chosen.astype("i8"))))
+        return views
 
     def _windows(self, time: np.ndarray, core: slice) -> RunningWindows | None:
         window, gap = self.config.average_seconds, self.config.max_gap_seconds
@@ -186,6 +217,38 @@ class Preprocessor:
             valid = np.isfinite(bins_flat(flux)).sum(axis=1)
             _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
         return reason
+
+
+@dataclass(frozen=True)
+class Views:
+    """Rows of two views of each record, side by side, in the place of rows of features.
+
+    Parameters
+    ----------
+    preprocessor : Preprocessor
+        It decides which records are selected.
+    """
+
+    preprocessor: Preprocessor
+
+    @property
+    def features(self) -> int:
+        """Number of values in a row: counts of the even records, then those of the odd ones."""
+        return 2 * self.preprocessor.features
+
+    @property
+    def needs(self) -> Needs:
+        """What it reads."""
+        return self.preprocessor.needs
+
+    def blocks(self, rows: Rows) -> Iterator[tuple[slice, Rows, Features]]:
+        """Make views block by block, see `Preprocessor.blocks` and `Preprocessor.views`."""
+        for where, block, made in self.preprocessor.blocks(rows):
+            yield where, block, Features(bins_flat(self.preprocessor.views(block)), made.reason)
+
+
+def _window_mean(flux: np.ndarray, windows: RunningWindows) -> np.ndarray:
+    return windows.mean(bins_flat(flux)).reshape(-1, *flux.shape[1:])
 
 
 def _folded(pitch_angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from padflow.config.reading import load_config
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError
 from padflow.features.kernels import find_windows, fold_flux
-from padflow.features.preprocessor import Preprocessor
+from padflow.features.preprocessor import Preprocessor, Views
 from padflow.records import BLOCK_ROWS, Axes, Reason, Records, Rows, halo_rows
 from padflow.store.reading import needed_rows
 
@@ -299,6 +299,60 @@ def test_shapes_need_counts():
         Preprocessor(PreprocessConfig(normalise="count_shares"), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
 
 
+def test_counts_need_to_be_known():
+    with pytest.raises(ConfigError, match="normalise = counts needs counts"):
+        Preprocessor(PreprocessConfig(normalise="counts"), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
+
+
+# --- counts of windows and their two views ------------------------------------------------------------------
+
+
+def counted(of: Records, chosen: list[list[int]], per_flux: np.ndarray) -> np.ndarray:
+    """Folded mean flux of the chosen records around each row, times counts and their number, bin by bin."""
+    out = np.zeros((len(chosen), 9, of.flux.shape[2]))
+    flux = of.flux.astype("f8")
+    for row, window in enumerate(chosen):
+        for a, e in np.ndindex(out.shape[1:]):
+            pairs = [[v for v in {a: flux[i, a, e], 16 - a: flux[i, 16 - a, e]}.values() if v == v] for i in window]
+            values = [np.mean(pair) for pair in pairs if pair]
+            bins = 1 if a == 8 else 2
+            out[row, a, e] = np.mean(values) * len(window) * bins * per_flux[e] if values else 0
+    return out.reshape(len(chosen), -1)
+
+
+@pytest.mark.parametrize("first", [100, 101])
+def test_counts_and_views_are_those_of_the_records_of_a_window(factories, first):
+    of = factories.records(60, seed=3, missing_share=0.3, gap_share=0.1)
+    config = PreprocessConfig(normalise="counts", average_seconds=60, max_gap_seconds=40, l_range=(3, 6))
+    maker = Preprocessor(config, factories.AXES)
+    rows = Rows("rbspa", first + 10, first + 50, of, first)
+    ns = of.time.astype(np.int64)
+    gaps = np.cumsum(np.diff(ns, prepend=ns[0]) > 40 * 10**9)
+    near = (abs(ns - ns[10:50, None]) <= 30 * 10**9) & (gaps == gaps[10:50, None])
+    windows = [np.flatnonzero(window).tolist() for window in near]
+    assert {len(window) for window in windows} >= {3, 4, 5}
+    made = maker(rows)
+    assert made.rows.dtype == np.float32
+    np.testing.assert_allclose(made.rows, counted(of, windows, factories.COUNTS_PER_FLUX), rtol=1e-5)
+    views = maker.views(rows)
+    for parity in (0, 1):
+        chosen = [[i for i in window if (first + i) % 2 == parity] for window in windows]
+        np.testing.assert_allclose(views[:, parity], counted(of, chosen, factories.COUNTS_PER_FLUX), rtol=1e-5)
+    (block,) = Views(maker).blocks(rows)
+    np.testing.assert_array_equal(block[2].rows, views.reshape(40, -1))
+    np.testing.assert_array_equal(block[2].reason, made.reason)
+    assert len(set(made.reason)) > 1
+    assert Views(maker).features == 2 * maker.features
+    assert Views(maker).needs == maker.needs
+
+
+@pytest.mark.parametrize("values", [{"normalise": "counts"}, {"average_seconds": 60}])
+def test_views_need_counts_of_windows(factories, values):
+    maker = Preprocessor(PreprocessConfig(**values), factories.AXES)
+    with pytest.raises(ConfigError, match=r"average_seconds above 0 and preprocess\.normalise=counts"):
+        maker.views(factories.rows(factories.records(5)))
+
+
 # --- blocks at fixed places of an archive -------------------------------------------------------------------
 
 
@@ -310,6 +364,14 @@ def rows_in_parts(reader, maker, edges) -> tuple[bytes, bytes]:
             rows.append(features.rows)
             reason.append(features.reason)
     return np.concatenate(rows).tobytes(), np.concatenate(reason).tobytes()
+
+
+def test_views_have_the_same_bits_in_parts_of_any_size(factories):
+    total = 2 * BLOCK_ROWS + 321
+    of = factories.records(total, gap_share=0.01)
+    config = PreprocessConfig(normalise="counts", average_seconds=120, l_range=(2.5, 6.5))
+    views, reader = Views(Preprocessor(config, factories.AXES)), factories.MemoryReader(of)
+    assert rows_in_parts(reader, views, [0, BLOCK_ROWS, total]) == rows_in_parts(reader, views, [0, total])
 
 
 @pytest.mark.parametrize(
