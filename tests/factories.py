@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import xarray as xr
 
+from padflow.autoencoder.denoiser import DenoisingNetwork
 from padflow.autoencoder.network import Network
 from padflow.records import Axes, Records, Rows
 
@@ -90,3 +93,14 @@ def network(features: int, *, code_size: int = 20, seed: int = 0) -> Network:
         rng.normal(0, code_size**-0.5, (code_size, features)),
         rng.normal(0, 0.1, features),
     )
+
+
+def denoising_network(features: int, energies: int, *, seed: int = 0) -> DenoisingNetwork:
+    """Random weights and concentrations."""
+    rng = np.random.default_rng([seed, 4])
+    sizes = [features + energies, 24, 20, 7, 19, 23, features]
+    arrays = {"concentration": rng.uniform(50, 5000, energies)}
+    for number, (before, after) in enumerate(pairwise(sizes), start=1):
+        arrays[f"w_{number}"] = rng.normal(0, (2 / before) ** 0.5, (before, after))
+        arrays[f"b_{number}"] = rng.normal(0, 0.1, after)
+    return DenoisingNetwork(**arrays)

@@ -106,19 +106,27 @@ class _Adam:
         return [half_squares for half_squares, _ in parts]
 
     def _update(self, variable: Any, moments: tuple, powers: list, gradient: Any) -> None:
-        (mean, square), (power_1, power_2) = moments, powers
-        self._tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=mean.handle,
-            v=square.handle,
-            beta1_power=power_1,
-            beta2_power=power_2,
-            lr=self._learning_rate,
-            beta1=BETA_1,
-            beta2=BETA_2,
-            epsilon=EPSILON * self._gradient_scale,
-            grad=gradient,
-        )
+        epsilon = EPSILON * self._gradient_scale
+        apply_adam(self._tf, variable, moments, powers, gradient, learning_rate=self._learning_rate, epsilon=epsilon)
+
+
+def apply_adam(
+    tf: Any, variable: Any, moments: tuple, powers: Any, gradient: Any, *, learning_rate: Any, epsilon: float = EPSILON
+) -> None:
+    """Update a variable and its two moments in place; `powers` are those of BETA_1 and BETA_2 by the step."""
+    (mean, square), (power_1, power_2) = moments, powers
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=mean.handle,
+        v=square.handle,
+        beta1_power=power_1,
+        beta2_power=power_2,
+        lr=learning_rate,
+        beta1=BETA_1,
+        beta2=BETA_2,
+        epsilon=epsilon,
+        grad=gradient,
+    )
 
 
 def epoch_function(tf: Any, weights: list, batch_size: int, learning_rate: float) -> Callable:

@@ -10,7 +10,6 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from padflow.autoencoder.epoch_graph import epoch_function, validation_function
+from padflow.autoencoder.epochs import Epoch, ShowEpoch, as_tensor, check_rows, run_epochs, shuffled
 from padflow.autoencoder.network import Network
-from padflow.autoencoder.sampler import ALIGNMENT_BYTES
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.errors import PadflowError, one_line
 
@@ -61,7 +60,7 @@ def train_autoencoder(
     patience: int,
     restore_best: bool,
     seed: int,
-    progress: Callable[[int, float, float, float], None] | None = None,
+    progress: ShowEpoch | None = None,
 ) -> Trained:
     """Train features -> `code_size` ReLU -> features sigmoid to reproduce its input.
 
@@ -103,60 +102,22 @@ def train_autoencoder(
     PadflowError
         Where there are no rows for training or validation, where rows hold NaN or infinity, or where the loss diverges.
     """
-    _check_rows(validation, "validation", "train.validation_share or train.split")
+    check_rows(validation, "validation", "train.validation_share or train.split")
     tf, keras = load_tensorflow()
     model = _build(keras, validation.shape[1], code_size, seed)
-    stopping = _early_stopping(keras, model, patience=patience, restore_best=restore_best)
     training = _Training(tf, model, epochs_of_rows, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    validate = partial(validation_function(tf, training.weights), _tensor(tf, validation))
-    history: dict[str, list[float]] = {"loss": [], "val_loss": []}
-    with ThreadPoolExecutor(1) as beside:
-        ahead = training.next_epoch()
-        for epoch in range(epochs):
-            # Validate while the next epoch is trained: training alone leaves a quarter of two cores idle.
-            done, validated = ahead, beside.submit(validate, *ahead.weights)
-            if epoch + 1 < epochs:
-                ahead = training.next_epoch()
-            val_loss = float(validated.result())
-            _check_losses(epoch, done.loss, val_loss, learning_rate=learning_rate)
-            history["loss"].append(done.loss)
-            history["val_loss"].append(val_loss)
-            if progress is not None:
-                progress(epoch, done.loss, val_loss, done.rows_per_second)
-            model.set_weights([weights.numpy() for weights in done.weights])
-            stopping.on_epoch_end(epoch, {"val_loss": val_loss})
-            if model.stop_training:
-                break
-    stopping.on_train_end()
-    return Trained(_network(model), history, stopping.best_epoch, model)
-
-
-def _early_stopping(keras: Any, model: keras.Model, *, patience: int, restore_best: bool) -> Any:
-    """Return Keras' own early stopping, which sets ``model.stop_training`` where it is time to stop."""
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", mode="min", patience=patience, restore_best_weights=restore_best
+    validate = partial(validation_function(tf, training.weights), as_tensor(tf, validation))
+    history, best_epoch = run_epochs(
+        training.next_epoch,
+        validate,
+        model,
+        epochs=epochs,
+        patience=patience,
+        restore_best=restore_best,
+        learning_rate=learning_rate,
+        progress=progress,
     )
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    model.stop_training = False
-    return stopping
-
-
-def _check_losses(epoch: int, loss: float, val_loss: float, *, learning_rate: float) -> None:
-    if not (np.isfinite(loss) and np.isfinite(val_loss)):
-        raise PadflowError(
-            f"Training diverged: in epoch {epoch} the loss became {loss} and the validation loss {val_loss}. "
-            f"Lower train.learning_rate, now {learning_rate:g}."
-        )
-
-
-@dataclass(frozen=True)
-class _Epoch:
-    """The result of an epoch: its loss, a copy of the weights after it, and its speed."""
-
-    loss: float
-    weights: list
-    rows_per_second: float
+    return Trained(_network(model), history, best_epoch, model)
 
 
 class _Training:
@@ -179,19 +140,19 @@ class _Training:
         self._rows: np.ndarray | None = None
         self._tensor: Any = None
 
-    def next_epoch(self) -> _Epoch:
+    def next_epoch(self) -> Epoch:
         tf, rows = self._tf, self._epochs_of_rows(self._epoch)
         count = len(rows)
         if rows is not self._rows:
-            _check_rows(rows, "training", "train.train_share or train.split")
-            self._rows, self._tensor = rows, _tensor(tf, rows)
+            check_rows(rows, "training", "train.train_share or train.split")
+            self._rows, self._tensor = rows, as_tensor(tf, rows)
         began = time.perf_counter()
-        order = _shuffled(count, self._seed, self._epoch)
+        order = shuffled(count, self._seed, self._epoch)
         loss = float(self._run(self._tensor, order, tf.constant(self._steps, tf.int64)))
         seconds = time.perf_counter() - began
         self._epoch += 1
         self._steps += -(-count // self._batch_size)
-        return _Epoch(loss, [tf.identity(weights) for weights in self.weights], count / seconds)
+        return Epoch(loss, [tf.identity(weights) for weights in self.weights], count / seconds)
 
 
 def save_keras(trained: Trained, path: str | Path) -> None:
@@ -225,34 +186,6 @@ def load_keras(path: str | Path) -> keras.Model:
     model = _build(keras, network.features, network.code_size, seed=0)
     model.set_weights(list(network.to_arrays().values()))
     return model
-
-
-def _tensor(tf: Any, rows: np.ndarray) -> Any:
-    """Return rows as a tensor, without a copy where TensorFlow can use their memory."""
-    if rows.dtype == np.float32 and rows.flags.carray and rows.ctypes.data % ALIGNMENT_BYTES == 0:
-        return tf.experimental.dlpack.from_dlpack(rows.__dlpack__())
-    return tf.convert_to_tensor(rows, dtype=tf.float32)
-
-
-def _check_rows(rows: np.ndarray, use: str, keys: str) -> None:
-    if len(rows) == 0:
-        raise PadflowError(
-            f"There are no {use} rows: the split left none of the usable records for {use}. "
-            f"Change {keys}, or take a longer period."
-        )
-    # The extremes are NaN or infinite where any value is. They need no temporary array as large as the rows.
-    if not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
-        raise PadflowError(
-            f"The {use} rows hold NaN or infinity, which would spread to every weight: select only whole "
-            "records, or fill gaps, in the preprocess section."
-        )
-
-
-def _shuffled(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the rows in one epoch, int32: all are shuffled, as in Keras."""
-    order = np.arange(rows, dtype=np.int32)
-    np.random.default_rng([seed, epoch]).shuffle(order)
-    return order
 
 
 def _build(keras: Any, features: int, code_size: int, seed: int) -> keras.Model:

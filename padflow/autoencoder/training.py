@@ -5,11 +5,12 @@ This module imports nothing for later fits, so that the process that trains load
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from padflow.autoencoder.epochs import ShowEpoch
 from padflow.autoencoder.sampler import RowSampler
 from padflow.autoencoder.split import Split, days_of
 from padflow.config.sections import Config
@@ -18,10 +19,6 @@ from padflow.store.reading import Reader
 
 if TYPE_CHECKING:
     from padflow.autoencoder.keras import Trained
-
-
-ShowEpoch = Callable[[int, float, float, float], None]
-"""Takes the number of an epoch, counted from 0, its loss, its validation loss, and rows per second."""
 
 
 def code_size(config: Config, features: int) -> int:

@@ -22,9 +22,10 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from padflow.autoencoder.epochs import ShowEpoch
 from padflow.autoencoder.keras import save_keras
 from padflow.autoencoder.tensorflow import load_tensorflow
-from padflow.autoencoder.training import ShowEpoch, deal_split, train_network
+from padflow.autoencoder.training import deal_split, train_network
 from padflow.compute.workers import peak_memory_bytes
 from padflow.errors import CannotWrite, ConfigError, NoSpace, PadflowError
 from padflow.features.preprocessor import Preprocessor

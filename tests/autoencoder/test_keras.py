@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from padflow.autoencoder import epoch_graph, tensorflow
+from padflow.autoencoder import epoch_graph, epochs, tensorflow
 from padflow.autoencoder import keras as keras_module
 from padflow.autoencoder.keras import load_keras, save_keras, train_autoencoder
 from padflow.errors import PadflowError
@@ -111,7 +111,7 @@ def test_steps_match_keras_adam(frameworks, noise, row_count):
     model = keras_twin(keras, 8, SMALL)
     losses = []
     for epoch in range(SMALL["epochs"]):
-        order = keras_module._shuffled(row_count, SMALL["seed"], epoch)
+        order = epochs.shuffled(row_count, SMALL["seed"], epoch)
         assert sorted(order) == list(range(row_count))
         total = 0.0
         for start in range(0, row_count, 16):

@@ -1,0 +1,135 @@
+"""The denoiser in NumPy, against its definition in float64."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from padflow.autoencoder.denoiser import DenoisingNetwork, network_inputs
+from padflow.autoencoder.network import CACHED_ROWS
+from padflow.blas import one_blas_thread
+from padflow.errors import PadflowError
+
+ANGLES, ENERGIES = 9, 8
+FEATURES = ANGLES * ENERGIES
+
+
+@pytest.fixture(scope="module")
+def network(factories) -> DenoisingNetwork:
+    return factories.denoising_network(FEATURES, ENERGIES)
+
+
+@pytest.fixture(scope="module")
+def counts() -> np.ndarray:
+    """From empty energies to many counts."""
+    rng = np.random.default_rng(5)
+    mean = 10 ** rng.uniform(-2, 4, (2 * CACHED_ROWS + 77, 1, ENERGIES)) * rng.dirichlet(np.ones(ANGLES))[:, None]
+    return rng.poisson(mean).astype(np.float32).reshape(-1, FEATURES)
+
+
+def defined_inputs(counts: np.ndarray) -> np.ndarray:
+    by_angle = counts.astype("f8").reshape(-1, ANGLES, ENERGIES)
+    total = by_angle.sum(axis=1)
+    roots = np.sqrt(by_angle / np.maximum(total, 1)[:, None]).reshape(-1, FEATURES)
+    return np.concatenate([roots, np.log10(1 + total) / 4], axis=1)
+
+
+def dense(network: DenoisingNetwork, number: int, values: np.ndarray) -> np.ndarray:
+    arrays = network.to_arrays()
+    return values @ arrays[f"w_{number}"].astype("f8") + arrays[f"b_{number}"]
+
+
+def defined_code(network: DenoisingNetwork, counts: np.ndarray) -> np.ndarray:
+    values = defined_inputs(counts)
+    for number in (1, 2):
+        values = np.maximum(dense(network, number, values), 0)
+    return dense(network, 3, values)
+
+
+def defined_shares(network: DenoisingNetwork, code: np.ndarray) -> np.ndarray:
+    values = code
+    for number in (4, 5):
+        values = np.maximum(dense(network, number, values), 0)
+    powers = np.exp(dense(network, 6, values)).reshape(-1, ANGLES, ENERGIES)
+    return (powers / powers.sum(axis=1, keepdims=True)).reshape(-1, FEATURES)
+
+
+def test_inputs_are_root_shares_and_logarithms_of_counts(counts):
+    found = network_inputs(counts, ENERGIES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, defined_inputs(counts), atol=1e-6)
+    assert found[:, :FEATURES].max() <= 1
+
+
+def test_code_and_shares_follow_their_definition(network, counts):
+    code = network.encode(counts)
+    np.testing.assert_allclose(code, defined_code(network, counts), atol=1e-5)
+    shares = network.decode(code)
+    np.testing.assert_allclose(shares, defined_shares(network, code.astype("f8")), atol=1e-6)
+    assert code.dtype == shares.dtype == np.float32
+    assert (network.features, network.energies, network.code_size) == (FEATURES, ENERGIES, code.shape[1])
+
+
+def test_the_estimate_is_the_posterior_mean_of_a_dirichlet_prior(network, counts):
+    shares, effective = network.estimate(counts)
+    prior = defined_shares(network, defined_code(network, counts)).reshape(-1, ANGLES, ENERGIES)
+    by_angle, concentration = counts.astype("f8").reshape(prior.shape), network.concentration
+    total = by_angle.sum(axis=1) + concentration
+    expected = (by_angle + concentration * prior) / total[:, None]
+    np.testing.assert_allclose(shares.reshape(prior.shape), expected, atol=1e-6)
+    np.testing.assert_allclose(effective, total, rtol=1e-6)
+    assert shares.dtype == effective.dtype == np.float32
+
+
+def test_bits_do_not_depend_on_how_many_rows_are_given(network, counts):
+    with one_blas_thread():
+        shares, effective = network.estimate(counts)
+        code, inputs = network.encode(counts), network_inputs(counts, ENERGIES)
+        for start, stop in ((0, 1), (0, 500), (CACHED_ROWS, CACHED_ROWS + 3), (CACHED_ROWS, len(counts))):
+            some = counts[start:stop].copy()
+            np.testing.assert_array_equal(network.estimate(some)[0], shares[start:stop])
+            np.testing.assert_array_equal(network.estimate(some)[1], effective[start:stop])
+            np.testing.assert_array_equal(network.encode(some), code[start:stop])
+            np.testing.assert_array_equal(network_inputs(some, ENERGIES), inputs[start:stop])
+            np.testing.assert_array_equal(network.decode(code[start:stop]), network.decode(code)[start:stop])
+
+
+def test_no_rows_give_no_rows(network):
+    none = np.empty((0, FEATURES), np.float32)
+    assert network.estimate(none)[0].shape == (0, FEATURES)
+    assert network.decode(network.encode(none)).shape == (0, FEATURES)
+
+
+def test_large_logits_overflow_nothing(network, counts):
+    steep = replace(network, w_6=network.w_6 * 1e4)
+    shares = steep.decode(steep.encode(counts))
+    np.testing.assert_allclose(shares.reshape(-1, ANGLES, ENERGIES).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_arrays_come_back(network):
+    again = DenoisingNetwork.from_arrays(network.to_arrays() | {"axis_energy": np.ones(3)})
+    for name, array in network.to_arrays().items():
+        np.testing.assert_array_equal(again.to_arrays()[name], array)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(DenoisingNetwork)])
+def test_an_array_that_is_wrong_is_refused(network, name):
+    arrays = network.to_arrays()
+    array = arrays[name].copy()
+    array.flat[0] = np.nan
+    with pytest.raises(PadflowError, match=f"{name} holds NaN"):
+        DenoisingNetwork.from_arrays(arrays | {name: array})
+    for wrong in (arrays[name][None], arrays[name][:-1], np.float32(1)):
+        with pytest.raises(PadflowError, match="do not fit together"):
+            DenoisingNetwork.from_arrays(arrays | {name: wrong})
+    del arrays[name]
+    with pytest.raises(PadflowError, match=f"lack {name}"):
+        DenoisingNetwork.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("value", [0, -3])
+def test_a_concentration_that_is_not_positive_is_refused(network, value):
+    with pytest.raises(PadflowError, match="concentration is not positive"):
+        replace(network, concentration=np.full(ENERGIES, value))
