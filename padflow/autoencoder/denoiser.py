@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from padflow.autoencoder.network import CACHED_ROWS
+from padflow.autoencoder.network import CACHED_ROWS, Network
 from padflow.errors import PadflowError
 
 LOG_SCALE = np.float32(4)
@@ -140,6 +140,48 @@ class DenoisingNetwork:
             shares[block] = found.reshape(self.features, -1).T[: block.stop - block.start]
         return shares
 
+    def decoder_slopes(self, code: np.ndarray) -> np.ndarray:
+        """Return how the roots of decoded shares change with each value of the code, at one code.
+
+        Parameters
+        ----------
+        code : numpy.ndarray
+            The code, shape (code,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Jacobian of ``sqrt(decode(code))``, shape (code, features), float64.
+        """
+        values, slopes = np.asarray(code, "f8"), np.eye(self.code_size)
+        for number, (w, b) in enumerate(self._layers(CODE_LAYER + 1, LAYERS), start=1):
+            values, slopes = values @ w + b, slopes @ w.astype("f8")
+            if number % CODE_LAYER:
+                slopes *= values > 0
+                values = np.maximum(values, 0)
+        shares = self._softmax(values[:, None])[..., 0]
+        logits = slopes.reshape(len(slopes), *shares.shape)
+        roots = np.sqrt(shares) / 2 * (logits - (shares * logits).sum(axis=1, keepdims=True))
+        return roots.reshape(slopes.shape)
+
+    def reconstruction_error(self, counts: np.ndarray, code: np.ndarray) -> np.ndarray:
+        """Return the mean squared difference between the roots of each record's shares and of those of its code.
+
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Counts of windows, shape (n, features), float32.
+        code : numpy.ndarray
+            Their codes from `encode`, shape (n, code), float32.
+
+        Returns
+        -------
+        numpy.ndarray
+            Error of each record, shape (n,), float32.
+        """
+        difference = np.sqrt(self.decode(code)) - network_inputs(counts, self.energies)[:, : self.features]
+        return np.einsum("ij,ij->i", difference, difference) / np.float32(self.features)
+
     def estimate(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Estimate how the counts of windows would be shared out without counting noise.
 
@@ -202,6 +244,15 @@ class DenoisingNetwork:
                 f"The model's arrays lack {', '.join(missing)}: it was not saved whole; fit and save again."
             )
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+AnyNetwork = Network | DenoisingNetwork
+"""What training gives, by its target."""
+
+
+def network_from_arrays(arrays: Mapping[str, np.ndarray]) -> AnyNetwork:
+    """Return the network whose arrays are among those of a file."""
+    return (DenoisingNetwork if "concentration" in arrays else Network).from_arrays(arrays)
 
 
 class _Layers:

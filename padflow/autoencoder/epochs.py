@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.autoencoder.sampler import ALIGNMENT_BYTES
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.errors import PadflowError
@@ -19,6 +20,29 @@ if TYPE_CHECKING:
 
 ShowEpoch = Callable[[int, float, float, float], None]
 """Takes the number of an epoch, counted from 0, its loss, its validation loss, and rows per second."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained autoencoder.
+
+    Parameters
+    ----------
+    network : Network or DenoisingNetwork
+        The weights, for use without TensorFlow.
+    history : dict of str to list of float
+        ``loss`` and ``val_loss`` of each epoch: mean squared errors of the normalised flux, or divergences, see
+        `padflow.autoencoder.keras_denoiser.train_denoiser`.
+    best_epoch : int
+        Epoch of the lowest validation loss, counted from 0.
+    model : keras.Model
+        The same network as a Keras model.
+    """
+
+    network: AnyNetwork
+    history: dict[str, list[float]]
+    best_epoch: int
+    model: keras.Model
 
 
 @dataclass(frozen=True)

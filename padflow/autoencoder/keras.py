@@ -10,7 +10,6 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,35 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from padflow.autoencoder.epoch_graph import epoch_function, validation_function
-from padflow.autoencoder.epochs import Epoch, ShowEpoch, as_tensor, check_rows, run_epochs, shuffled
+from padflow.autoencoder.epochs import Epoch, ShowEpoch, Trained, as_tensor, check_rows, run_epochs, shuffled
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.errors import PadflowError, one_line
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained autoencoder.
-
-    Parameters
-    ----------
-    network : Network
-        The weights, for use without TensorFlow.
-    history : dict of str to list of float
-        ``loss`` and ``val_loss`` of each epoch: mean squared errors of the normalised flux.
-    best_epoch : int
-        Epoch of the lowest validation loss, counted from 0.
-    model : keras.Model
-        The same network as a Keras model.
-    """
-
-    network: Network
-    history: dict[str, list[float]]
-    best_epoch: int
-    model: keras.Model
 
 
 def train_autoencoder(

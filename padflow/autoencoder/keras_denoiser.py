@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,7 @@ import numpy as np
 from padflow.autoencoder.concentration import estimate_concentration
 from padflow.autoencoder.denoiser import CODE_LAYER, LAYERS, DenoisingNetwork, network_inputs
 from padflow.autoencoder.epoch_graph import BETA_1, BETA_2, VALIDATION_ROWS, apply_adam
-from padflow.autoencoder.epochs import Epoch, ShowEpoch, as_tensor, check_rows, run_epochs, shuffled
-from padflow.autoencoder.keras import Trained
+from padflow.autoencoder.epochs import Epoch, ShowEpoch, Trained, as_tensor, check_rows, run_epochs, shuffled
 from padflow.autoencoder.sampler import aligned_empty
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.blas import one_blas_thread
@@ -127,13 +127,14 @@ def build_denoiser(keras: Any, features: int, energies: int, *, code_size: int, 
 
 def _denoiser(model: keras.Model, validation: np.ndarray, energies: int) -> DenoisingNetwork:
     """Return the network of a Keras model, with concentrations by rows that it was not trained on."""
-    arrays = [np.array(weights) for weights in model.get_weights()]
-    network = DenoisingNetwork(*arrays, concentration=np.ones(energies))
+    names = (field.name for field in fields(DenoisingNetwork))
+    arrays = {name: np.array(weights) for name, weights in zip(names, model.get_weights(), strict=False)}
+    network = DenoisingNetwork(**arrays, concentration=np.ones(energies))
     even, odd = np.split(validation, 2, axis=1)
     with one_blas_thread():
         shares = network.decode(network.encode(np.concatenate([even, odd])))
     found = estimate_concentration(np.concatenate([odd, even]), shares, energies=energies)
-    return DenoisingNetwork(*arrays, concentration=found)
+    return replace(network, concentration=found)
 
 
 class _Pairs:

@@ -14,7 +14,7 @@ import numpy as np
 from padflow.autoencoder.split import Split, Subset
 from padflow.config.sections import TrainConfig
 from padflow.errors import PadflowError
-from padflow.features.preprocessor import Preprocessor
+from padflow.features.preprocessor import Preprocessor, Views
 from padflow.records import BLOCK_ROWS, Reason
 from padflow.store.reading import Reader, needed_rows
 
@@ -37,7 +37,8 @@ class RowSampler:
     ----------
     readers : mapping of str to Reader
         A reader of each spacecraft.
-    preprocessor : Preprocessor
+    preprocessor : Preprocessor or Views
+        Makes the rows.
     split : Split
     config : TrainConfig
     seed : int
@@ -48,7 +49,7 @@ class RowSampler:
     def __init__(
         self,
         readers: Mapping[str, Reader],
-        preprocessor: Preprocessor,
+        preprocessor: Preprocessor | Views,
         *,
         split: Split,
         config: TrainConfig,

@@ -5,7 +5,8 @@ This module imports nothing for later fits, so that the process that trains load
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,16 +15,21 @@ from padflow.autoencoder.epochs import ShowEpoch
 from padflow.autoencoder.sampler import RowSampler
 from padflow.autoencoder.split import Split, days_of
 from padflow.config.sections import Config
-from padflow.features.preprocessor import Preprocessor
+from padflow.features.preprocessor import Preprocessor, Views
 from padflow.store.reading import Reader
 
 if TYPE_CHECKING:
-    from padflow.autoencoder.keras import Trained
+    from padflow.autoencoder.epochs import Trained
+
+
+CODE_OF_SHAPES = 16
+"""Values in a code where the target is other spins (chosen)."""
 
 
 def code_size(config: Config, features: int) -> int:
-    """Return the number of values in a code: as configured, or half the number of features."""
-    return config.train.code_size or max(1, features // 2)
+    """Return the number of values in a code: as configured, or what suits the target of training."""
+    usual = CODE_OF_SHAPES if config.train.target == "other_spins" else max(1, features // 2)
+    return config.train.code_size or usual
 
 
 def deal_split(config: Config, readers: Mapping[str, Reader]) -> Split:
@@ -51,10 +57,15 @@ def train_network(
     """
     # Imported here, for TensorFlow takes seconds and 600 MB.
     from padflow.autoencoder.keras import train_autoencoder
+    from padflow.autoencoder.keras_denoiser import train_denoiser
     from padflow.autoencoder.tensorflow import training_flags
 
-    train = config.train
-    sampler = RowSampler(readers, preprocessor, split=split, config=train, seed=config.seed)
+    train, spins = config.train, config.train.target == "other_spins"
+    maker = Views(preprocessor) if spins else preprocessor
+    sampler = RowSampler(readers, maker, split=split, config=train, seed=config.seed)
+    train_on: Callable[..., Trained] = train_autoencoder
+    if spins:
+        train_on = partial(train_denoiser, energies=len(preprocessor.energy))
     rates: list[float] = []
 
     def progress(epoch: int, loss: float, val_loss: float, rows_per_second: float) -> None:
@@ -63,7 +74,7 @@ def train_network(
             show_epoch(epoch, loss, val_loss, rows_per_second)
 
     try:
-        trained = train_autoencoder(
+        trained = train_on(
             sampler.rows_of_epoch,
             sampler.validation,
             code_size=code_size(config, preprocessor.features),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.autoencoder.training import code_size
 from padflow.blas import one_blas_thread
 from padflow.components.moments import CodeStatistics
@@ -38,7 +38,7 @@ def pairs_share(config: Config, rows: int) -> float:
 
 
 def fit_components_to(
-    statistics: CodeStatistics, config: PcaConfig, *, network: Network
+    statistics: CodeStatistics, config: PcaConfig, *, network: AnyNetwork
 ) -> tuple[Projection, dict[str, Any]]:
     """Fit the components to the statistics of all codes, which `network` made.
 

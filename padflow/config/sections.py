@@ -153,12 +153,22 @@ class TrainConfig(Section):
     split_seed: Seed | None = Field(None, description="Seed of the split; null is the general seed.")
     train_share: Share = Field(0.6, description="Share of the days or records to train on.")
     validation_share: Share = Field(0.2, description="Share for early stopping; what is left over is for test.")
+    target: Literal["itself", "other_spins"] = Field(
+        "itself",
+        description="What the autoencoder learns to give: its input, by least squares (itself); or how the counts of "
+        "the odd spins of the window are shared out, from those of the even spins, and the other way round, by the "
+        "multinomial likelihood (other_spins), so that it learns no counting noise. That needs normalise=counts, and "
+        "a window of several spins; 14 epochs with a learning rate of 2e-3 are enough.",
+    )
     code_size: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Width of the code; null is half the number of features."
+        None,
+        description="Width of the code; null is half the number of features, or 16 with target=other_spins.",
     )
     epochs: Annotated[int, Field(ge=1)] = Field(200, description="Most epochs.")
     batch_size: Annotated[int, Field(ge=1)] = Field(256, description="Rows per gradient step.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(5e-4, description="Adam's step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        5e-4, description="Adam's step; with target=other_spins the first one, which falls to 0 over all epochs."
+    )
     patience: Annotated[int, Field(ge=1)] = Field(
         5, description="Stop after this many epochs without a better validation loss."
     )
@@ -287,6 +297,18 @@ class Config(Section):
     )
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     seed: Seed = Field(0, description="Seed of everything random that has none of its own.")
+
+    @model_validator(mode="after")
+    def _target_of_counts(self) -> Config:
+        spins, counts = self.train.target == "other_spins", self.preprocess.normalise == "counts"
+        if spins and not (counts and self.preprocess.average_seconds):
+            raise ValueError(
+                "train.target=other_spins needs preprocess.normalise=counts and preprocess.average_seconds above 0, as "
+                f"2min, but they are {self.preprocess.normalise} and {self.preprocess.average_seconds:g}"
+            )
+        if counts and not spins:
+            raise ValueError("preprocess.normalise=counts needs train.target=other_spins")
+        return self
 
     def to_yaml(self) -> str:
         """Return the resolved configuration as YAML, every key present.

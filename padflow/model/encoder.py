@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork, network_from_arrays
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.blas import one_blas_thread
 from padflow.components.moments import CodeStatistics, Moments
@@ -19,7 +19,7 @@ from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
 
 
 def code_statistics(
-    rows: Rows, preprocessor: Preprocessor, network: Network, *, split: Split | None, pairs_share: float = 0.0
+    rows: Rows, preprocessor: Preprocessor, network: AnyNetwork, *, split: Split | None, pairs_share: float = 0.0
 ) -> CodeStatistics:
     """Return the statistics of the codes of those rows to which components are fitted.
 
@@ -65,18 +65,18 @@ class Encoder:
     Parameters
     ----------
     preprocessor : Preprocessor
-    network : Network
+    network : Network or DenoisingNetwork
     projection : Projection
     """
 
     preprocessor: Preprocessor
-    network: Network
+    network: AnyNetwork
     projection: Projection
 
     @classmethod
     def from_arrays(cls, preprocessor: Preprocessor, arrays: Mapping[str, np.ndarray]) -> Encoder:
         """Return the encoder with the network and the projection in named arrays; other names are left alone."""
-        return cls(preprocessor, Network.from_arrays(arrays), Projection.from_arrays(arrays))
+        return cls(preprocessor, network_from_arrays(arrays), Projection.from_arrays(arrays))
 
     def score(self, rows: Rows) -> dict[str, np.ndarray]:
         """Score rows of an archive. They have the halo that the preprocessor needs.

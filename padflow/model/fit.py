@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.autoencoder.training import deal_split, train_network
 from padflow.clustering.classes import Classes
@@ -110,7 +110,7 @@ def fit_encoded(
     dataset: xr.Dataset,
     config: Config,
     *,
-    network: Network,
+    network: AnyNetwork,
     training: dict[str, Any],
     client: Client | None = None,
     progress: Progress | None = None,
@@ -121,7 +121,7 @@ def fit_encoded(
     ----------
     dataset, config, client
         As for `fit`.
-    network : Network
+    network : Network or DenoisingNetwork
     training : dict
         What the description of the model says about its training.
     progress : Progress, optional
@@ -146,7 +146,7 @@ class DatasetSource:
     """
 
     def __init__(
-        self, dataset: xr.Dataset, config: Config, network: Network, client: Client | None, progress: Progress
+        self, dataset: xr.Dataset, config: Config, network: AnyNetwork, client: Client | None, progress: Progress
     ):
         self.config, self.network, self.progress = config, network, progress
         self.workers = _workers_of(client)

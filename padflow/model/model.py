@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from padflow import __version__
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork, network_from_arrays
 from padflow.clustering.classes import Classes, classes_from_arrays
 from padflow.components.projection import Projection
 from padflow.config.local_paths import local_path
@@ -43,7 +43,7 @@ class Model:
     preprocess : PreprocessConfig
     axes : Axes
         Axes of the archive that the model was fitted to.
-    network : Network
+    network : Network or DenoisingNetwork
     projection : Projection
         From codes to scores.
     classes : Classes
@@ -66,7 +66,7 @@ class Model:
 
     preprocess: PreprocessConfig
     axes: Axes
-    network: Network
+    network: AnyNetwork
     projection: Projection
     classes: Classes
     info: dict[str, Any] = field(default_factory=dict)
@@ -188,7 +188,7 @@ class Model:
         model = Model(
             preprocess,
             Axes.from_arrays(arrays),
-            Network.from_arrays(arrays),
+            network_from_arrays(arrays),
             Projection.from_arrays(arrays),
             classes_from_arrays(arrays),
             description,

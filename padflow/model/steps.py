@@ -18,7 +18,7 @@ import dask
 import dask.array as da
 import numpy as np
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.clustering.agreement import RepeatedModes
 from padflow.clustering.classes import Classes
 from padflow.clustering.fit import (
@@ -171,7 +171,7 @@ class Source(Protocol):
         """Number of records."""
 
     @property
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """The trained network."""
 
     def coded(self, share: float) -> AbstractContextManager[CodedParts]:

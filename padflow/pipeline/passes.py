@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import network_from_arrays
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.clustering.classes import classes_from_arrays
 from padflow.components.moments import CodeStatistics, Moments
@@ -129,7 +129,7 @@ class MomentsPart(Pass):
         reader = self.reader(task.group)
         preprocessor = Preprocessor(self.preprocess, reader.axes)
         rows = needed_rows(reader, task.start, task.stop, needs=preprocessor.needs)
-        network = Network.from_arrays(self.fitted(NETWORK))
+        network = network_from_arrays(self.fitted(NETWORK))
         statistics = code_statistics(rows, preprocessor, network, split=self.split, pairs_share=self.pairs_share)
         moments = statistics.moments
         arrays = {"n": np.array(moments.n), "mean": moments.mean, "scatter": moments.scatter}

@@ -52,12 +52,23 @@ _OF_AXES = {
 }
 
 
+_LAYERS = ("input wide_1", "wide_1 wide_2", "wide_2 code", "code wide_4", "wide_4 wide_5", "wide_5 feature")
+
+
 OF_NETWORK = {
     "w_encode": Spec("feature code"),
     "b_encode": Spec("code"),
     "w_decode": Spec("code feature"),
     "b_decode": Spec("feature"),
 }
+
+
+OF_DENOISER = {
+    **{f"w_{n}": Spec(dims) for n, dims in enumerate(_LAYERS, start=1)},
+    **{f"b_{n}": Spec(dims.split()[1]) for n, dims in enumerate(_LAYERS, start=1)},
+    "concentration": Spec("channel"),
+}
+"""What stands in the place of `OF_NETWORK` where the autoencoder was trained on other spins."""
 
 
 _OF_PROJECTION = {
@@ -143,7 +154,7 @@ def checked_arrays(content: bytes, specs: Mapping[str, Spec]) -> dict[str, np.nd
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec]) -> None:
-    """Refuse arrays that differ from their specs.
+    """Refuse arrays that differ from their specs; a denoiser may stand in the place of a network.
 
     Raises
     ------
@@ -151,6 +162,8 @@ def check_arrays(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec]) ->
         Names the array.
     """
     sizes: dict[str, int] = {}
+    if "concentration" in arrays and specs.keys() >= OF_NETWORK.keys():
+        specs = {name: spec for name, spec in specs.items() if name not in OF_NETWORK} | OF_DENOISER
     for name, spec in specs.items():
         if name in arrays:
             _check_array(name, arrays[name], spec, sizes)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from padflow.autoencoder.network import Network
+from padflow.autoencoder.denoiser import AnyNetwork, network_from_arrays
 from padflow.clustering.classes import Classes
 from padflow.components.moments import CodeStatistics
 from padflow.components.projection import Projection
@@ -97,9 +97,9 @@ class RunSource:
         return sum(group.rows for group in self.run.groups)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """The network of the stage before."""
-        return Network.from_arrays(self.run.directory.arrays(NETWORK))
+        return network_from_arrays(self.run.directory.arrays(NETWORK))
 
     @contextmanager
     def coded(self, share: float) -> Iterator[steps.CodedParts]:
