@@ -11,6 +11,7 @@ PACKAGE = TESTS.parent / "padflow"
 
 HELD_ELSEWHERE = {
     "archive/changes.py": "pipeline/test_held.py",  # what it counts is what a run is refused for
+    "autoencoder/epochs.py": "autoencoder/test_keras.py",  # epochs, early stopping and refusals as a user meets them
     "autoencoder/training.py": "autoencoder/test_keras.py",  # settings and results of what is trained there
     "blas.py": "model/test_encoder.py",  # threads are limited where blocks are encoded
     "cdf/internal_records.py": "cdf/test_layout.py",  # every record of a file is damaged there

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from padflow.autoencoder.denoiser import DenoisingNetwork, network_inputs
-from padflow.autoencoder.network import CACHED_ROWS
+from padflow.autoencoder.denoiser import DenoisingNetwork, network_from_arrays, network_inputs
+from padflow.autoencoder.network import CACHED_ROWS, Network
 from padflow.blas import one_blas_thread
 from padflow.errors import PadflowError
 
@@ -100,6 +100,32 @@ def test_no_rows_give_no_rows(network):
     none = np.empty((0, FEATURES), np.float32)
     assert network.estimate(none)[0].shape == (0, FEATURES)
     assert network.decode(network.encode(none)).shape == (0, FEATURES)
+
+
+def test_slopes_are_those_of_the_roots_of_decoded_shares(network):
+    code = np.random.default_rng(8).normal(0, 1, network.code_size)
+    slopes = network.decoder_slopes(code)
+    assert slopes.shape == (network.code_size, FEATURES)
+    for value, found in enumerate(slopes):
+        step = np.zeros((1, network.code_size))
+        step[0, value] = 1e-6
+        above, below = (np.sqrt(defined_shares(network, code[None] + sign * step)) for sign in (1, -1))
+        np.testing.assert_allclose(found, (above - below)[0] / 2e-6, atol=1e-7)
+
+
+def test_reconstruction_error_is_that_of_root_shares(network, counts):
+    code = network.encode(counts)
+    roots = defined_inputs(counts)[:, :FEATURES]
+    expected = ((roots - np.sqrt(defined_shares(network, code.astype("f8")))) ** 2).mean(axis=1)
+    found = network.reconstruction_error(counts, code)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_network_of_a_file_is_told_by_its_arrays(network, factories):
+    plain = factories.network(7)
+    assert isinstance(network_from_arrays(network.to_arrays()), DenoisingNetwork)
+    assert isinstance(network_from_arrays(plain.to_arrays() | {"pca_mean": np.zeros(2)}), Network)
 
 
 def test_large_logits_overflow_nothing(network, counts):

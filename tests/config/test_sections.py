@@ -37,6 +37,9 @@ from padflow.errors import ConfigError
         ("preprocess.average_seconds=two min", ["preprocess.average_seconds"]),
         ("preprocess.max_gap_seconds=0", ["preprocess.max_gap_seconds"]),
         ("preprocess.normalise=minmax", ["preprocess.normalise = 'minmax'", "energy_max"]),
+        ("train.target=other", ["train.target = 'other'", "other_spins"]),
+        ("train.target=other_spins", ["train.target=other_spins needs preprocess.normalise=counts", "max and 0"]),
+        ("preprocess.normalise=counts", ["preprocess.normalise=counts needs train.target=other_spins"]),
         ("kmeans.classes=1", ["kmeans.classes = 1", "2", "mean_shift"]),
         ("kmeans.init=random", ["kmeans.init"]),
         ("cluster.memory_limit=lots", ["cluster.memory_limit = 'lots'"]),
@@ -53,6 +56,15 @@ def test_bad_values_are_refused_by_key(override, words, message_of):
     message = message_of(None, [override])
     for word in words:
         assert word in message, message
+
+
+def test_other_spins_need_counts_of_several_spins(message_of):
+    counts = ["train.target=other_spins", "preprocess.normalise=counts"]
+    assert "counts and 0" in message_of(None, counts)
+    assert "count_shares and 120" in message_of(
+        None, [*counts[:1], "preprocess.normalise=count_shares", "preprocess.average_seconds=2min"]
+    )
+    assert load_config(None, [*counts, "preprocess.average_seconds=2min"]).train.target == "other_spins"
 
 
 def test_spacecraft_are_lower_case_sorted_and_without_repeats():

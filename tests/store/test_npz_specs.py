@@ -16,9 +16,11 @@ from padflow.store.npz_specs import (
     CLASSES,
     ENCODER,
     NETWORK,
+    OF_DENOISER,
     OF_FIT,
     OF_MODEL,
     OF_MOMENTS,
+    OF_NETWORK,
     OF_SUMMARY,
     checked_arrays,
     read_arrays,
@@ -37,6 +39,7 @@ def example(specs: dict, sizes: dict[str, int]) -> dict[str, np.ndarray]:
 
 
 FILES = {"arrays.npz": OF_MODEL, **OF_FIT, "moments": OF_MOMENTS, "summary": OF_SUMMARY}
+FILES["denoiser"] = {name: spec for name, spec in OF_MODEL.items() if name not in OF_NETWORK} | OF_DENOISER
 
 
 EVERY_ARRAY = [(file, name) for file, specs in FILES.items() for name in specs]
@@ -48,6 +51,16 @@ def test_good_arrays_pass(file: str) -> None:
     assert set(checked_arrays(pack_arrays(arrays), FILES[file])) == set(arrays)
     needed = {name: values for name, values in arrays.items() if not FILES[file][name].optional}
     checked_arrays(pack_arrays(needed), FILES[file])
+
+
+def test_a_denoiser_may_stand_in_the_place_of_a_network() -> None:
+    specs = {name: spec for name, spec in OF_FIT[NETWORK].items() if name not in OF_NETWORK} | OF_DENOISER
+    arrays = example(specs, {})
+    checked_arrays(pack_arrays(arrays), OF_FIT[NETWORK])
+    for name in OF_DENOISER:
+        without = {other: values for other, values in arrays.items() if other != name}
+        with pytest.raises(ValueError, match=f"lacks the array {'w_encode' if name == 'concentration' else name}"):
+            checked_arrays(pack_arrays(without), OF_FIT[NETWORK])
 
 
 @pytest.mark.parametrize(("file", "name"), EVERY_ARRAY)
