@@ -59,6 +59,7 @@ SLOW_FILES = {
     "archive/test_ingest.py",
     "autoencoder/test_epoch_graph.py",
     "autoencoder/test_keras.py",
+    "autoencoder/test_keras_denoiser.py",
     "autoencoder/test_keras_file.py",
     "autoencoder/test_tensorflow.py",
     "cdf/test_layout.py",

@@ -18,6 +18,7 @@ import numpy as np
 
 from padflow.autoencoder.epoch_graph import epoch_function, validation_function
 from padflow.autoencoder.epochs import Epoch, ShowEpoch, Trained, as_tensor, check_rows, run_epochs, shuffled
+from padflow.autoencoder.keras_denoiser import build_layers
 from padflow.autoencoder.network import Network
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.errors import PadflowError, one_line
@@ -153,15 +154,16 @@ def load_keras(path: str | Path) -> keras.Model:
     from padflow.autoencoder.keras_file import read_keras_weights
 
     try:
-        network = Network.from_arrays(read_keras_weights(Path(path)))
+        weights = list(read_keras_weights(Path(path)).values())
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise PadflowError(
             f"{path} cannot be opened as a Keras model: {one_line(str(error))} It should be a model/autoencoder.keras "
             "that padflow wrote; fit the model again or copy the file again."
         ) from error
     _, keras = load_tensorflow()
-    model = _build(keras, network.features, network.code_size, seed=0)
-    model.set_weights(list(network.to_arrays().values()))
+    sizes = [len(weights[0]), *(len(biases) for biases in weights[1::2])]
+    model = _build(keras, sizes[0], sizes[1], 0) if len(sizes) == 3 else build_layers(keras, sizes, seed=0)
+    model.set_weights(weights)
     return model
 
 

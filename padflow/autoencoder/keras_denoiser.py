@@ -110,8 +110,12 @@ def train_denoiser(
 
 
 def build_denoiser(keras: Any, features: int, energies: int, *, code_size: int, seed: int) -> keras.Model:
-    """Return the untrained network from inputs to logits."""
-    sizes = [WIDTH, WIDTH, code_size, WIDTH, WIDTH, features]
+    """Return the untrained network from inputs to logits, as the denoiser has it."""
+    return build_layers(keras, [features + energies, WIDTH, WIDTH, code_size, WIDTH, WIDTH, features], seed=seed)
+
+
+def build_layers(keras: Any, sizes: list[int], *, seed: int) -> keras.Model:
+    """Return dense layers of some sizes, the first that of the input."""
     seeds = np.random.SeedSequence(seed).generate_state(LAYERS)
     layers = [
         keras.layers.Dense(
@@ -120,9 +124,9 @@ def build_denoiser(keras: Any, features: int, energies: int, *, code_size: int, 
             kernel_initializer=keras.initializers.GlorotUniform(int(seeds[number - 1])),
             dtype="float32",
         )
-        for number, size in enumerate(sizes, start=1)
+        for number, size in enumerate(sizes[1:], start=1)
     ]
-    return keras.Sequential([keras.Input((features + energies,), dtype="float32"), *layers], name="denoiser")
+    return keras.Sequential([keras.Input(sizes[:1], dtype="float32"), *layers], name="denoiser")
 
 
 def _denoiser(model: keras.Model, validation: np.ndarray, energies: int) -> DenoisingNetwork:

@@ -15,21 +15,18 @@ import numpy as np
 
 from padflow.errors import brief
 from padflow.store.npz import check_members, read_bounded
-from padflow.store.npz_specs import OF_NETWORK, check_arrays
+from padflow.store.npz_specs import OF_DENOISER, OF_NETWORK, check_arrays
 
-LAYERS = ["InputLayer", "Dense", "Dense"]
+OF_DENSE = {name: spec for name, spec in OF_DENOISER.items() if name != "concentration"}
+"""A denoiser in a Keras file: layers alone."""
 
 
-WEIGHTS = {
-    "w_encode": "layers/dense/vars/0",
-    "b_encode": "layers/dense/vars/1",
-    "w_decode": "layers/dense_1/vars/0",
-    "b_decode": "layers/dense_1/vars/1",
-}
+SPECS = {len(specs) // 2: specs for specs in (OF_NETWORK, OF_DENSE)}
+"""Arrays by number of dense layers, each layer's weights and biases after those of the layer before."""
 
 
 def read_keras_weights(path: Path) -> dict[str, np.ndarray]:
-    """Return the four arrays of `padflow.autoencoder.network.Network` from a Keras file.
+    """Return the arrays of a network, or those of a denoiser without its concentration, from a Keras file.
 
     Raises
     ------
@@ -40,11 +37,14 @@ def read_keras_weights(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_members(archive, len(content))
         layers = [layer["class_name"] for layer in json.loads(archive.read("config.json"))["config"]["layers"]]
-        if layers != LAYERS:
-            raise ValueError(f"It has the layers {brief(layers)}; {LAYERS} were expected.")
+        specs = SPECS.get(len(layers) - 1)
+        if specs is None or layers != ["InputLayer"] + ["Dense"] * (len(layers) - 1):
+            raise ValueError(f"It has the layers {brief(layers)}; an InputLayer and 2 or 6 Dense were expected.")
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            arrays = {name: _plain(file, place, len(content)) for name, place in WEIGHTS.items()}
-    check_arrays(arrays, OF_NETWORK)
+            places = (f"layers/dense{f'_{layer}' if layer else ''}/vars/" for layer in range(len(layers) - 1))
+            found = [_plain(file, f"{place}{number}", len(content)) for place in places for number in (0, 1)]
+    arrays = dict(zip(specs, found, strict=True))
+    check_arrays(arrays, specs)
     return arrays
 
 

@@ -64,10 +64,10 @@ OF_NETWORK = {
 
 
 OF_DENOISER = {
-    **{f"w_{n}": Spec(dims) for n, dims in enumerate(_LAYERS, start=1)},
-    **{f"b_{n}": Spec(dims.split()[1]) for n, dims in enumerate(_LAYERS, start=1)},
-    "concentration": Spec("channel"),
-}
+    f"{kind}_{n}": Spec(dims if kind == "w" else dims.split()[1])
+    for n, dims in enumerate(_LAYERS, start=1)
+    for kind in ("w", "b")
+} | {"concentration": Spec("channel")}
 """What stands in the place of `OF_NETWORK` where the autoencoder was trained on other spins."""
 
 

@@ -69,7 +69,6 @@ def divergence(network: DenoisingNetwork, rows: np.ndarray) -> float:
     return total / (2 * len(rows) * ENERGIES)
 
 
-@pytest.mark.slow
 def test_shapes_are_learnt_where_counts_are_few():
     rows, _ = drawn(6000, 0)
     validation, _ = drawn(1000, 1)
@@ -182,7 +181,6 @@ print(hashlib.sha256(b"".join(a.tobytes() for a in trained.network.to_arrays().v
 """
 
 
-@pytest.mark.slow
 def test_a_fresh_process_on_one_core_is_quiet_and_gives_the_same_bits(views, tmp_path):
     np.savez(tmp_path / "views.npz", rows=views[0], validation=views[1])
     done = subprocess.run(

@@ -14,6 +14,7 @@ import pytest
 
 from padflow.autoencoder import keras as keras_module
 from padflow.autoencoder.keras import load_keras, save_keras
+from padflow.autoencoder.keras_denoiser import build_denoiser
 from padflow.autoencoder.tensorflow import load_tensorflow
 from padflow.errors import PadflowError
 
@@ -84,6 +85,14 @@ def test_units_that_the_weights_do_not_have_are_not_made(keras_file, tmp_path):
 
     loaded = load_keras(changed_keras(keras_file, tmp_path / "autoencoder.keras", layers=grow))
     assert [tuple(weights.shape) for weights in loaded.weights] == [(6, 3), (3,), (3, 6), (6,)]
+
+
+def test_a_denoiser_comes_back(tmp_path):
+    made = build_denoiser(load_tensorflow()[1], 6, 2, code_size=3, seed=1)
+    save_keras(SimpleNamespace(model=made), tmp_path / "denoiser.keras")
+    loaded = load_keras(tmp_path / "denoiser.keras")
+    rows = np.random.default_rng(0).random((5, 8), np.float32)
+    np.testing.assert_array_equal(loaded.predict(rows, verbose=0), made.predict(rows, verbose=0))
 
 
 @pytest.mark.parametrize("content", [None, b"<html>not found</html>"])

@@ -16,8 +16,11 @@ import psutil
 import pytest
 import yaml
 
+from padflow.autoencoder.denoiser import DenoisingNetwork, network_from_arrays
 from padflow.errors import ConfigError, PadflowError
 from padflow.pipeline import trainer
+from padflow.pipeline.directory import RunDirectory
+from padflow.store.npz_specs import NETWORK
 
 GROUPS = ["rbspa"]
 MIB = 2**20
@@ -73,6 +76,20 @@ def test_the_users_settings_of_keras_change_nothing(
     train_apart(untrained, lambda *_: None)
     for name in ("fit/network.npz", "fit/split.json"):
         assert (untrained / name).read_bytes() == (finished_run.directory / name).read_bytes()
+
+
+def test_where_the_target_is_other_spins_the_run_has_a_denoiser(untrained: Path) -> None:
+    change(untrained, "preprocess", normalise="counts", average_seconds=120)
+    change(untrained, "train", target="other_spins", epochs=2, learning_rate=2e-3)
+    shown = []
+    train_apart(untrained, lambda *epoch: shown.append(epoch))
+    assert [epoch for epoch, *_ in shown] == [0, 1]
+    directory = RunDirectory(untrained)
+    network = network_from_arrays(directory.arrays(NETWORK))
+    assert isinstance(network, DenoisingNetwork)
+    assert (network.code_size, network.features, network.energies) == (16, 72, 8)
+    assert directory.fit("train").info["history"]["loss"] == [loss for _, loss, *_ in shown]
+    assert (untrained / "model" / "autoencoder.keras").stat().st_size > 1000
 
 
 ONLY_WITH_TENSORFLOW = """
