@@ -99,7 +99,7 @@ def denoising_network(features: int, energies: int, *, seed: int = 0) -> Denoisi
     """Random weights and concentrations."""
     rng = np.random.default_rng([seed, 4])
     sizes = [features + energies, 24, 20, 7, 19, 23, features]
-    arrays = {"concentration": rng.uniform(50, 5000, energies)}
+    arrays = {"concentration": rng.uniform(50, 5000, energies), "half_counts": rng.uniform(5, 500, energies)}
     for number, (before, after) in enumerate(pairwise(sizes), start=1):
         arrays[f"w_{number}"] = rng.normal(0, (2 / before) ** 0.5, (before, after))
         arrays[f"b_{number}"] = rng.normal(0, 0.1, after)

@@ -37,14 +37,14 @@ class DenoisingNetwork:
         gives features: pitch angles x energies, energy fastest.
     b_1, b_2, b_3, b_4, b_5, b_6 : numpy.ndarray
         Biases, shape (out,).
-    concentration : numpy.ndarray
-        Counts that the network's shares stand for at each energy, shape (energies,): the concentration of a Dirichlet
-        prior, see `estimate_concentration`.
+    concentration, half_counts : numpy.ndarray
+        How many counts the network's shares stand for at each energy, shape (energies,): the concentration of a
+        Dirichlet prior, and the counts at which it is half, see `concentration_at`.
 
     Raises
     ------
     PadflowError
-        Where shapes do not fit together, or a value is not finite, or a concentration is not positive.
+        Where shapes do not fit together, a value is not finite, or one that must be positive is not.
     """
 
     w_1: np.ndarray
@@ -60,6 +60,7 @@ class DenoisingNetwork:
     w_6: np.ndarray
     b_6: np.ndarray
     concentration: np.ndarray
+    half_counts: np.ndarray
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -71,10 +72,12 @@ class DenoisingNetwork:
             shapes = {field.name: getattr(self, field.name).shape for field in fields(self)}
             raise PadflowError(
                 "The denoiser's arrays do not fit together: w_1 (features + energies, out), w_6 (in, features), each "
-                f"layer taking what the one before gives, and concentration (energies,) were expected, found {shapes}."
+                "layer taking what the one before gives, concentration and half_counts (energies,) were expected, "
+                f"found {shapes}."
             )
-        if not (self.concentration > 0).all():
-            raise PadflowError("The denoiser's concentration is not positive: train it again.")
+        for name in ("concentration", "half_counts"):
+            if not (getattr(self, name) > 0).all():
+                raise PadflowError(f"The denoiser's {name} is not positive: train it again.")
 
     def _fits_together(self) -> bool:
         layers = self._layers(1, LAYERS)
@@ -82,7 +85,7 @@ class DenoisingNetwork:
             return False
         chained = all(b.shape == w.shape[:1] for (_, b), (w, _) in pairwise(layers))
         energies = len(self.concentration) if self.concentration.ndim == 1 else 0
-        divides = energies > 0 and self.features % energies == 0
+        divides = energies > 0 and self.features % energies == 0 and self.half_counts.shape == (energies,)
         return chained and divides and len(self.w_1) == self.features + energies
 
     @property
@@ -185,8 +188,9 @@ class DenoisingNetwork:
     def estimate(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Estimate how the counts of windows would be shared out without counting noise.
 
-        The network's shares p are a Dirichlet prior of concentration K. With counts n of total N the posterior mean is
-        (n + K p) / (N + K), and its variance is mean (1 - mean) / (N + K + 1).
+        The network's shares p are a Dirichlet prior of concentration K. With counts n of total N the posterior mean m
+        is (n + K p) / (N + K). Where counts are few, the network saw no more than these: so the effective counts are
+        N + C with the smaller C of `concentration_at`, and the variance of a share is m (1 - m) / (N + C + 1).
 
         Parameters
         ----------
@@ -198,20 +202,21 @@ class DenoisingNetwork:
         shares : numpy.ndarray
             Posterior means, shape (n, features), float32; those of an energy add up to 1.
         effective : numpy.ndarray
-            Effective counts N + K, shape (n, energies), float32.
+            Effective counts N + C, shape (n, energies), float32.
         """
         shares = np.empty((len(counts), self.features), np.float32)
         effective = np.empty((len(counts), self.energies), np.float32)
-        network, prior = _Layers(self._layers(1, LAYERS)), self.concentration[:, None]
+        network = _Layers(self._layers(1, LAYERS))
+        prior, half = self.concentration[:, None], self.half_counts[:, None]
         for block, by_bin in _whole_blocks(counts):
             rows, by_angle = block.stop - block.start, by_bin.reshape(-1, self.energies, CACHED_ROWS)
             found = self._softmax(network(_inputs(by_angle)))
             found *= prior
             found += by_angle
             total = by_angle.sum(axis=0)
-            total += prior
-            found /= total
-            shares[block], effective[block] = found.reshape(self.features, -1).T[:rows], total.T[:rows]
+            found /= total + prior
+            shares[block] = found.reshape(self.features, -1).T[:rows]
+            effective[block] = (total + concentration_at(total, prior, half)).T[:rows]
         return shares, effective
 
     def _softmax(self, logits: np.ndarray) -> np.ndarray:
@@ -253,6 +258,14 @@ AnyNetwork = Network | DenoisingNetwork
 def network_from_arrays(arrays: Mapping[str, np.ndarray]) -> AnyNetwork:
     """Return the network whose arrays are among those of a file."""
     return (DenoisingNetwork if "concentration" in arrays else Network).from_arrays(arrays)
+
+
+def concentration_at(counts: np.ndarray, concentration: np.ndarray, half_counts: np.ndarray) -> np.ndarray:
+    """Return the concentration of a network that saw so many counts N: K (1 + N) / (1 + N + H).
+
+    It is K where counts are many, and less where the network itself had little to go by (the form is chosen).
+    """
+    return concentration * (1 + counts) / (1 + counts + half_counts)
 
 
 class _Layers:

@@ -130,15 +130,16 @@ def build_layers(keras: Any, sizes: list[int], *, seed: int) -> keras.Model:
 
 
 def _denoiser(model: keras.Model, validation: np.ndarray, energies: int) -> DenoisingNetwork:
-    """Return the network of a Keras model, with concentrations by rows that it was not trained on."""
+    """Return the network of a Keras model, with concentrations from rows that it was not trained on."""
     names = (field.name for field in fields(DenoisingNetwork))
     arrays = {name: np.array(weights) for name, weights in zip(names, model.get_weights(), strict=False)}
-    network = DenoisingNetwork(**arrays, concentration=np.ones(energies))
+    network = DenoisingNetwork(**arrays, concentration=np.ones(energies), half_counts=np.ones(energies))
     even, odd = np.split(validation, 2, axis=1)
+    seen, other = np.concatenate([even, odd]), np.concatenate([odd, even])
     with one_blas_thread():
-        shares = network.decode(network.encode(np.concatenate([even, odd])))
-    found = estimate_concentration(np.concatenate([odd, even]), shares, energies=energies)
-    return replace(network, concentration=found)
+        shares = network.decode(network.encode(seen))
+    concentration, half_counts = estimate_concentration(other, shares, seen=seen, energies=energies)
+    return replace(network, concentration=concentration, half_counts=half_counts)
 
 
 class _Pairs:
@@ -198,13 +199,15 @@ class _Training:
         self._run = _epoch_function(tf, self.weights, energies, batch_size=batch_size, learning_rate=learning_rate)
         self._epoch = self._steps = 0
         self._rows: np.ndarray | None = None
-        self._pairs: _Pairs
+        self._pairs: _Pairs | None = None
 
     def next_epoch(self) -> Epoch:
         tf, rows = self._tf, self._epochs_of_rows(self._epoch)
         if rows is not self._rows:
             check_rows(rows, "training", "train.train_share or train.split")
+            self._pairs = None  # first, for the next ones take as much memory
             self._rows, self._pairs = rows, _Pairs(tf, rows, self._energies)
+        assert self._pairs is not None, "they are made with the first rows"
         began, steps = time.perf_counter(), -(-len(rows) // self._batch_size)
         order = shuffled(len(rows), self._seed, self._epoch)
         first, end = (tf.constant(number, tf.float32) for number in (self._steps + 1, steps * self._epochs))

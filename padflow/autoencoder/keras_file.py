@@ -17,7 +17,7 @@ from padflow.errors import brief
 from padflow.store.npz import check_members, read_bounded
 from padflow.store.npz_specs import OF_DENOISER, OF_NETWORK, check_arrays
 
-OF_DENSE = {name: spec for name, spec in OF_DENOISER.items() if name != "concentration"}
+OF_DENSE = {name: spec for name, spec in OF_DENOISER.items() if name[:2] in ("w_", "b_")}
 """A denoiser in a Keras file: layers alone."""
 
 

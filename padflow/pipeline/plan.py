@@ -334,12 +334,14 @@ def _check_removal(request: Request, removal: Removal) -> None:
 
 def _budget(request: Request, catalog: Catalog, groups: tuple[GroupPlan, ...]) -> Budget:
     axes, config = catalog.archive_axes(), request.config
+    # With other spins a row is two views, and beside these there are the inputs and targets made of them.
+    rows_for_each = 3 if config.train.target == "other_spins" else 1
     return estimate(
         groups,
         bins=len(axes["pitch_angle"]) * len(axes["energy"]),
         ephemeris_values=sum(3 if name == "Position" else 1 for name in request.instrument.ephemeris),
         components=config.pca.components,
-        train_rows=config.train.max_rows + config.train.max_validation_rows,
+        train_rows=rows_for_each * (config.train.max_rows + config.train.max_validation_rows),
         sampled_scores=config.mean_shift.samples * config.mean_shift.repeats + START_SCORES,
         workers=choose_workers(config.cluster),
     )

@@ -67,7 +67,7 @@ OF_DENOISER = {
     f"{kind}_{n}": Spec(dims if kind == "w" else dims.split()[1])
     for n, dims in enumerate(_LAYERS, start=1)
     for kind in ("w", "b")
-} | {"concentration": Spec("channel")}
+} | {"concentration": Spec("channel"), "half_counts": Spec("channel")}
 """What stands in the place of `OF_NETWORK` where the autoencoder was trained on other spins."""
 
 

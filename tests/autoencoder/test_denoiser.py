@@ -76,10 +76,11 @@ def test_the_estimate_is_the_posterior_mean_of_a_dirichlet_prior(network, counts
     shares, effective = network.estimate(counts)
     prior = defined_shares(network, defined_code(network, counts)).reshape(-1, ANGLES, ENERGIES)
     by_angle, concentration = counts.astype("f8").reshape(prior.shape), network.concentration
-    total = by_angle.sum(axis=1) + concentration
-    expected = (by_angle + concentration * prior) / total[:, None]
+    total = by_angle.sum(axis=1)
+    expected = (by_angle + concentration * prior) / (total + concentration)[:, None]
     np.testing.assert_allclose(shares.reshape(prior.shape), expected, atol=1e-6)
-    np.testing.assert_allclose(effective, total, rtol=1e-6)
+    known = concentration * (1 + total) / (1 + total + network.half_counts)
+    np.testing.assert_allclose(effective, total + known, rtol=1e-6)
     assert shares.dtype == effective.dtype == np.float32
 
 
@@ -156,6 +157,7 @@ def test_an_array_that_is_wrong_is_refused(network, name):
 
 
 @pytest.mark.parametrize("value", [0, -3])
-def test_a_concentration_that_is_not_positive_is_refused(network, value):
-    with pytest.raises(PadflowError, match="concentration is not positive"):
-        replace(network, concentration=np.full(ENERGIES, value))
+@pytest.mark.parametrize("name", ["concentration", "half_counts"])
+def test_numbers_of_counts_that_are_not_positive_are_refused(network, name, value):
+    with pytest.raises(PadflowError, match=f"{name} is not positive"):
+        replace(network, **{name: np.full(ENERGIES, value)})

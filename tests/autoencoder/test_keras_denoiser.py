@@ -127,7 +127,7 @@ def test_the_keras_model_gives_the_logits_of_the_network(views):
     shares /= shares.sum(axis=1, keepdims=True)
     found = trained.network.decode(trained.network.encode(given))
     np.testing.assert_allclose(found.reshape(shares.shape), shares, atol=1e-5)
-    assert len(trained.model.get_weights()) == len(fields(DenoisingNetwork)) - 1
+    assert len(trained.model.get_weights()) == len(fields(DenoisingNetwork)) - 2
 
 
 def test_same_seed_same_bits(views):
