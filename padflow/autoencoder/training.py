@@ -89,6 +89,7 @@ def train_network(
     finally:
         sampler.close()
     info = {
+        "target": train.target,
         "history": trained.history,
         "best_epoch": trained.best_epoch,
         "rows": len(sampler.train),

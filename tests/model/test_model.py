@@ -137,6 +137,22 @@ def test_save_and_load_give_the_same_model(factories, model, records, labels, tm
         assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "deep" / "model" / name).read_bytes()
 
 
+def test_a_model_with_a_denoiser_is_the_same_in_chunks_and_when_it_is_loaded(factories, records, axes, tmp_path):
+    config = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, normalise="counts", energy_range=(1.5, 8))
+    maker = Preprocessor(config, axes)
+    network = factories.denoising_network(maker.features, len(maker.energy))
+    projection = Projection(np.zeros(7), np.eye(7)[:3])
+    centres = np.random.default_rng(0).normal(0, 1, (4, 3))
+    made = Model(config, axes, network, projection, NearestCentre(centres), {"shapes": [None] * 4})
+    labels = made.label(factories.dataset(records))
+    known = labels["reason"].values == Reason.SELECTED
+    assert np.isfinite(labels["reconstruction_error"].values[known]).all()
+    made.save(tmp_path / "model")
+    again = Model.load(tmp_path / "model").label(factories.dataset(records, chunks=1500))
+    for name in NAMES:
+        assert again[name].values.tobytes() == labels[name].values.tobytes(), name
+
+
 def test_a_model_needs_no_counts(factories, fitted, records):
     (_, _, network, projection), scores = fitted
     plain = Model(PreprocessConfig(), factories.UNCOUNTED, network, projection, NearestCentre(scores[:3]))

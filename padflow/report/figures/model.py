@@ -35,6 +35,20 @@ from padflow.report.tables import Run, history
 BLUE, VERMILION = OKABE_ITO[0], OKABE_ITO[1]
 
 
+LOSSES = {
+    "itself": (
+        "Mean squared error",
+        "Reconstruction loss of the autoencoder (mean squared error of the normalised flux, no unit)",
+    ),
+    "other_spins": (
+        "Divergence (nat)",
+        "Loss of the autoencoder (Kullback-Leibler divergence of the counts of the other spins from its shares, nat "
+        "for each energy; counting noise alone gives up to half a nat for each pitch angle)",
+    ),
+}
+"""Label and meaning of the loss by target of training."""
+
+
 def loss(run: Run) -> Drawing:
     """Draw training and validation loss by epoch, linear and logarithmic."""
     curves = {name: numbers(values) for name, values in history(run.model).items()}
@@ -42,6 +56,8 @@ def loss(run: Run) -> Drawing:
     named = [entry for entry in named if np.isfinite(curves.get(entry[0], np.nan)).any()]
     if not named:
         raise NothingToDraw("Loss curves: model.json holds no training history.")
+    training = run.model["training"]
+    label_y, meaning = LOSSES[training.get("target", "itself")]
     figure = new_figure(2.5)
     for ax, letter, scale in zip(figure.subplots(1, 2), "ab", ("linear", "log"), strict=True):
         for name, label, colour, style in named:
@@ -55,17 +71,15 @@ def loss(run: Run) -> Drawing:
             best = int(np.nanargmin(curves["val_loss"]))
             ax.plot(best + 1, curves["val_loss"][best], "o", ms=5, mfc="none", mec=INK, mew=0.9)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        finish(ax, letter=letter, title=f"{scale} axis", x="Epoch", y="Mean squared error")
+        finish(ax, letter=letter, title=f"{scale} axis", x="Epoch", y=label_y)
     handles, labels = ax.get_legend_handles_labels()
     if "val_loss" in [name for name, *_ in named]:
         handles.append(Line2D([], [], marker="o", ms=5, mfc="none", mec=INK, mew=0.9, ls=""))
         labels.append("lowest validation loss")
     ax.legend(handles, labels, fontsize=TICK_POINTS, frameon=False)
-    training = run.model["training"]
     n_epochs = max(len(values) for values in curves.values())
     caption = (
-        "Reconstruction loss of the autoencoder (mean squared error of the normalised flux, no unit) after "
-        f"each of {n_epochs} epochs, on a linear (a) and a logarithmic (b) axis. Training: "
+        f"{meaning} after each of {n_epochs} epochs, on a linear (a) and a logarithmic (b) axis. Training: "
         f"{training.get('rows', 0):,} rows; validation: {training.get('validation_rows', 0):,} rows that "
         "were never trained on."
     )

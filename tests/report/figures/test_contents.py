@@ -48,6 +48,23 @@ def test_drawing_leaves_no_global_state(report_run):
 
 
 @pytest.mark.parametrize(
+    ("target", "label", "words"),
+    [
+        (None, "Mean squared error", "Reconstruction loss"),
+        ("itself", "Mean squared error", "Reconstruction loss"),
+        ("other_spins", "Divergence (nat)", "counts of the other spins"),
+    ],
+)
+def test_the_loss_is_named_by_the_target_of_training(small_run, edit_json, target, label, words):
+    edit_json(
+        small_run / "model/model.json", lambda model: model["training"].update((target and {"target": target}) or {})
+    )
+    drawing = draw("loss", read_run(small_run))
+    assert {ax.get_ylabel() for ax in drawing.figure.axes} == {label}
+    assert words in drawing.caption
+
+
+@pytest.mark.parametrize(
     "size",
     [
         {"n_classes": 20, "n_energies": 40, "n_pitch": 40, "spacecraft": ["ela", "elb"], "n_records": 20_000},
