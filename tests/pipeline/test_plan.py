@@ -28,8 +28,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def planned(source: Path, directory: Path, **asked: int) -> Plan:
-    config = Config.model_validate({"archive": {"source": source, "rows_per_part": 1024}})
+def planned(source: Path, directory: Path, settings: dict | None = None, **asked: int) -> Plan:
+    config = Config.model_validate({"archive": {"source": source, "rows_per_part": 1024}} | (settings or {}))
     request = request_of(config, directory, **asked)
     return make_plan(request, workers=SerialWorkers(), times=StageTimes(request.directory, Progress()))
 
@@ -49,6 +49,15 @@ def test_a_plan_is_made_and_validated_without_a_write(plan: Plan, source: Path, 
     assert (changes.added.records, changes.removed.records) == (plan.records, 0)
     assert changes.parts == {"unchanged": 0, "rewritten": 0, "new": plan.budget.parts, "removed": 0}
     assert len(plan.axes.energy) * len(plan.axes.pitch_angle) * 4 * 1024 == plan.budget.part_bytes
+
+
+def test_training_on_other_spins_takes_more_memory(plan: Plan, source: Path, tmp_path: Path) -> None:
+    settings = {
+        "preprocess": {"normalise": "counts", "average_seconds": 120},
+        "train": {"target": "other_spins"},
+    }
+    more = planned(source, tmp_path / "other", settings).budget.driver_bytes - plan.budget.driver_bytes
+    assert more > 500 << 20  # 163,840 rows of 204 values: two views, and the inputs and targets of both
 
 
 def test_a_plan_stays_as_it_is(plan: Plan) -> None:

@@ -56,9 +56,8 @@ def test_drawing_leaves_no_global_state(report_run):
     ],
 )
 def test_the_loss_is_named_by_the_target_of_training(small_run, edit_json, target, label, words):
-    edit_json(
-        small_run / "model/model.json", lambda model: model["training"].update((target and {"target": target}) or {})
-    )
+    said = {} if target is None else {"target": target}
+    edit_json(small_run / "model/model.json", lambda model: model["training"].update(said))
     drawing = draw("loss", read_run(small_run))
     assert {ax.get_ylabel() for ax in drawing.figure.axes} == {label}
     assert words in drawing.caption
