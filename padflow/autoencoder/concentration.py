@@ -30,8 +30,8 @@ def estimate_concentration(
 
     Where true shares follow a Dirichlet distribution of concentration C about the prediction, the chi2 of n counts is
     larger than its degrees of freedom f by v = (n + C) / (1 + C) (Mosimann 1962, 10.2307/2333468). C is
-    `concentration_at` the counts that the network saw. K and H in it are the likeliest, where chi2 / v has a chi2
-    distribution, which makes log v + chi2 / (f v) small, and their logarithms have a normal one (`LIKELY`).
+    `concentration_at` the counts that the network saw. K and H in it are the likeliest. For this, chi2 / v is taken to
+    have a chi2 distribution, and the logarithms of K and H a normal one (`LIKELY`, `SPREAD`).
 
     Parameters
     ----------
