@@ -11,10 +11,14 @@ import xarray as xr
 
 import padflow
 from padflow.config.reading import load_config
+from padflow.errors import PadflowError
 from padflow.pipeline.driver import run
+from padflow.records import Reason
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CASES = {"hope": ("hope", "rbspa", 100), "elfin_halfspin": ("elfin", "elb", 44), "elfin_fullspin": ("elfin", "elb", 21)}
+TOLD = {"elfin_halfspin": [41, 42, 43], "elfin_fullspin": [20]}
+"""Records of the ELFIN file that have more than some single counts."""
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -22,6 +26,8 @@ def case(request, real_data, tmp_path_factory):
     folder, spacecraft, records = CASES[request.param]
     directory = tmp_path_factory.mktemp(request.param)
     overrides = [f"archive.source={real_data / folder}", "cluster.workers=1", "train.epochs=20"]
+    if folder == "elfin":
+        overrides.append("preprocess.min_filled_share=0")  # too few records of the file can be told
     config = load_config(REPOSITORY / "configs" / f"{request.param}.yaml", overrides)
     outcome = run(config, directory)
     return request.param, outcome, directory, spacecraft, records, next((real_data / folder).glob("*.cdf"))
@@ -65,6 +71,32 @@ def test_flux_and_times_are_those_of_the_file(case):
                 assert both.sum() >= 3
                 np.testing.assert_allclose(ours[both], theirs[both], rtol=1e-4)
     np.testing.assert_array_equal(archive["time"].values, pycdfpp.to_datetime64(time))
+
+
+def test_elfin_records_of_single_counts_are_left_out(case):
+    name, _, directory, _, records, path = case
+    if name not in TOLD:
+        pytest.skip("HOPE has counts in nearly every bin")
+    config = load_config(REPOSITORY / "configs" / f"{name}.yaml")
+    dataset = padflow.open_archive(directory)
+    reason = padflow.preprocess(dataset, config)["reason"].values
+    left_out = np.setdiff1d(np.arange(records), TOLD[name])
+    assert np.flatnonzero(reason == Reason.SELECTED).tolist() == TOLD[name]
+    assert (reason[left_out] == Reason.LOW_COUNTS).all()
+    # In the file itself: those left out have one bin in six with a count, and the others four in ten, up to 1 MeV.
+    spin = "hs" if name == "elfin_halfspin" else "fs"
+    flux = np.array(pycdfpp.load(str(path))[f"elb_pef_{spin}_Epat_nflux"].values)[:, :, :9]
+    share = (flux > 0).sum(axis=(1, 2)) / np.isfinite(flux).sum(axis=(1, 2))
+    assert share[left_out].max() < 1 / 6
+    assert share[TOLD[name]].min() > 0.4
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_run_on_too_few_records_that_can_be_told_says_so(name, real_data, tmp_path):
+    overrides = [f"archive.source={real_data / 'elfin'}", "cluster.workers=1"]
+    config = load_config(REPOSITORY / "configs" / f"{name}.yaml", overrides)
+    with pytest.raises(PadflowError, match=r"of (21|44) records none that the preprocess .* lower .* min_filled_share"):
+        run(config, tmp_path)
 
 
 # What the eye says of EL-PASO's hourly distributions, by hour of the file and energy in MeV: with a dip at 90 degrees;

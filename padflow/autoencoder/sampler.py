@@ -100,8 +100,8 @@ class RowSampler:
                 raise PadflowError(
                     f"There is no record for {name}: of {self._total} records "
                     "none that the preprocess section selects falls there. Widen l_range, energy_range or "
-                    "time_range, lower min_counts, min_flux or min_valid_channels, or change train.split, "
-                    "train.train_share and train.validation_share."
+                    "time_range, lower min_counts, min_filled_share, min_flux or min_valid_channels, or change "
+                    "train.split, train.train_share and train.validation_share."
                 )
         shuffled = np.take(train, self._random.permutation(len(train)), 0, mode="clip", out=aligned_empty(*train.shape))
         return shuffled, validation, all_seen and len(train) < config.max_rows

@@ -60,7 +60,7 @@ def fit_components_to(
     if total.n <= components:
         raise PadflowError(
             f"Only {total.n} records are selected for the fit, too few for {components} components. Widen the "
-            "preprocess section (l_range, min_counts, min_flux, time_range), or set pca.rows=all."
+            "preprocess section (l_range, min_counts, min_filled_share, min_flux, time_range), or set pca.rows=all."
         )
     pca, whole = IncrementalPCA(components).merge(total), IncrementalPCA().merge(total)
     likelihood = pca.mean_log_likelihood_

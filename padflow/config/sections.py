@@ -107,6 +107,12 @@ class PreprocessConfig(Section):
         description="Fewest counts of a record, summed over its bins and over the records averaged into it; "
         "from the flux and the instrument's geometric factor, accumulation time and channel widths.",
     )
+    min_filled_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Least share of a record's valid bins whose flux is above zero, after folding and averaging. Below "
+        "it a record has too few counts: m counts a bin fill a share of 1 - exp(-m). It needs no geometric factor; 0 "
+        "is off.",
+    )
     fold: bool = Field(True, description="Average each pitch angle with its mirror about 90 degrees.")
     average_seconds: Seconds = Field(
         0.0, description="Average over a running window of this length centred on each record; 0 is off."

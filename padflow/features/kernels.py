@@ -178,6 +178,23 @@ def peak_flux(flux: np.ndarray) -> np.ndarray:
     return np.fmax.reduce(bins_flat(flux), axis=1, initial=0.0)
 
 
+def filled_share(flux: np.ndarray) -> np.ndarray:
+    """Return the share of the bins with a value whose flux is above zero.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+
+    Returns
+    -------
+    ndarray of float64, shape (records,)
+        From 0 to 1; 0 where a record has no value.
+    """
+    rows = bins_flat(flux)
+    valid = np.isfinite(rows)
+    return np.count_nonzero(valid & (rows > 0), axis=1) / np.maximum(1, np.count_nonzero(valid, axis=1))
+
+
 def normalise_flux(flux: np.ndarray, method: str, *, middle: int, peak: np.ndarray | None = None) -> np.ndarray:
     """Scale each record; 0 where the divisor is 0 or missing, and where a bin is missing.
 

@@ -20,6 +20,7 @@ from padflow.features.kernels import (
     as_slice,
     bins_flat,
     counts_of_records,
+    filled_share,
     find_windows,
     fold_flux,
     normalise_flux,
@@ -102,7 +103,7 @@ class Preprocessor:
         """Return the counts that unit flux gives in a bin of each chosen channel."""
         chosen = np.asarray(counts_per_flux, "f8")[self._channels]
         if not np.isfinite(chosen).all():
-            key, instead = f"min_counts = {self.config.min_counts:g}", "min_flux"
+            key, instead = f"min_counts = {self.config.min_counts:g}", "min_filled_share"
             if self.config.normalise in OF_COUNTS:
                 key, instead = f"normalise = {self.config.normalise}", "normalise=max"
             raise ConfigError(
@@ -148,6 +149,8 @@ class Preprocessor:
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
         if counts is not None:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
+        if self.config.min_filled_share:
+            _set_reason(reason, filled_share(flux) < self.config.min_filled_share, Reason.LOW_COUNTS)
         averaged = np.ones(len(flux)) if windows is None else windows.length
         return Features(bins_flat(self._normalised(flux, averaged, peak)), reason)
 

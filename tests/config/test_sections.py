@@ -31,6 +31,8 @@ from padflow.errors import ConfigError
         ("preprocess.time_range=['2013-03-18', '2013-03-17']", ["ascend"]),
         ("preprocess.time_range=['2013-03-17T00:00:00+01:00', '2013-03-18T00:00:00+01:00']", ["UTC"]),
         ("preprocess.min_flux=.nan", ["preprocess.min_flux"]),
+        ("preprocess.min_filled_share=1.1", ["preprocess.min_filled_share = 1.1", "less than or equal to 1"]),
+        ("preprocess.min_filled_share=-0.1", ["preprocess.min_filled_share = -0.1"]),
         ("preprocess.average_seconds=.inf", ["preprocess.average_seconds"]),
         ("preprocess.average_seconds=-1", ["preprocess.average_seconds = -1"]),
         ("preprocess.average_seconds=soon", ["preprocess.average_seconds = 'soon'", "2min"]),

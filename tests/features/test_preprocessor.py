@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from padflow.config.reading import load_config
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError
-from padflow.features.kernels import find_windows, fold_flux
+from padflow.features.kernels import filled_share, find_windows, fold_flux
 from padflow.features.preprocessor import Preprocessor, Views
 from padflow.records import BLOCK_ROWS, Axes, Reason, Records, Rows, halo_rows
 from padflow.store.reading import needed_rows
@@ -145,6 +145,39 @@ def test_min_counts_without_a_geometric_factor(counts):
 def test_min_counts_needs_the_factor_of_the_chosen_energies_only():
     config = PreprocessConfig(min_counts=3, energy_range=(1, 3))
     Preprocessor(config, Axes(PITCH_ANGLE, ENERGY, np.array([0.5, np.nan])))
+
+
+def test_records_with_too_many_empty_bins_have_low_counts_on_an_instrument_without_a_factor():
+    flux = np.zeros((5, 3, 2))
+    flux[0, :2] = 1, 3
+    flux[1, 0] = 1
+    flux[2] = [[1, 1], [0, np.nan], [np.nan, 0]]  # two of the four bins with a value
+    flux[3, 0, 0] = np.inf  # no value, and five bins of zero
+    flux[4] = np.nan
+    maker = Preprocessor(PreprocessConfig(min_filled_share=0.5, fold=False), Axes(PITCH_ANGLE, ENERGY, UNKNOWN))
+    good, low = Reason.SELECTED, Reason.LOW_COUNTS
+    assert maker(whole(made(flux))).reason.tolist() == [good, low, good, low, Reason.FEW_CHANNELS]
+    options = {"fold": False, "keep_empty": True, "min_valid_channels": 0}
+    assert reasons(made(flux), min_filled_share=0.01, **options) == [good, good, good, low, low]
+    assert reasons(made(flux), min_filled_share=0, **options) == [good] * 5
+
+
+def test_empty_bins_are_counted_in_the_chosen_energies_after_folding_and_averaging():
+    flux = np.zeros((3, 3, 2))
+    flux[1, 0, 0] = flux[1, 1, 0] = 1
+    good, low = Reason.SELECTED, Reason.LOW_COUNTS
+    common = {"keep_empty": True}
+    assert reasons(made(flux), min_filled_share=0.34, fold=False, **common) == [low, low, low]
+    assert reasons(made(flux), min_filled_share=0.5, **common) == [low, good, low]  # folded: two of four
+    assert reasons(made(flux), min_filled_share=0.5, average_seconds=2, **common) == [good] * 3
+    assert reasons(made(flux), min_filled_share=1, energy_range=(1, 3), **common) == [low, good, low]
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.7, 3.0])
+def test_the_share_of_filled_bins_says_how_many_counts_a_bin_has(mean):
+    counts = np.random.default_rng(3).poisson(mean, (20_000, 3, 2))
+    share = filled_share(counts.astype(np.float32)).mean()
+    assert -np.log(1 - share) == pytest.approx(mean, rel=0.03)
 
 
 def test_the_first_of_several_reasons_stands():

@@ -50,6 +50,7 @@ def test_flatten_names_keys_by_section() -> None:
         ({"archive": {"spacecraft": "rbspa"}}, "archive.spacecraft", "ingest"),
         ({"archive": {"start": "2013-03-01"}}, "archive.start", "ingest"),
         ({"preprocess": {"fold": False}}, "preprocess.fold", "train"),
+        ({"preprocess": {"min_filled_share": 0.5}}, "preprocess.min_filled_share", "train"),
         ({"train": {"epochs": 3}}, "train.epochs", "train"),
         ({"seed": 5}, "seed", "train"),
         ({"pca": {"components": 2}}, "pca.components", "pca"),

@@ -161,7 +161,8 @@ def _nothing_selected(run: Run) -> str:
     words = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
     return (
         f"All {run.plan.records:,} records were left out: {words}. Widen the preprocess section of the "
-        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts)."
+        "configuration (l_range, time_range, energy_range, min_valid_channels, min_flux, min_counts, "
+        "min_filled_share)."
     )
 
 
