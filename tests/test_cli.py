@@ -343,6 +343,50 @@ def test_config_prints_every_key_with_its_meaning(padflow: Callable, config: Pat
     assert yaml.safe_load(padflow("config").out) == Config().model_dump(mode="json")
 
 
+def test_init_writes_a_configuration_once_and_says_what_is_next(
+    padflow: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = padflow("init")
+    assert (ended.status, ended.err) == (0, "")
+    assert "padflow plan padflow.yaml --source FOLDER" in ended.out
+    assert "padflow run padflow.yaml --source FOLDER" in ended.out
+    written = Path("padflow.yaml").read_text()
+    assert_refused(padflow("init", "--preset", "hope"), 2, "padflow.yaml exists")
+    assert Path("padflow.yaml").read_text() == written
+    chosen = ["--preset", "killey2023", "--source", "cdf", "--spacecraft", "rbspb", "--start", "2013-03-01"]
+    ended = padflow("init", "my files.yaml", *chosen, "--end", "2013-03-09")
+    assert "padflow run 'my files.yaml' " in ended.out
+    assert "--source" not in ended.out
+    found, preset = package.load_config("my files.yaml"), package.load_config("killey2023")
+    files = found.archive
+    assert found.model_copy(update={"archive": preset.archive}) == preset
+    assert (files.source, files.spacecraft) == (tmp_path / "cdf", ("rbspb",))
+    assert (str(files.start), str(files.end)) == ("2013-03-01", "2013-03-09")
+    assert padflow("init", "-").out.strip() == written.strip()
+    assert_refused(padflow("init", "hope"), 2, "hope is the name of a preset", "--preset hope")
+    assert padflow("init", "x.yaml", "--preset", "rbsp").status == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my files.yaml", "padflow.yaml"]
+
+
+def test_the_folder_of_files_as_an_option(
+    padflow: Callable, small_archive: Path, serial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_archive.parent)
+    name = small_archive.name
+    by_option = padflow("plan", "recommended", "--json", "--workdir", tmp_path / "run", "--source", name)
+    by_key = padflow("plan", RECOMMENDED, "--json", "--workdir", tmp_path / "run", "--set", f"archive.source={name}")
+    assert by_option.status == by_key.status == 0, by_option.err
+    assert by_option.out == by_key.out
+    both = ["--set", "archive.source=/nowhere", "--source", name]
+    assert_refused(padflow("plan", "recommended", *both), 2, "archive.source = /nowhere is not a folder")
+    assert_refused(padflow("plan", "recommended", "--source", "s3://bucket"), 2, "--source s3://bucket")
+    jobs = ["--set", "cluster.kind=slurm", "--set", "cluster.workers=2", "--set", "cluster.interface=lo"]
+    script = padflow("submit", "recommended", "--dry-run", "--workdir", tmp_path / "run", "--source", name, *jobs).out
+    assert f"run {RECOMMENDED} " in script
+    assert str(small_archive) in script
+
+
 def test_schema_describes_every_key(padflow: Callable) -> None:
     schema = json.loads(padflow("config", "--schema").out)
     sections = schema["$defs"]
@@ -392,7 +436,20 @@ def test_simulate(padflow: Callable, tmp_path: Path) -> None:
 def test_version_and_help(padflow: Callable) -> None:
     assert package.__version__ in padflow("--version").out
     ended = padflow("-h")
-    order = ["simulate", "config", "plan", "ingest", "run", "label", "status", "verify", "report", "export", "demo"]
+    order = [
+        "simulate",
+        "init",
+        "config",
+        "plan",
+        "ingest",
+        "run",
+        "label",
+        "status",
+        "verify",
+        "report",
+        "export",
+        "demo",
+    ]
     assert ended.status == 0
     assert all(name in ended.out for name in order)
 

@@ -10,13 +10,13 @@ import click
 from padflow.cli.group import Verbosity, commands, say
 from padflow.cli.looking import export, report, status, verify
 from padflow.cli.machines import scheduler, submit, worker
-from padflow.cli.making import show_config, simulate
+from padflow.cli.making import init, show_config, simulate
 from padflow.cli.running import demo, ingest, label, plan, run
 from padflow.errors import ConfigError, PadflowError, one_line, printable
 from padflow.startup import FAILED, INTERRUPTED, USAGE, interrupted
 
 COMMANDS = (
-    *(demo, simulate, show_config),
+    *(demo, simulate, init, show_config),
     *(plan, ingest, run, submit, scheduler, worker, label),
     *(status, verify, report, export),
 )

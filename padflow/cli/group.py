@@ -13,6 +13,7 @@ import click
 from padflow import __version__
 from padflow.cli.logs import logged
 from padflow.config.local_paths import local_path
+from padflow.config.starting import source_setting
 from padflow.errors import printable
 from padflow.startup import let_libraries_speak
 
@@ -32,8 +33,32 @@ FOLDER = LocalPath(path_type=Path, file_okay=False)
 FILE = LocalPath(path_type=Path, dir_okay=False)
 
 
+def _keep_source(context: click.Context, _: click.Parameter, source: Path | None) -> None:
+    context.meta[__name__] = source_setting(source)
+
+
+def _with_source(context: click.Context, _: click.Parameter, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    return (*context.meta.get(__name__, ()), *overrides)
+
+
+source_option = click.option(
+    "--source",
+    type=FOLDER,
+    default=None,
+    is_eager=True,  # before --set, whose values come after this one
+    expose_value=False,
+    callback=_keep_source,
+    help="Folder with the CDF files: the key archive.source.",
+)
+
+
 set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key; repeatable."
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=_with_source,
+    metavar="SECTION.KEY=VALUE",
+    help="Override a key; repeatable.",
 )
 
 
@@ -42,7 +67,7 @@ workdir_option = click.option(
 )
 
 
-run_options = (click.argument("path", metavar="CONFIG", type=FILE), workdir_option, set_option)
+run_options = (click.argument("path", metavar="CONFIG", type=FILE), source_option, workdir_option, set_option)
 
 
 removal_option = click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from padflow.cli.group import FILE, command, removal_option, run_directory, run_options, say, set_option
+from padflow.config.presets import config_file
 from padflow.config.reading import load_config
 from padflow.errors import ConfigError
 
@@ -34,7 +35,7 @@ def submit(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
         options += ["--allow-removal", str(allow_removal)]
     job = jobs.driver_job(
         config.cluster,
-        ["run", str(path.absolute()), "--workdir", str(directory), *options],
+        ["run", str(config_file(path).absolute()), "--workdir", str(directory), *options],
         directory=directory,
     )
     if dry_run:

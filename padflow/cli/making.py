@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 import click
 
 import padflow
-from padflow.cli.group import FILE, FOLDER, command, say, set_option
+from padflow.cli.group import FILE, FOLDER, command, run_directory, say, set_option
+from padflow.config.presets import PRESETS
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
+from padflow.config.starting import starting_yaml
 from padflow.config.text import documented_yaml
 from padflow.errors import ConfigError, one_line
 
@@ -39,6 +42,8 @@ TROUBLES = (
 FAMILIES = ("separated", "continuum", "wide", "single")
 """Names of `padflow.simulation.families.FAMILIES`, for the same reason."""
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
 FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
 """Years in which a simulated archive may begin."""
 
@@ -54,7 +59,7 @@ FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
     ),
     click.option(
         "--start",
-        type=click.DateTime(["%Y-%m-%d"]),
+        type=DAY,
         default="2013-03-01",
         show_default=True,
         help="First day.",
@@ -119,13 +124,60 @@ def _troubles(chosen: tuple[str, ...]) -> Any:
 
 
 @command(
+    click.argument("path", metavar="[FILE]", type=FILE, default="padflow.yaml"),
+    click.option(
+        "--preset",
+        type=click.Choice(PRESETS),
+        default=PRESETS[0],
+        show_default=True,
+        help="recommended: what we use for REPT; killey2023: the published method; the others: for that instrument.",
+    ),
+    click.option("--source", type=FOLDER, default=None, help="Folder with the CDF files."),
+    click.option("--spacecraft", multiple=True, help="Such as rbspa; repeatable. All by default."),
+    click.option("--start", type=DAY, default=None, help="First day. By default the first there is."),
+    click.option("--end", type=DAY, default=None, help="Last day, included. By default the last there is."),
+)
+def init(
+    path: Path,
+    preset: str,
+    source: Path | None,
+    spacecraft: tuple[str, ...],
+    start: datetime | None,
+    end: datetime | None,
+) -> None:
+    """Write a configuration to FILE, by default padflow.yaml.
+
+    FILE must not exist. Where it is -, the configuration is printed.
+    """
+    if str(path) in PRESETS:
+        raise ConfigError(f"{path} is the name of a preset: write `padflow init {path}.yaml --preset {path}`.")
+    first, last = (None if time is None else time.date() for time in (start, end))
+    text = starting_yaml(preset, source=source, spacecraft=spacecraft, start=first, end=last)
+    if path == Path("-"):
+        say(text)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{path} exists. Give another name, or remove it.") from None
+    arguments = f"{shlex.quote(str(path))}{'' if source else ' --source FOLDER'}"
+    say(f"{path} holds the preset {preset}; each of its keys is explained there. Now:")
+    say(f"  padflow plan {arguments}    says what a run will take; writes nothing")
+    say(f"  padflow run {arguments}     does the run, into {run_directory(path, None)}")
+
+
+@command(
     click.argument("path", metavar="[CONFIG]", type=FILE, required=False),
     click.option("--schema", is_flag=True, help="Print the JSON schema of every key."),
     set_option,
     name="config",
 )
 def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> None:
-    """Print CONFIG, or the defaults, with every key explained."""
+    """Print CONFIG, or the defaults, with every key explained.
+
+    CONFIG is a file, or the name of a preset, such as recommended; so it is for all commands.
+    """
     if schema:
         say(json.dumps(Config.model_json_schema(), indent=2))
     else:

@@ -23,6 +23,7 @@ from padflow.cli.group import (
 )
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
+from padflow.config.starting import source_setting
 from padflow.pipeline.stage_order import STAGE_NAMES
 from padflow.startup import gc_paused
 
@@ -160,14 +161,8 @@ def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None
         if not (read_json(folder / "simulation.json") or {}).get("complete"):
             say("simulating 20 days of REPT on rbspa", err=True)
             padflow.simulate(folder, days=20, map_days=parallel_map)
-    config = load_config(_packaged("recommended.yaml"), [f"archive.source={folder.resolve()}", *overrides])
+    config = load_config("recommended", [*source_setting(folder), *overrides])
     _finish(padflow.run(config, workdir / "run", command="padflow demo"))
-
-
-def _packaged(name: str) -> Path:
-    """Return a configuration that comes with padflow: beside the sources, or installed with the package."""
-    here = Path(__file__).parent.parent
-    return next(p for p in (here / "configs" / name, here.parent / "configs" / name) if p.is_file())
 
 
 def _finish(outcome: Any) -> None:

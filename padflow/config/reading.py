@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from padflow.config.local_paths import is_url, local_path
 from padflow.config.plain_yaml import parse_yaml, read_yaml
+from padflow.config.presets import config_file
 from padflow.config.sections import Config
 from padflow.config.text import describe_validation
 from padflow.errors import ConfigError, brief, one_line
@@ -22,7 +23,8 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     ----------
     path : path or None
         The YAML file; None for the defaults. Paths in it are relative to its folder. Its key ``include`` names another
-        file. Keys of the including file replace those of the included file one by one.
+        file. Keys of the including file replace those of the included file one by one. A preset is loaded by its name,
+        such as ``"recommended"`` or ``"killey2023"`` (`padflow.config.presets`), where no file has this name.
     overrides : iterable of str
         Texts such as ``key=value`` or ``section.key=value``. The value is read as YAML.
 
@@ -35,13 +37,13 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     Examples
     --------
     >>> import padflow
-    >>> config = padflow.load_config("recommended.yaml", ["train.epochs=50", "archive.start=2013-03-01"])
+    >>> config = padflow.load_config("recommended", ["train.epochs=50", "archive.start=2013-03-01"])
     >>> config.train.epochs
     50
     >>> config.archive.start
     datetime.date(2013, 3, 1)
     """
-    values = {} if path is None else _read_file(local_path(path, "CONFIG"))
+    values = {} if path is None else _read_file(config_file(local_path(path, "CONFIG")))
     for text in overrides:
         _override(values, text)
     try:
@@ -85,7 +87,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise ConfigError(f"There is no configuration file {path}. `padflow config` prints one.")
+        raise ConfigError(f"There is no configuration file {path}. `padflow init` writes one.")
     values = read_yaml(path, what="configuration file")
     if values is None:
         return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -9,6 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from padflow.errors import brief, one_line
+
+COMMENT_COLUMNS = 110
+"""Longest line of a comment (chosen)."""
+
 
 MOST_FINDINGS = 8
 """Most findings that a message lists."""
@@ -65,21 +71,40 @@ def _section(field: FieldInfo | None) -> type[BaseModel] | None:
 
 
 def documented_yaml(config: BaseModel) -> str:
-    """Return the configuration as YAML, with the description of each key in a comment above it."""
-    lines = []
-    dumped = config.model_dump(mode="json")
-    for name, field in type(config).model_fields.items():
-        value = dumped[name]
+    """Return the configuration as YAML, with the description of each key in comments above it."""
+    return commented_yaml(config.model_dump(mode="json"), type(config))
+
+
+def commented_yaml(values: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """Return some keys of a configuration as YAML, with the description of each in comments above it.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Sections, and their keys, that are to be written. They come in the order of the model.
+    model : type
+        The model of the configuration.
+    """
+    lines: list[str] = []
+    for name, field in model.model_fields.items():
+        if name not in values:
+            continue
         section = _section(field)
         if section is not None:
-            lines += [f"# {(section.__doc__ or '').strip()}", f"{name}:"]
+            lines += [*_comment(section.__doc__), f"{name}:"]
             for key, inner in section.model_fields.items():
-                lines += [f"  # {inner.description}", f"  {key}: {_scalar(value[key])}"]
+                if key in values[name]:
+                    lines += [*_comment(inner.description, indent="  "), f"  {key}: {_scalar(values[name][key])}"]
         else:
-            lines += [f"# {field.description}", f"{name}: {_scalar(value)}"]
+            lines += [*_comment(field.description), f"{name}: {_scalar(values[name])}"]
         lines.append("")
     return "\n".join(lines)
 
 
+def _comment(text: str | None, *, indent: str = "") -> list[str]:
+    start = f"{indent}# "
+    return textwrap.wrap((text or "").strip(), COMMENT_COLUMNS, initial_indent=start, subsequent_indent=start)
+
+
 def _scalar(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+    return yaml.safe_dump(value, default_flow_style=True, width=1000, allow_unicode=True).removesuffix("...\n").strip()

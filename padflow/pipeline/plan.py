@@ -217,8 +217,8 @@ def request_of(
     source = config.archive.source
     if source is None:
         raise ConfigError(
-            "archive.source is not set: write the folder of CDF files into the configuration, or use "
-            "--set archive.source=FOLDER."
+            "archive.source is not set: write the folder of CDF files into the configuration, or give it by "
+            "--source FOLDER."
         )
     if not source.is_dir():
         raise ConfigError(
