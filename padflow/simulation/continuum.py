@@ -64,15 +64,36 @@ class Continuum:
         See `padflow.simulation.families.Family.pads`.
         """
         coefficients = legendre_coefficients(conditions, energies)
-        half = (len(pitch_angles) + 1) // 2  # symmetric: compute one half, mirror it
-        local = np.sin(np.radians(pitch_angles[:half])) ** 2
-        # The first invariant: sin^2(a_eq) = B_Eq / B_Calc sin^2(a).
-        terms = legendre_terms(1 - np.minimum(conditions.field_ratio, 1)[:, None] * local)
-        shapes = np.maximum(1 + np.matmul(terms.astype(np.float32), coefficients), FLOOR)
-        shapes = np.concatenate([shapes, shapes[:, len(pitch_angles) - half - 1 :: -1]], axis=1)
-        solid_angle = np.sin(np.radians(pitch_angles)).astype(np.float32)
-        mean = np.einsum("nae,a->ne", shapes, solid_angle / solid_angle.sum())
-        return shapes / mean[:, None, :], np.full(len(shapes), NO_POPULATION, np.int8)
+        pads = pads_of_series(coefficients, conditions.field_ratio, pitch_angles)
+        return pads, np.full(len(pads), NO_POPULATION, np.int8)
+
+
+def pads_of_series(coefficients: np.ndarray, field_ratio: np.ndarray, pitch_angles: np.ndarray) -> np.ndarray:
+    """Return PADs at local pitch angles whose mean over directions is 1, from series in the equatorial one.
+
+    Parameters
+    ----------
+    coefficients : ndarray of float32, shape (records, 3, energy)
+        c2, c4, c6 over c0.
+    field_ratio : ndarray, shape (records,)
+        ``B_Eq / B_Calc``.
+    pitch_angles : ndarray, shape (pitch_angle,)
+        Local ones, degrees, symmetric about 90.
+
+    Returns
+    -------
+    ndarray of float32, shape (records, pitch_angle, energy)
+        The least flux before scaling is `FLOOR`.
+    """
+    half = (len(pitch_angles) + 1) // 2  # symmetric: compute one half, mirror it
+    local = np.sin(np.radians(pitch_angles[:half])) ** 2
+    # The first invariant: sin^2(a_eq) = B_Eq / B_Calc sin^2(a).
+    terms = legendre_terms(1 - np.minimum(field_ratio, 1)[:, None] * local)
+    shapes = np.maximum(1 + np.matmul(terms.astype(np.float32), coefficients), FLOOR)
+    shapes = np.concatenate([shapes, shapes[:, len(pitch_angles) - half - 1 :: -1]], axis=1)
+    solid_angle = np.sin(np.radians(pitch_angles)).astype(np.float32)
+    mean = np.einsum("nae,a->ne", shapes, solid_angle / solid_angle.sum())
+    return shapes / mean[:, None, :]
 
 
 def legendre_terms(squared_cosine: np.ndarray) -> np.ndarray:
