@@ -360,9 +360,9 @@ def conditions(content: dict[str, Any]) -> str:
     """Return a sentence on the machine, the versions and the day."""
     about, dates = content["environment"], sorted(one["date"] for one in content["measurements"])
     versions = ", ".join(f"{name} {value}" for name, value in (about["versions"] | about["settings"]).items())
-    repeats = max((one["of"].get("repeat", 0) + 1 for one in content["measurements"]), default=0)
+    repeats = max((one["of"]["repeat"] + 1 for one in content["measurements"] if "repeat" in one["of"]), default=0)
     when = dates[0][:10] if dates else "no measurements"
     return (
-        f"{about['cpu']}, {about['cores']} cores, {about['memory_bytes'] / 2**30:.0f} GiB; {when}; medians of up to "
-        f"{repeats} repeats; {versions}; sources {about['padflow_sources']}."
+        f"{about['cpu']}, {about['cores']} cores, {about['memory_bytes'] / 2**30:.0f} GiB; {when}; "
+        f"{f'medians of up to {repeats} repeats; ' if repeats else ''}{versions}; sources {about['padflow_sources']}."
     )
