@@ -17,6 +17,11 @@ def test_a_public_name_is_there_and_documented(name: str) -> None:
     assert name in dir(padflow)
 
 
+def test_completion_shows_public_names_and_no_other() -> None:
+    assert [name for name in dir(padflow) if not name.startswith("_")] == sorted(padflow.__all__)
+    assert "__version__" in dir(padflow)
+
+
 def test_every_public_name_has_a_home_and_no_other_name_has() -> None:
     assert sorted(padflow.__all__) == sorted(padflow._HOMES)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from padflow.config.cluster import ClusterConfig
 from padflow.config.local_paths import NOT_LOCAL, is_url
 from padflow.config.types import Day, Moment, PathText, Seconds, Section
+from padflow.facts import as_html, as_text
 from padflow.records import BLOCK_ROWS
 
 Span = tuple[float, float]
@@ -315,6 +316,23 @@ class Config(Section):
         if counts and not spins:
             raise ValueError("preprocess.normalise=counts needs train.target=other_spins")
         return self
+
+    def __repr__(self) -> str:
+        return as_text("padflow.Config", self._facts())
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return as_html("padflow.Config", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Return the keys that differ from the defaults, by section."""
+        facts = {}
+        for name, value in self.model_dump(mode="json", exclude_defaults=True).items():
+            keys = [f"{key}: {one}" for key, one in value.items()] if isinstance(value, dict) else [str(value)]
+            if keys:
+                facts[name] = ", ".join(keys)
+        return facts | {"all else": "as by default"}
 
     def to_yaml(self) -> str:
         """Return the resolved configuration as YAML, every key present.

@@ -136,7 +136,7 @@ def map_rows(dataset: xr.Dataset, kernel: Kernel, *, outputs: Outputs, needs: Ne
     Returns
     -------
     xarray.Dataset
-        The outputs along time.
+        The outputs along time, with the attributes of `dataset`.
     """
     flux = dataset["flux"].transpose("time", "pitch_angle", "energy").data
     time = dataset["time"].values.astype("datetime64[ns]")
@@ -161,6 +161,7 @@ def map_rows(dataset: xr.Dataset, kernel: Kernel, *, outputs: Outputs, needs: Ne
             for name, (dims, sizes, dtype) in outputs.items()
         },
         coords={"time": dataset["time"]},
+        attrs=dict(dataset.attrs),
     )
 
 

@@ -17,6 +17,7 @@ from padflow.components.projection import Projection
 from padflow.config.local_paths import local_path
 from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError, PadflowError
+from padflow.facts import as_html, as_text, some_of
 from padflow.features.checks import check_dataset
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.description import AGAIN, FORMAT, read_description
@@ -26,6 +27,7 @@ from padflow.store.durable import sha256_of, write_bytes, write_json
 from padflow.store.npz import pack_arrays, read_bounded
 from padflow.store.npz_specs import OF_MODEL, checked_arrays
 from padflow.store.run_files import MODEL_FACTS
+from padflow.store.specs import TIME, results_specs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 ARRAYS, DESCRIPTION = "arrays.npz", MODEL_FACTS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A fitted classification.
 
@@ -78,6 +80,28 @@ class Model:
         if len(self.names) != len(self.classes.centres):
             raise PadflowError(f"The model has {len(self.classes.centres)} classes, but names {len(self.names)}.")
 
+    def __repr__(self) -> str:
+        return as_text("padflow.Model", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html("padflow.Model", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Return what is shown of a model."""
+        angle, energy, network = self.axes.pitch_angle, self.axes.energy, self.network
+        facts = {
+            "classes": f"{len(self.names)}: {some_of(self.names)}",
+            "records": f"{len(angle)} pitch angles from {angle[0]:.3g} to {angle[-1]:.3g} degrees, "
+            f"{len(energy)} energies from {energy[0]:.3g} to {energy[-1]:.3g} MeV",
+            "steps": f"{network.features} features, code of {network.code_size}, {self.projection.components} scores",
+        }
+        if because := self.info.get("separated_because"):
+            facts["separated"] = f"{'yes' if self.info.get('separated') else 'no'}: {because}"
+        for name, key in (("data", "simulated"), ("padflow", "padflow")):
+            if words := self.info.get(key):
+                facts[name] = str(words)
+        return facts
+
     def encoder(self, axes: Axes | None = None) -> Encoder:
         """Return the way from records to scores.
 
@@ -111,8 +135,9 @@ class Model:
         Returns
         -------
         xarray.Dataset
-            Along time: ``pad_class``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``. The
-            attributes of ``pad_class`` name the classes.
+            Along time: ``pad_class``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``, with
+            the attributes that `padflow.open_results` gives. Those of ``pad_class`` name the classes, and the Dataset
+            keeps those of the archive, such as ``spacecraft``.
 
         Raises
         ------
@@ -129,20 +154,15 @@ class Model:
             scored = encoder.score(rows)
             return scored | self.classes.assign(scored["score"])
 
-        plain: tuple[tuple, tuple] = ((), ())
+        specs = [spec for spec in results_specs(self.projection.components) if spec is not TIME]
         labels = map_rows(
             dataset,
             kernel,
-            outputs={
-                "pad_class": (*plain, "i2"),
-                "reason": (*plain, "i1"),
-                "score": (("component",), (self.projection.components,), "f4"),
-                "distance": (*plain, "f4"),
-                "margin": (*plain, "f4"),
-                "reconstruction_error": (*plain, "f4"),
-            },
+            outputs={spec.name: (spec.dims, spec.sizes, spec.dtype) for spec in specs},
             needs=encoder.preprocessor.needs,
         )
+        for spec in specs:
+            labels[spec.name].attrs = dict(spec.attributes)
         labels["pad_class"].attrs |= class_flags(self.names)
         return labels
 

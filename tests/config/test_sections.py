@@ -152,3 +152,17 @@ def test_what_is_expected_is_said(setting: str, says: str) -> None:
     with pytest.raises(ConfigError) as raised:
         load_config(None, [setting])
     assert says in str(raised.value)
+
+
+def test_a_configuration_is_shown_by_what_differs_from_the_defaults():
+    config = load_config("recommended", ["archive.source=/data", "archive.start=2013-03-01", "seed=3"])
+    text = repr(config)
+    assert text == str(config)
+    assert len(text) < 800
+    for words in ("source: /data, start: 2013-03-01", "components: 5, scale: noise", "epochs: 600"):
+        assert words in text
+    assert "batch_size" not in text
+    assert ["seed", "3"] in [line.split() for line in text.splitlines()]
+    assert repr(Config()).split() == ["<padflow.Config>", "all", "else", "as", "by", "default"]
+    assert "<th" in config._repr_html_()
+    assert "2013-03-01" in config._repr_html_()

@@ -103,6 +103,12 @@ def test_an_empty_archive(factories, chunks):
     assert empty["reason"].dtype == np.int8
 
 
+def test_attributes_of_the_archive_are_kept(factories, records):
+    archive = factories.dataset(records).assign_attrs(spacecraft="rbspb")
+    assert preprocess(archive, CONFIG).attrs == {"spacecraft": "rbspb"}
+    assert archive["time"].attrs == preprocess(archive, CONFIG)["time"].attrs
+
+
 def test_a_kernel_gets_its_rows_and_their_halo(factories, records):
     calls = []
 

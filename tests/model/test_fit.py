@@ -106,11 +106,9 @@ def test_it_is_the_model_of_a_run(opened, model: Model, finished_run) -> None:
     expected, found = of_run.label(dataset)["pad_class"], model.label(dataset)["pad_class"]
     np.testing.assert_array_equal(found.values, expected.values)
     assert model.names == of_run.names
-    assert (
-        found.attrs
-        == expected.attrs
-        == {"flag_values": [*range(len(model.names))], "flag_meanings": " ".join(model.names)}
-    )
+    assert found.attrs == expected.attrs == open_results(finished_run.directory)["pad_class"].attrs
+    assert found.attrs["flag_meanings"].split() == list(model.names)
+    assert found.attrs["flag_values"] == [*range(len(model.names))]
     assert model.info["settings"] == of_run.info["settings"]
     for name in ("separated", "separated_because"):
         assert model.info[name] == of_run.info[name] == status(finished_run.directory)[name]

@@ -25,6 +25,7 @@ from padflow.records import BLOCK_ROWS, Reason
 from padflow.store.durable import sha256_of
 from padflow.store.npz import pack_arrays, unpack_arrays
 from padflow.store.reading import needed_rows
+from padflow.store.specs import results_specs
 
 ROWS = 3 * BLOCK_ROWS + 456
 CONFIG = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50)
@@ -96,6 +97,39 @@ def test_labels_are_of_the_nearest_centre_or_sample_or_the_likeliest(model, labe
     np.testing.assert_allclose(labels["distance"].values[known], own, rtol=1e-5)
     nearest, second = np.sort(apart, axis=1)[:, :2].T
     np.testing.assert_allclose(labels["margin"].values[known], 1 - nearest / second, atol=1e-5)
+
+
+def test_labels_keep_the_attributes_of_the_archive_and_have_those_of_results(factories, model, records):
+    archive = factories.dataset(records)
+    archive.attrs = {"spacecraft": "rbspa", "SIMULATED": "by padflow"}
+    archive["time"].attrs["long_name"] = "middle of the record"
+    for dataset in (archive, archive.chunk({"time": BLOCK_ROWS})):
+        labels = model.label(dataset)
+        assert labels.attrs == archive.attrs
+        assert labels["time"].attrs == archive["time"].attrs
+        meanings = dict(zip(labels["reason"].flag_values, labels["reason"].flag_meanings.split(), strict=True))
+        assert meanings[Reason.LOW_COUNTS] == "low_counts"
+        assert labels["pad_class"].flag_meanings.split() == list(model.names)
+        for spec in results_specs(3):
+            assert spec.name == "time" or spec.attributes.items() <= labels[spec.name].attrs.items()
+        labels.attrs["spacecraft"] = "rbspb"
+        assert archive.attrs["spacecraft"] == "rbspa"
+
+
+def test_a_model_is_shown_in_a_few_lines(model):
+    history = {"loss": [0.1] * 5000}
+    told = {"padflow": "0.1.0", "separated": False, "separated_because": "two <touch>", "simulated": "by padflow"}
+    shown = replace(model, info={"training": history} | told)
+    text = repr(shown)
+    assert len(text) < 800
+    assert f"{len(model.names)}: class_0, class_1" in text
+    assert "17 pitch angles from 5.29 to 175 degrees, 12 energies from" in text
+    assert "3 scores" in text
+    for words in ("no: two <touch>", "by padflow", "0.1.0"):
+        assert words in text
+    page = shown._repr_html_()
+    assert "two &lt;touch&gt;" in page
+    assert "loss" not in page
 
 
 @pytest.mark.parametrize("chunks", [333, BLOCK_ROWS, 1500, 2 * BLOCK_ROWS, ROWS])
