@@ -35,7 +35,8 @@ def classes_table(family: str, measurements: Measurements) -> Table:
         "Medians over fits with other seeds, in brackets the least and the largest; classes and separated of each. All "
         "on the records that the recommended mode selects; from ARI, names on, labelled ones with more than 30 counts "
         "at 2.1 MeV in two minutes. Butterflies: share at 20-04 MLT beyond L 5.5, at 08-16 MLT inside it. Truth: the "
-        "number of populations, the share of the commonest name, and of butterflies among what the first mode labels.",
+        "number of populations, the share of the commonest name, and of butterflies among what the first mode labels. "
+        "With a single population its ARI is 1 for one class and 0 for several.",
     )
     for archive in archives(measurements):
         found = select(measurements, what="fit", archive=archive, days="all")

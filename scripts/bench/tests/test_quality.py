@@ -18,8 +18,9 @@ import quality
 from harness.cases import NAMES, SEASON_DAYS, START, Case
 from harness.modes import OneClass, Rule, fit_kmeans, fit_or_one_class, modes, of_root_shares
 from harness.quality_tables import tables
-from harness.results import Results
+from harness.results import Results, environment
 from harness.scoring import Labels, agreement, labels_of, score, score_names
+from harness.tables import conditions
 from harness.truth import AT, ENERGIES_MEV, KnownArchive, known_archive
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
@@ -258,7 +259,8 @@ def test_tables_have_medians_and_ranges() -> None:
     paper = measured("fit", "paper", ari=0.0, classes=1, error="a single class", **(usual | {"separated": None}))
     halves = measured("halves", "recommended", all=0.9, sure=0.95, sure_share=0.5)
     about = measured("archive", "", populations=6, commonest_name=0.6, names={"measure_shapes": names})
-    classes, agreements, of_records = tables([about, *fits, paper, halves])
+    measurements = [about, *fits, paper, halves]
+    classes, agreements, of_records = tables(measurements)
     assert classes.rows == [
         ("wide 9d seed 1", "truth", "6", "–", "–", "–", "–", "0.600", "0.500", "–"),
         (
@@ -273,6 +275,8 @@ def test_tables_have_medians_and_ranges() -> None:
         ("wide 9d seed 1", "over 30", "measure_shapes", "0.900 : 0.800"),
         ("wide 9d seed 1", "over 30", "recommended", "0.900 : 0.800"),
     ]
+    content = {"environment": environment(), "measurements": [one | {"date": "2026-01-02"} for one in measurements]}
+    assert "; 2026-01-02; python" in conditions(content)  # no word of repeats: there are none
 
 
 @pytest.mark.slow
