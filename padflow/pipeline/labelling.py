@@ -82,7 +82,7 @@ def _sections_of(model: Model) -> dict[str, Any]:
     """Return the sections that the model decides. Those of a fit are there only where the model knows them."""
     sections: dict[str, Any] = {"preprocess": model.preprocess}
     if settings := model.info.get("settings"):
-        fit = Config.model_validate(settings)
+        fit = Config.model_validate(settings | {"preprocess": model.preprocess})  # some settings need each other
         sections |= {name: getattr(fit, name) for name in FIT_SECTIONS}
     return sections
 

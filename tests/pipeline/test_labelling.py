@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from padflow.clustering.classes import NearestCentre
 from padflow.components.projection import Projection
 from padflow.config.reading import load_config
-from padflow.config.sections import Config
+from padflow.config.sections import Config, PreprocessConfig
 from padflow.errors import ConfigError
 from padflow.model.model import Model
 from padflow.pipeline.labelling import config_for_labels
@@ -101,6 +102,14 @@ def test_the_file_that_the_model_was_fitted_with_gives_no_warning(model: Model, 
     assert warning == ""
     assert config.pca.rows == "all"  # every record is scored, and there is no split
     assert config_for_labels(write(load_config(None).to_yaml()), [], model)[1]
+
+
+def test_settings_that_need_some_of_the_preprocessing_come_with_it(model: Model, write) -> None:
+    preprocess = PreprocessConfig(normalise="counts", average_seconds=120)
+    settings = FITTED.fit_settings() | {"train": {"target": "other_spins"}}
+    fitted_to_counts = replace(model, preprocess=preprocess, info={"settings": settings})
+    config, warning = config_for_labels(write("archive: {source: here}"), [], fitted_to_counts)
+    assert (config.train.target, config.preprocess, warning) == ("other_spins", preprocess, "")
 
 
 def test_a_model_that_does_not_say_what_it_was_fitted_with(factories, write) -> None:
