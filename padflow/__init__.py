@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from padflow.errors import BadFile, ConfigError, PadflowError
     from padflow.features.dataset import preprocess
     from padflow.features.shapes import measure_shapes
+    from padflow.indices.joining import join_indices
+    from padflow.indices.reading import read_indices
     from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.model.fit import fit
     from padflow.model.model import Model
@@ -35,6 +37,7 @@ __all__ = [
     "Reason",
     "export",
     "fit",
+    "join_indices",
     "label",
     "load_config",
     "load_instrument",
@@ -44,6 +47,7 @@ __all__ = [
     "open_results",
     "plan",
     "preprocess",
+    "read_indices",
     "run",
     "simulate",
     "status",
@@ -60,6 +64,7 @@ _HOMES = {
     "Reason": "padflow.records:Reason",
     "export": "padflow.report.export:export_labels",
     "fit": "padflow.model.fit:fit",
+    "join_indices": "padflow.indices.joining:join_indices",
     "label": "padflow.pipeline.driver:label",
     "load_config": "padflow.config.reading:load_config",
     "load_instrument": "padflow.instruments.instrument:load_instrument",
@@ -69,6 +74,7 @@ _HOMES = {
     "open_results": "padflow.store.opening:open_results",
     "plan": "padflow.pipeline.driver:plan",
     "preprocess": "padflow.features.dataset:preprocess",
+    "read_indices": "padflow.indices.reading:read_indices",
     "run": "padflow.pipeline.driver:run",
     "simulate": "padflow.simulation.archive:simulate_archive",
     "status": "padflow.pipeline.status:status",

@@ -152,6 +152,12 @@ def factory() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def index_factory() -> ModuleType:
+    """The module index_factory.py, which writes files of geomagnetic indices."""
+    return _module("index_factory")
+
+
+@pytest.fixture(scope="session")
 def loops() -> ModuleType:
     """The module loops.py."""
     return _module("loops")

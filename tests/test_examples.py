@@ -26,10 +26,11 @@ SLOW = {"fit", "label", "plan", "run", "status", "verify"}
 
 
 @pytest.fixture(scope="module")
-def folder(factories: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the examples have it: ``recommended.yaml``, and the run directory ``run`` of a small archive."""
+def folder(factories: ModuleType, index_factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the examples have it: ``recommended.yaml``, ``sym_h.txt``, and the run directory ``run``."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copy(RECOMMENDED, folder)
+    (folder / "sym_h.txt").write_text(index_factory.one_storm())
     records = factories.records(ROWS)
     axes = {"pitch_angle": factories.PITCH_ANGLE, "energy": factories.ENERGY}
     write(

@@ -34,10 +34,10 @@ from padflow.store.durable import NO_SPACE, explain_os_error
 DAY_MARGIN = np.timedelta64(10, "m")
 
 
-_TIME_TYPES = (31, 32, 33)
+TIME_TYPES = (31, 32, 33)
 
 
-_NUMBER_TYPES = (1, 2, 4, 8, 11, 12, 14, 21, 22, 41, 44, 45)
+NUMBER_TYPES = (1, 2, 4, 8, 11, 12, 14, 21, 22, 41, 44, 45)
 
 
 _PROBED_RECORDS = 64
@@ -177,10 +177,11 @@ def leap_seconds() -> LeapSeconds:
 
 
 @contextmanager
-def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_File]:
+def opened(path: Path) -> Iterator[Path]:
+    """Yield the path of a file without whole-file compression; whatever fails meanwhile is a `BadFile`."""
     try:
-        with plain_file(Path(path)) as plain:
-            yield _File(plain, Path(path), instrument, spacecraft)
+        with plain_file(path) as plain:
+            yield plain
     except (BadFile, MemoryError):
         raise
     except Exception as error:  # cdflib and what is below it raise at least ten kinds
@@ -190,6 +191,12 @@ def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_Fi
             raise BadFile("unreadable", f"{path} cannot be read: {error.strerror}") from error
         message = f"{path} cannot be read ({type(error).__name__}: {error}); download it again"
         raise BadFile("unreadable", message) from error
+
+
+@contextmanager
+def _opened(path: Path, instrument: Instrument, spacecraft: str) -> Iterator[_File]:
+    with opened(Path(path)) as plain:
+        yield _File(plain, Path(path), instrument, spacecraft)
 
 
 class _File:
@@ -210,7 +217,7 @@ class _File:
         self.check_shapes()
 
     def check_shapes(self) -> None:
-        time, flux = self.variable("time", _TIME_TYPES), self.variable("flux", _NUMBER_TYPES)
+        time, flux = self.variable("time", TIME_TYPES), self.variable("flux", NUMBER_TYPES)
         self.records = time.records if time.record_varying else 0
         if self.records == 0:
             raise BadFile("no_records", f"{self.path} holds no record of {time.name}")
@@ -218,7 +225,7 @@ class _File:
             self.misshapen(time, f"({self.records})")
         if not flux.record_varying or flux.records != self.records or len(without_ones(flux.dims, 2)) != 2:
             self.misshapen(flux, f"({self.records}, pitch angles, energies)")
-        fitting = fitting_orders(flux, {role: self.variable(role, _NUMBER_TYPES) for role in ORDERS[0]})
+        fitting = fitting_orders(flux, {role: self.variable(role, NUMBER_TYPES) for role in ORDERS[0]})
         self.flux_axes = self.order_of_axes(flux, list(fitting))
         self.sizes = dict(zip(self.flux_axes, fitting[self.flux_axes], strict=True))
 
@@ -228,7 +235,7 @@ class _File:
         fitting = [order for order in fitting if stated in (None, order)]
         if not fitting:
             orders = " or ".join(f"({self.records}, {one}, {two})" for one, two in ([stated] if stated else ORDERS))
-            axes = (self.variable(role, _NUMBER_TYPES) for role in ORDERS[0])
+            axes = (self.variable(role, NUMBER_TYPES) for role in ORDERS[0])
             shapes = " and ".join(f"{variable.name} of shape {_shape(variable)}" for variable in axes)
             self.misshapen(flux, f"{orders}, with {shapes}")
         if len(fitting) == 1:
@@ -355,7 +362,7 @@ class _File:
             and variable.record_varying
             and variable.records == self.records
             and without_ones(variable.dims, len(_place_shape(name))) == _place_shape(name)
-            and variable.data_type in _NUMBER_TYPES
+            and variable.data_type in NUMBER_TYPES
         )
 
     def ephemeris(self, name: EphemerisName, first: int, end: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Geomagnetic indices and the solar wind from files, joined to records by time; storms and their phases."""
