@@ -2,7 +2,7 @@
 
 The network is small, so that `Model.fit` of Keras spends most of its time outside of it. Here an epoch is a loop. It
 gathers shuffled rows, computes gradients by formulas that are written by hand, and lets TensorFlow's own Adam kernel
-update the variables. scripts/bench/README.md says what was tried to make it fast. Functions get TensorFlow as an
+update the variables. docs/notes/training.md says what was tried to make it fast. Functions get TensorFlow as an
 argument, so that this module does not import it.
 """
 

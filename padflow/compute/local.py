@@ -108,7 +108,7 @@ class OwnCore(WorkerPlugin):
     """Keeps each worker on a core of its own, where there are as many workers as cores.
 
     Without it the system moves workers to other cores whenever the driver or an event loop wakes up. With each move a
-    worker loses the content of its core's cache (measured: scripts/bench/README.md).
+    worker loses the content of its core's cache (measured: docs/notes/passes.md).
 
     Parameters
     ----------
