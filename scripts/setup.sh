@@ -1,6 +1,6 @@
 # Sourced by demo.sh and test.sh: a virtual environment with padflow in .venv, made once and renewed when
 # pyproject.toml or the constraints change. Needs Python 3.11 to 3.13 with pip and venv.
-#   setup_environment EXTRAS     such as "" or "test"
+#   setup_environment EXTRAS     such as "", "docs" or "test"
 
 # Packages are compiled when they are first imported, and the environment is padflow's own: where this forbids it, each of
 # the many processes would compile them all again, TensorFlow's ten thousand files too.
@@ -22,8 +22,8 @@ setup_environment() {
     fi
     stamp=.venv/padflow-$(cat pyproject.toml scripts/constraints-py311.txt | cksum | cut -d' ' -f1)-${extras:-plain}
     [ -e "$stamp" ] && return 0
-    # An environment with the extras of the tests serves the demonstration as well.
-    [ -z "$extras" ] && [ -e "${stamp%plain}test" ] && return 0
+    # An environment with the extras of the tests serves the demonstration and the documentation as well.
+    [ -e "${stamp%-*}-test" ] && return 0
     echo "making .venv with $("$python" --version); this takes a few minutes the first time" >&2
     [ -x .venv/bin/python ] || "$python" -m venv .venv || {
         echo "could not make .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2

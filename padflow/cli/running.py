@@ -145,7 +145,7 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
 
 @command(
     click.option("--folder", type=FOLDER, default=None, help="CDF files; without it an archive is simulated."),
-    click.option("--workdir", type=FOLDER, default=Path("demo"), show_default=True, help="Where all of it goes."),
+    click.option("--workdir", type=FOLDER, default="demo", show_default=True, help="Where all of it goes."),
     set_option,
 )
 def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None:

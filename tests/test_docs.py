@@ -1,0 +1,121 @@
+"""The documentation builds, its links lead somewhere, its commands and configurations are taken."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import padflow
+from padflow.cli.commands import commands
+from padflow.config.reading import load_config
+from padflow.config.sections import Config
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCS = REPOSITORY / "docs"
+PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("scripts/**/*.md")])
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.relative_to(REPOSITORY).as_posix() for path in paths]
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page.read_text()), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if link.startswith(("https://", "#")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page that are in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of each command of padflow that a page has its readers type."""
+    for block in blocks(page, "sh"):
+        for line in block.splitlines():
+            words = shlex.split(line.replace(" &", ""), comments=True)
+            if words[:1] == ["padflow"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_commands_are_taken(page: Path) -> None:
+    for name, *arguments in commands_of(page):
+        assert name in commands.commands
+        commands.commands[name].make_context(name, arguments, parent=click.Context(commands))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_configurations_are_taken_and_those_of_clusters_change_nothing_else(page: Path, tmp_path: Path) -> None:
+    found = {}
+    for number, block in enumerate(blocks(page, "yaml")):
+        named = re.match(r"# (\w+\.yaml)$", block, flags=re.MULTILINE)
+        found[named[1] if named else f"block{number}.yaml"] = block
+    for name, block in found.items():
+        (tmp_path / name).write_text(block)
+    for name, block in found.items():
+        if f"include: {name}" in "".join(found.values()):
+            continue  # read with the file that includes it
+        config = load_config(tmp_path / name)
+        if block.startswith("cluster:"):
+            assert config.model_copy(update={"cluster": Config().cluster}) == Config()
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages as HTML, built without a warning."""
+    folder = tmp_path_factory.mktemp("html")
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-d", folder / "doctrees"]
+    done = subprocess.run([*build, DOCS, folder / "html"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"<[^>]+>", "", page.read_text())
+
+
+@pytest.mark.slow
+def test_the_reference_has_each_key_command_and_public_name(html: Path) -> None:
+    keys = text_of(html / "configuration.html")
+    for section in Config.model_fields.values():
+        for key in getattr(section.annotation, "model_fields", {}):
+            assert re.search(rf"\b{key}\b", keys), key
+    sections = (html / "commands.html").read_text()
+    assert [name for name in commands.commands if f'id="padflow-{name}"' not in sections] == []
+    reference = (html / "python.html").read_text()
+    assert [name for name in padflow.__all__ if f'id="padflow.{name}"' not in reference] == []
+
+
+@pytest.mark.slow
+def test_pages_need_no_network(html: Path) -> None:
+    pages = list(html.rglob("*.html"))
+    assert len(pages) > 20
+    for page in pages:
+        loaded = re.findall(r'<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)="([^"]+)"', page.read_text())
+        assert [url for url in loaded if "//" in url] == [], page.name
+    for style in html.rglob("*.css"):
+        assert not re.search(r"(?:@import|url\()[^;)]*//", style.read_text()), style.name
