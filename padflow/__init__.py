@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from padflow.features.dataset import preprocess
     from padflow.features.shapes import measure_shapes
     from padflow.indices.joining import join_indices
+    from padflow.indices.phases import join_storms
     from padflow.indices.reading import read_indices
+    from padflow.indices.storms import find_storms
     from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.model.fit import fit
     from padflow.model.model import Model
@@ -36,8 +38,10 @@ __all__ = [
     "PadflowError",
     "Reason",
     "export",
+    "find_storms",
     "fit",
     "join_indices",
+    "join_storms",
     "label",
     "load_config",
     "load_instrument",
@@ -63,8 +67,10 @@ _HOMES = {
     "PadflowError": "padflow.errors:PadflowError",
     "Reason": "padflow.records:Reason",
     "export": "padflow.report.export:export_labels",
+    "find_storms": "padflow.indices.storms:find_storms",
     "fit": "padflow.model.fit:fit",
     "join_indices": "padflow.indices.joining:join_indices",
+    "join_storms": "padflow.indices.phases:join_storms",
     "label": "padflow.pipeline.driver:label",
     "load_config": "padflow.config.reading:load_config",
     "load_instrument": "padflow.instruments.instrument:load_instrument",

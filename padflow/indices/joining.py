@@ -50,7 +50,7 @@ def join_indices(dataset: xr.Dataset, indices: xr.Dataset) -> xr.Dataset:
     for name, index in indices.data_vars.items():
         if name in dataset.variables:
             raise PadflowError(f"The Dataset has a variable {name} already; leave it out with drop_vars({name!r}).")
-        begins, cadence = _intervals(str(name), index)
+        begins, cadence = intervals(str(name), index)
         of_times = partial(latest, begins=begins, values=index.values.astype(np.float32), cadence=cadence)
         joined[name] = along_time(dataset, of_times, "f4")
         joined[name].attrs = dict(index.attrs)
@@ -115,8 +115,14 @@ def latest(time: np.ndarray, *, begins: np.ndarray, values: np.ndarray, cadence:
     return np.where(inside, found, np.float32(np.nan))
 
 
-def _intervals(name: str, index: xr.DataArray) -> tuple[np.ndarray, np.timedelta64]:
-    """Return begins and length of the intervals of an index."""
+def intervals(name: str, index: xr.DataArray) -> tuple[np.ndarray, np.timedelta64]:
+    """Return begins, datetime64[ns], and length of the intervals of an index.
+
+    Raises
+    ------
+    PadflowError
+        Where it is none, or its time axis does not say how long a value holds.
+    """
     coordinate = index.coords.get(str(index.dims[0])) if index.ndim == 1 else None
     cadence = None if coordinate is None else coordinate.attrs.get("cadence_seconds")
     if name not in INDICES or coordinate is None or cadence is None:
