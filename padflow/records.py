@@ -36,6 +36,7 @@ class Reason(IntEnum):
     LOW_COUNTS = 6
     EMPTY = 7
     SET_ASIDE = 8  # workers died of its part: never of a preprocessor
+    UNCLEAR_SHAPE = 9  # its shape has no name at any energy: never of a preprocessor
 
 
 def uniform_hash(seed: int, group: str, rows: np.ndarray) -> np.ndarray:

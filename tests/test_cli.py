@@ -73,8 +73,8 @@ def test_wrong_value(setting: str, says: str, padflow: Callable, config: Path, t
 
 
 def test_more_components_than_the_code_has_values(padflow: Callable, config: Path, serial, tmp_path: Path) -> None:
-    ended = padflow("run", config, "--workdir", tmp_path / "run", "--set", "pca.components=60")
-    assert_refused(ended, 2, "pca.components = 60", "train.code_size")
+    ended = padflow("run", config, "--workdir", tmp_path / "run", "--set", "pca.components=80")
+    assert_refused(ended, 2, "pca.components = 80", "train.code_size")
 
 
 def test_missing_folder(padflow: Callable, config: Path, serial, tmp_path: Path) -> None:

@@ -290,11 +290,12 @@ def test_classes_keep_the_names_of_their_model_whatever_they_look_like(
         assert names_of(folder) == dict.fromkeys(("model", "classes", "results", "labels"), wanted)
         classes = Model.load(folder / "model").info["classes"]
         assert [c["shape"] for c in classes] == [name.rpartition("_")[0] for name in wanted]
-        assert [f"{c['looks']}_{c['pad_class']}" for c in classes] == list(before.names)
+        assert [name.partition("_")[0] for name in before.names] == [c["looks"] for c in classes]
         lines = said.splitlines()
-        rows = lines[1 + lines.index("class  shape            records   share") :][: len(wanted)]
+        head = next(number for number, line in enumerate(lines) if line.startswith("class  name"))
+        rows = lines[head + 1 :][: len(wanted)]
         for row, pad_class in zip(rows, classes, strict=True):
-            assert row.split()[:2] == [str(pad_class["pad_class"]), pad_class["shape"]]
+            assert row.split()[:3] == [str(pad_class["pad_class"]), *pad_class["name"].split("_")]
             assert row.endswith(f"looks {pad_class['looks']} here")
     for key in ("fitted_to", "settings", "simulated", "separated", "separated_because"):
         assert Model.load(tmp_path / "labels" / "model").info[key] == before.info[key]

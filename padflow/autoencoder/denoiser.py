@@ -5,7 +5,7 @@ Arrays within are bins first: what is added up over pitch angles is then a few l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -98,94 +98,27 @@ class DenoisingNetwork:
         """Number of energies."""
         return len(self.concentration)
 
-    @property
-    def code_size(self) -> int:
-        """Number of values in a code."""
-        return self.w_3.shape[1]
-
-    def encode(self, counts: np.ndarray) -> np.ndarray:
-        """Encode windows.
+    def shares(self, counts: np.ndarray) -> np.ndarray:
+        """Return how the network alone shares out each energy's counts over pitch angles.
 
         Parameters
         ----------
         counts : numpy.ndarray
             Counts of windows, shape (n, features), float32.
-
-        Returns
-        -------
-        numpy.ndarray
-            Codes, shape (n, code), float32.
-        """
-        code = np.empty((len(counts), self.code_size), np.float32)
-        encoder = _Layers(self._layers(1, CODE_LAYER))
-        for block, by_bin in _whole_blocks(counts):
-            found = encoder(_inputs(by_bin.reshape(-1, self.energies, CACHED_ROWS)))
-            code[block] = found.T[: block.stop - block.start]
-        return code
-
-    def decode(self, code: np.ndarray) -> np.ndarray:
-        """Decode codes to the shares of each energy's counts in each pitch angle.
-
-        Parameters
-        ----------
-        code : numpy.ndarray
-            Codes, shape (n, code), float32.
 
         Returns
         -------
         numpy.ndarray
             Shares, shape (n, features), float32; those of an energy add up to 1.
         """
-        shares = np.empty((len(code), self.features), np.float32)
-        decoder = _Layers(self._layers(CODE_LAYER + 1, LAYERS))
-        for block, by_value in _whole_blocks(code):
-            found = self._softmax(decoder(by_value))
+        shares = np.empty((len(counts), self.features), np.float32)
+        network = self._network()
+        for block, by_bin in _whole_blocks(counts):
+            found = network(_inputs(by_bin.reshape(-1, self.energies, CACHED_ROWS)))
             shares[block] = found.reshape(self.features, -1).T[: block.stop - block.start]
         return shares
 
-    def decoder_slopes(self, code: np.ndarray) -> np.ndarray:
-        """Return how the roots of decoded shares change with each value of the code, at one code.
-
-        Parameters
-        ----------
-        code : numpy.ndarray
-            The code, shape (code,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Jacobian of ``sqrt(decode(code))``, shape (code, features), float64.
-        """
-        values, slopes = np.asarray(code, "f8"), np.eye(self.code_size)
-        for number, (w, b) in enumerate(self._layers(CODE_LAYER + 1, LAYERS), start=1):
-            values, slopes = values @ w + b, slopes @ w.astype("f8")
-            if number % CODE_LAYER:
-                slopes *= values > 0
-                values = np.maximum(values, 0)
-        shares = self._softmax(values[:, None])[..., 0]
-        logits = slopes.reshape(len(slopes), *shares.shape)
-        roots = np.sqrt(shares) / 2 * (logits - (shares * logits).sum(axis=1, keepdims=True))
-        return roots.reshape(slopes.shape)
-
-    def reconstruction_error(self, counts: np.ndarray, code: np.ndarray) -> np.ndarray:
-        """Return the mean squared difference between the roots of each record's shares and of those of its code.
-
-        Parameters
-        ----------
-        counts : numpy.ndarray
-            Counts of windows, shape (n, features), float32.
-        code : numpy.ndarray
-            Their codes from `encode`, shape (n, code), float32.
-
-        Returns
-        -------
-        numpy.ndarray
-            Error of each record, shape (n,), float32.
-        """
-        difference = np.sqrt(self.decode(code)) - network_inputs(counts, self.energies)[:, : self.features]
-        return np.einsum("ij,ij->i", difference, difference) / np.float32(self.features)
-
-    def estimate(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def estimate(self, counts: np.ndarray) -> Estimate:
         """Estimate how the counts of windows would be shared out without counting noise.
 
         The network's shares p are a Dirichlet prior of concentration K. With counts n of total N the posterior mean m
@@ -196,28 +129,29 @@ class DenoisingNetwork:
         ----------
         counts : numpy.ndarray
             Counts of windows, shape (n, features), float32.
-
-        Returns
-        -------
-        shares : numpy.ndarray
-            Posterior means, shape (n, features), float32; those of an energy add up to 1.
-        effective : numpy.ndarray
-            Effective counts N + C, shape (n, energies), float32.
         """
-        shares = np.empty((len(counts), self.features), np.float32)
-        effective = np.empty((len(counts), self.energies), np.float32)
-        network = _Layers(self._layers(1, LAYERS))
+        out = Estimate.empty(len(counts), self.features, self.energies)
+        network = self._network()
         prior, half = self.concentration[:, None], self.half_counts[:, None]
         for block, by_bin in _whole_blocks(counts):
             rows, by_angle = block.stop - block.start, by_bin.reshape(-1, self.energies, CACHED_ROWS)
-            found = self._softmax(network(_inputs(by_angle)))
+            inputs = _inputs(by_angle)
+            found = network(inputs)
+            away = np.sqrt(found).reshape(self.features, -1)
+            away -= inputs[: self.features]
+            out.error[block] = (np.square(away, out=away).sum(axis=0) / np.float32(self.features))[:rows]
             found *= prior
             found += by_angle
             total = by_angle.sum(axis=0)
             found /= total + prior
-            shares[block] = found.reshape(self.features, -1).T[:rows]
-            effective[block] = (total + concentration_at(total, prior, half)).T[:rows]
-        return shares, effective
+            out.shares[block] = found.reshape(self.features, -1).T[:rows]
+            out.effective[block] = (total + concentration_at(total, prior, half)).T[:rows]
+        return out
+
+    def _network(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what makes inputs into shares (angles, energies, rows); the next call overwrites them."""
+        layers = _Layers(self._layers(1, LAYERS))
+        return lambda inputs: self._softmax(layers(inputs))
 
     def _softmax(self, logits: np.ndarray) -> np.ndarray:
         """Turn logits (features, n) into shares (angles, energies, n), in place."""
@@ -249,6 +183,30 @@ class DenoisingNetwork:
                 f"The model's arrays lack {', '.join(missing)}: it was not saved whole; fit and save again."
             )
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a denoiser estimates of windows. Arrays are float32.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray
+        Posterior means, shape (n, features); those of an energy add up to 1.
+    effective : numpy.ndarray
+        Effective counts N + C, shape (n, energies).
+    error : numpy.ndarray
+        Mean squared difference between the roots of the shares of counts and of the network's own, shape (n,).
+    """
+
+    shares: np.ndarray
+    effective: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def empty(cls, rows: int, features: int, energies: int) -> Estimate:
+        """Return arrays to be filled."""
+        return cls(*(np.empty(shape, np.float32) for shape in ((rows, features), (rows, energies), (rows,))))
 
 
 AnyNetwork = Network | DenoisingNetwork

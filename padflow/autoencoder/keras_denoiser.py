@@ -137,7 +137,7 @@ def _denoiser(model: keras.Model, validation: np.ndarray, energies: int) -> Deno
     even, odd = np.split(validation, 2, axis=1)
     seen, other = np.concatenate([even, odd]), np.concatenate([odd, even])
     with one_blas_thread():
-        shares = network.decode(network.encode(seen))
+        shares = network.shares(seen)
     concentration, half_counts = estimate_concentration(other, shares, seen=seen, energies=energies)
     return replace(network, concentration=concentration, half_counts=half_counts)
 

@@ -70,7 +70,7 @@ def status_text(facts: dict[str, Any]) -> str:
     lines += [f"{stage:<9} {p['parts_done']} of {p['parts']} parts" for stage, p in facts["stages"].items()]
     lines += [f"{name:<9} {'fitted' if there else 'not yet'}" for name, there in facts["fits"].items()]
     if facts["separated"] is not None:
-        words = "separated" if facts["separated"] else "not all separated"
+        words = "separated" if facts["separated"] else "not separated"
         lines.append(f"classes   {words}: {facts['separated_because']}")
     lines.append(f"report    {facts['report'] or 'not yet'}")
     lines += [f"set aside {line}" for line in facts["parts_set_aside"]]
@@ -81,12 +81,15 @@ def outcome_text(outcome: Outcome) -> str:
     """Return as text the classes of a run, the records without a class, and the path of the report."""
     directory = outcome.plan.directory
     sizes = _class_sizes(directory)
-    lines = [*simulated_lines(outcome.plan), "class  shape            records   share"]
-    for pad_class in directory.model_facts()["classes"]:
+    classes = directory.model_facts()["classes"]
+    width = max(len(pad_class["name"]) for pad_class in classes)
+    lines = [*simulated_lines(outcome.plan), f"class  {'name':<{width}} {'records':>10}   share"]
+    for pad_class in classes:
         records = sizes[pad_class["pad_class"]]
         share = records / max(1, outcome.labelled)
         here = f"  looks {pad_class['looks']} here" if pad_class["looks"] != pad_class["shape"] else ""
-        lines.append(f"{pad_class['pad_class']:>5}  {pad_class['shape']:<13} {records:>10,}  {share:>6.1%}{here}")
+        name = pad_class["name"].replace("_", " ")
+        lines.append(f"{pad_class['pad_class']:>5}  {name:<{width}} {records:>10,}  {share:>6.1%}{here}")
     left_out = outcome.records - outcome.labelled
     reasons = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.reasons.items())
     total = sum(stage["seconds"] for stage in directory.provenance()["stages"].values())

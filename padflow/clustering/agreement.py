@@ -58,6 +58,23 @@ class RepeatedModes:
         """Number of modes that most repeats found, also where they were not confirmed."""
         return self.n_modes + len(self.unconfirmed)
 
+    def take(self, chosen: np.ndarray) -> RepeatedModes:
+        """Return only some of the modes, in another order."""
+        modes = replace(self.modes, modes=self.modes.modes[chosen], share=self.modes.share[chosen])
+        return replace(self, modes=modes)
+
+
+class NoModes(PadflowError):
+    """No mode was found in most of the subsamples."""
+
+    def __init__(self, message: str, repeats: list[Modes]):
+        super().__init__(message)
+        self._repeats = repeats
+
+    def largest(self) -> RepeatedModes:
+        """Return the largest mode of the first subsample alone."""
+        return RepeatedModes(self._repeats, self._repeats[0]).take(np.array([0]))
+
 
 def agreed_modes(repeats: list[Modes]) -> Modes:
     """Return the modes that `AGREED` of the repeats found; places and shares are medians over those repeats.
@@ -70,9 +87,10 @@ def agreed_modes(repeats: list[Modes]) -> Modes:
     bandwidth = _mean_bandwidth(repeats)
     votes = [votes for votes in same_modes(repeats, SAME * bandwidth) if len(votes) >= math.ceil(AGREED * len(repeats))]
     if not votes:
-        raise PadflowError(
+        raise NoModes(
             f"No mode was found in two thirds of the {len(repeats)} subsamples of mean shift. Raise "
-            "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
+            "mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth.",
+            repeats,
         )
     places, shares = (
         np.array([np.median([getattr(repeats[r], name)[m] for r, m in some], axis=0) for some in votes])
@@ -105,9 +123,10 @@ def confirmed(found: RepeatedModes, places: np.ndarray, others: list[Modes]) -> 
         votes[[place for place, _ in _nearest_pairs(places, other.modes, radius)]] += 1
     kept = votes >= math.ceil(AGREED * len(others))
     if not kept.any():
-        raise PadflowError(
+        raise NoModes(
             f"None of the {found.n_modes} modes that mean shift found among the scores was found again where their "
-            "length is softened. Raise mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth."
+            "length is softened. Raise mean_shift.samples, mean_shift.quantile or mean_shift.bandwidth.",
+            found.repeats,
         )
     modes = found.modes
     return RepeatedModes(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,8 +15,22 @@ NO_CLASS = -1
 """The class number of a record without a class."""
 
 
-Assigned = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Class, distance and margin of each score."""
+Assigned = tuple[np.ndarray, np.ndarray | float, np.ndarray, np.ndarray]
+"""Class, probability of the class (NaN where the kind of classes gives none), distance and margin of each score."""
+
+
+class OfScores:
+    """Classes that are told from scores alone."""
+
+    needs: ClassVar[tuple[str, ...]] = ("score",)
+
+    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what `label_finite` returns, of scores."""
+        raise NotImplementedError
+
+    def classify(self, scored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Classify records, see `padflow.clustering.classes.Classes`."""
+        return self.assign(scored["score"])
 
 
 def label_finite(
@@ -34,13 +49,13 @@ def label_finite(
     Returns
     -------
     dict of str to ndarray
-        ``pad_class`` int16, `NO_CLASS` where a score is not finite; ``distance`` and ``margin`` float32, NaN there.
+        ``pad_class`` int16, `NO_CLASS` where a score is not finite; ``probability``, ``distance`` and ``margin``
+        float32, NaN there.
     """
     known = np.isfinite(scores).all(axis=1)
     out: dict[str, np.ndarray] = {
         "pad_class": np.full(len(scores), NO_CLASS, np.int16),
-        "distance": np.full(len(scores), np.nan, np.float32),
-        "margin": np.full(len(scores), np.nan, np.float32),
+        **{name: np.full(len(scores), np.nan, np.float32) for name in ("probability", "distance", "margin")},
     }
     places = np.flatnonzero(known)
     for start in range(0, len(places), block_rows):
@@ -107,7 +122,7 @@ def margin_of(nearest: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(apart, 1.0 - nearest / np.where(apart, second, 1.0), 0.0)
 
 
-def assign(scores: np.ndarray, centres: np.ndarray) -> Assigned:
+def assign(scores: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Assign each record to its nearest centre.
 
     Parameters

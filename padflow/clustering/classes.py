@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
-from padflow.clustering.assignment import DISTANCE_ROWS, assign, label_finite
+from padflow.clustering.assignment import DISTANCE_ROWS, Assigned, OfScores, assign, label_finite
+from padflow.clustering.cells import Regions
 from padflow.clustering.mixture import Likeliest
 from padflow.clustering.ward import NearestSample
 
 
 class Classes(Protocol):
-    """Classes in the space of scores: `NearestCentre`, `NearestSample` or `Likeliest`."""
+    """Classes: `NearestCentre`, `NearestSample` or `Likeliest` of scores, or `Regions` of shapes."""
+
+    needs: ClassVar[tuple[str, ...]]
+    """Names of the arrays of results that `classify` takes."""
 
     @property
     def centres(self) -> np.ndarray:
-        """Middle of each class, float64 of shape (pad_class, component)."""
+        """Middle of each class, float64, the classes along the first axis."""
 
-    def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ``pad_class`` int16, ``distance`` and ``margin`` float32 of each score; see `label_finite`."""
+    def classify(self, scored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return ``pad_class`` int16, ``probability``, ``distance`` and ``margin`` float32 of each record.
+
+        Parameters
+        ----------
+        scored : mapping of str to ndarray
+            The arrays of `needs`.
+        """
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -32,7 +42,7 @@ class Classes(Protocol):
 
 
 @dataclass(frozen=True)
-class NearestCentre:
+class NearestCentre(OfScores):
     """Classes of k-means: a record takes that of the nearest centre.
 
     Parameters
@@ -48,7 +58,11 @@ class NearestCentre:
 
     def assign(self, scores: np.ndarray) -> dict[str, np.ndarray]:
         """Return the nearest class, the distance to its centre, and the margin, see `padflow.clustering.assignment`."""
-        return label_finite(scores, lambda finite: assign(finite, self.centres), block_rows=DISTANCE_ROWS)
+        return label_finite(scores, self._assign, block_rows=DISTANCE_ROWS)
+
+    def _assign(self, scores: np.ndarray) -> Assigned:
+        pad_class, distance, margin = assign(scores, self.centres)
+        return pad_class, np.nan, distance, margin
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -61,11 +75,12 @@ class NearestCentre:
 
 
 BY_ARRAY: dict[str, type[Classes]] = {
+    "region_cells": Regions,
     "ward_sample": NearestSample,
     "mixture_whitening": Likeliest,
     "centres": NearestCentre,
 }
-"""The kind of classes by an array that it alone has; all have centres, hence the last."""
+"""The kind of classes by an array that it alone has; others have centres too, hence the last."""
 
 
 def classes_from_arrays(arrays: Mapping[str, np.ndarray]) -> Classes:

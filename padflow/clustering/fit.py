@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from padflow.clustering.agreement import RepeatedModes, confirmed, modes_of_each, repeat_modes
 from padflow.clustering.assignment import by_size
-from padflow.clustering.classes import Classes, NearestCentre
+from padflow.clustering.classes import NearestCentre
 from padflow.clustering.kmeans import fit_kmeans
 from padflow.clustering.mixture import Likeliest, fit_mixture
 from padflow.clustering.separation import Separation
@@ -205,7 +205,7 @@ def kmeans_classes(
 
 
 def numbered_by_size(
-    classes: KMeansClasses, config: Config, *, sizes: Callable[[Classes], np.ndarray]
+    classes: KMeansClasses, config: Config, *, sizes: Callable[[KMeansClasses], np.ndarray]
 ) -> KMeansClasses:
     """Renumber classes from the largest, by all records that are theirs and not only those k-means was fitted to."""
     if config.kmeans.fit_to == "all" and config.kmeans.assign == "nearest":
@@ -213,7 +213,7 @@ def numbered_by_size(
     return classes.in_order(by_size(sizes(classes), classes.centres))
 
 
-def class_sizes(classes: Classes, scores: np.ndarray) -> np.ndarray:
+def class_sizes(classes: KMeansClasses, scores: np.ndarray) -> np.ndarray:
     """Return how many of the scores, (rows, component), each class takes."""
     return np.bincount(classes.assign(scores)["pad_class"], minlength=len(classes.centres))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from padflow.blas import one_blas_thread
-from padflow.clustering.assignment import Assigned, assign, label_finite, nearest_two
+from padflow.clustering.assignment import Assigned, OfScores, assign, label_finite, nearest_two
 
 LIKELIHOOD_ROWS = 65_536
 
@@ -37,7 +37,7 @@ RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
-class Likeliest:
+class Likeliest(OfScores):
     """Classes as t distributions: a record takes the class that it most probably came from.
 
     Parameters
@@ -69,10 +69,10 @@ class Likeliest:
         -------
         dict of str to ndarray
             ``pad_class`` : int16, the likeliest class, of equally likely ones the first; -1 for a record that is not
-            finite. ``distance`` : float32, Mahalanobis distance to its centre: 1 is about the spread of the class in
-            that direction. ``margin`` : float32, 1 - probability of the second likeliest class / probability of the
-            likeliest: 0 on a border, towards 1 where no other class is likely. Both are NaN where a record has no
-            class.
+            finite. ``probability`` : float32, of that class among all. ``distance`` : float32, Mahalanobis distance to
+            its centre: 1 is about the spread of the class in that direction. ``margin`` : float32, 1 - probability of
+            the second likeliest class / probability of the likeliest: 0 on a border, towards 1 where no other class is
+            likely. All three are NaN where a record has no class.
 
         Notes
         -----
@@ -81,8 +81,8 @@ class Likeliest:
         return label_finite(scores, self._assign, block_rows=LIKELIHOOD_ROWS)
 
     def _assign(self, scores: np.ndarray) -> Assigned:
-        pad_class, squared, excess = _likeliest(scores, self)
-        return pad_class, np.sqrt(squared), -np.expm1(-excess / 2)
+        found = _likeliest(scores, self)
+        return found.pad_class, found.probability, np.sqrt(found.squared), -np.expm1(-found.excess / 2)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""
@@ -112,10 +112,10 @@ def fit_mixture(scores: np.ndarray, centres: np.ndarray) -> Likeliest:
     pad_class, _, _ = assign(scores, centres)
     fitted = _estimate(scores, pad_class, np.ones(len(scores)), centres)
     for _ in range(ROUNDS - 1):
-        pad_class, squared, _ = _likeliest(scores, fitted)
-        weight = (DEGREES + scores.shape[1]) / (DEGREES + squared)
-        fitted = _estimate(scores, pad_class, weight, fitted.centres)
-    return fitted.in_order(np.unique(_likeliest(scores, fitted)[0]))
+        found = _likeliest(scores, fitted)
+        weight = (DEGREES + scores.shape[1]) / (DEGREES + found.squared)
+        fitted = _estimate(scores, found.pad_class, weight, fitted.centres)
+    return fitted.in_order(np.unique(_likeliest(scores, fitted).pad_class))
 
 
 def _estimate(scores: np.ndarray, pad_class: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> Likeliest:
@@ -139,17 +139,29 @@ def _estimate(scores: np.ndarray, pad_class: np.ndarray, weight: np.ndarray, cen
         return Likeliest(means, np.linalg.inv(factor), penalty)
 
 
-def _likeliest(scores: np.ndarray, mixture: Likeliest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the likeliest class, the squared distance to it, and 2 ln of how much likelier it is than the next."""
+@dataclass(frozen=True)
+class _Found:
+    """The likeliest class, its probability, the squared distance to it, and 2 ln of how much likelier than the next."""
+
+    pad_class: np.ndarray
+    probability: np.ndarray
+    squared: np.ndarray
+    excess: np.ndarray
+
+
+def _likeliest(scores: np.ndarray, mixture: Likeliest) -> _Found:
     columns = np.ascontiguousarray(scores.T, dtype=np.float64)
     each = zip(mixture.centres, mixture.whitening, strict=True)
     squared = np.stack([_squared(columns, centre, whitening) for centre, whitening in each])
-    unlikely = (
+    unlikely = [
         (DEGREES + len(columns)) * np.log1p(row / DEGREES) + penalty
         for row, penalty in zip(squared, mixture.penalty, strict=True)
-    )
+    ]
     pad_class, least, second = nearest_two(unlikely, len(scores))
-    return pad_class, squared[pad_class, np.arange(len(scores))], second - least
+    likelihood = np.zeros(len(scores))  # over that of the likeliest
+    for row in unlikely:
+        likelihood += np.exp((least - row) / 2)
+    return _Found(pad_class, 1 / likelihood, squared[pad_class, np.arange(len(scores))], second - least)
 
 
 def _squared(columns: np.ndarray, centre: np.ndarray, whitening: np.ndarray) -> np.ndarray:

@@ -6,13 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from padflow.clustering.mean_shift import Modes
 
 SHALLOWEST = 0.75
 """Density in the valley between two modes, over that of the less dense of them, up to which they are separated. Chosen
-on simulated archives: modes of separate populations have 0.0 to 0.3, of wide ones with sharp borders up to 0.7, modes
-of archives with measured shapes, which are a continuum, 0.9 and more."""
+on simulated archives: modes of separate populations have 0.0 to 0.3, most of wide ones with sharp borders up to 0.5,
+modes of archives with measured shapes, which are a continuum, 0.83 and more."""
+
+
+NO_VALLEY = 0.87
+"""The same, from which two modes are one population that mean shift has cut in two. Chosen on the same archives: two
+halves of a wide population have 0.92, two wide populations of different shape 0.83."""
+
+
+MOST_IN_ONE = 0.8
+"""Share of the records at modes that no valley parts, above which the archive is a continuum with something small
+beside it (chosen)."""
 
 
 STEPS = 41
@@ -32,44 +43,64 @@ class Separation:
     ----------
     valleys : ndarray of float64, shape (mode, mode)
         Density in the lowest place between two modes, over that at the less dense of them; 0 on the diagonal.
+    share : ndarray of float64, shape (mode,)
+        Share of the records at each mode.
     """
 
     valleys: np.ndarray
+    share: np.ndarray
 
     @property
-    def shallowest(self) -> float:
-        """The shallowest valley between any two modes: 1 is none at all; 0 where there is one mode only."""
-        return float(self.valleys.max(initial=0.0))
+    def groups(self) -> np.ndarray:
+        """Number of the group of each mode; between groups all valleys are at most `SHALLOWEST`."""
+        return _connected(self.valleys > SHALLOWEST)
 
     @property
     def separated(self) -> bool:
-        """Whether there are several modes, and a valley of at most `SHALLOWEST` between any two."""
-        return len(self.valleys) > 1 and self.shallowest <= SHALLOWEST
+        """Whether there are several groups, none of which holds more than `MOST_IN_ONE` of the records."""
+        return float(np.bincount(self.groups, self.share).max() / self.share.sum()) <= MOST_IN_ONE
+
+    @property
+    def populations(self) -> np.ndarray:
+        """The first, and thereby largest, of the modes between which there is no valley (`NO_VALLEY`)."""
+        return np.unique(_connected(self.valleys > NO_VALLEY), return_index=True)[1]
 
     def describe(self, classes: int) -> dict[str, Any]:
-        """Return what the model's description says, if so many classes were made of the modes.
+        """Return what the model's description says, if so many classes were made of the populations.
 
-        Each mode must have become a class of its own: a number that the user sets may join populations or cut them.
+        Each population must have become a class of its own: a number that the user sets may join them or cut them.
         """
+        modes, populations = len(self.valleys), len(self.populations)
+        if not self.separated:
+            return {"separated": False, "separated_because": self._why_not()}
+        if classes != populations:
+            because = f"{classes} classes were made of {populations} populations"
+            return {"separated": False, "separated_because": because}
+        groups = self.groups
+        between = self.valleys[groups[:, None] != groups].max()
+        because = (
+            f"in the shallowest valley between two of {groups.max() + 1} groups of modes, the density of the scores is "
+            f"{between:.2f} of that at the smaller mode; up to {SHALLOWEST} counts as separated"
+        )
+        if shallow := populations - (groups.max() + 1):
+            because += f"; {shallow} further modes have a shallower valley towards one of their group"
+        if modes > populations:
+            because += f"; {modes - populations} more had none and were joined to another"
+        return {"separated": True, "separated_because": because}
+
+    def _why_not(self) -> str:
         modes = len(self.valleys)
         if modes < 2:
-            because = "mean shift found a single mode in the density of the scores"
-        elif classes != modes:
-            because = f"{classes} classes were made of {modes} modes"
-        elif self.separated:
-            because = (
-                f"in the shallowest valley between two of the {modes} modes, the density of the scores is "
-                f"{self.shallowest:.2f} of that at the smaller mode; up to {SHALLOWEST} counts as separated"
-            )
-        else:
-            beside = int((self.valleys > SHALLOWEST).any(axis=1).sum())
-            because = (
-                f"{beside} of the {modes} modes have no valley towards another mode: on the way there, the density of "
-                f"the scores stays above {SHALLOWEST} of that at the smaller mode"
-            )
-            if beside == modes:
-                because += ", so this is a continuum"
-        return {"separated": self.separated and classes == modes, "separated_because": because}
+            return "mean shift found a single mode in the density of the scores"
+        beside = int((self.valleys > SHALLOWEST).any(axis=1).sum())
+        return (
+            f"{beside} of the {modes} modes have no valley towards another mode: on the way there, the density of the "
+            f"scores stays above {SHALLOWEST} of that at the smaller mode"
+        )
+
+
+def _connected(linked: np.ndarray) -> np.ndarray:
+    return connected_components(linked, directed=False)[1]
 
 
 def separation_of(scores: np.ndarray, modes: Modes) -> Separation:
@@ -98,7 +129,7 @@ def separation_of(scores: np.ndarray, modes: Modes) -> Separation:
             valleys[one, other] = valleys[other, one] = _valley(
                 scores, modes.modes[one], modes.modes[other], bandwidth=modes.bandwidth
             )
-    return Separation(valleys)
+    return Separation(valleys, modes.share)
 
 
 def _valley(scores: np.ndarray, one: np.ndarray, other: np.ndarray, *, bandwidth: float) -> float:

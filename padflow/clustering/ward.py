@@ -10,14 +10,14 @@ import numpy as np
 from scipy.spatial import KDTree
 from sklearn.cluster import AgglomerativeClustering
 
-from padflow.clustering.assignment import Assigned, by_size, label_finite, margin_of, nearest_two
+from padflow.clustering.assignment import Assigned, OfScores, by_size, label_finite, margin_of, nearest_two
 from padflow.errors import ConfigError, PadflowError
 
 NEIGHBOUR_ROWS = 65536
 
 
 @dataclass(frozen=True)
-class NearestSample:
+class NearestSample(OfScores):
     """Classes of Ward's method: a record takes that of the nearest record of a clustered sample.
 
     Parameters
@@ -64,7 +64,7 @@ class NearestSample:
         pad_class, nearest, second = nearest_two((tree.query(scores)[0] for tree in self._trees), len(scores))
         away = scores - self.centres[pad_class]
         distance = np.sqrt(sum(column * column for column in away.T))  # no BLAS, no pairwise sum
-        return pad_class, distance, margin_of(nearest, second)
+        return pad_class, np.nan, distance, margin_of(nearest, second)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""

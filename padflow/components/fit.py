@@ -9,6 +9,7 @@ import numpy as np
 from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.autoencoder.training import code_size
 from padflow.blas import one_blas_thread
+from padflow.components.inputs import input_slopes
 from padflow.components.moments import CodeStatistics
 from padflow.components.noise import MOST_PAIRS, noise_adjusted_axes
 from padflow.components.pca import IncrementalPCA
@@ -18,13 +19,13 @@ from padflow.errors import ConfigError, PadflowError
 
 
 def check_components(config: Config, features: int) -> None:
-    """Refuse more components than the code has values, before anything is computed.
+    """Refuse more components than the code has values, or than a denoiser has features, before anything is computed.
 
     Raises
     ------
     ConfigError
     """
-    size = code_size(config, features)
+    size = features if config.train.target == "other_spins" else code_size(config, features)
     if config.pca.components > size:
         raise ConfigError(
             f"pca.components = {config.pca.components}, but a code has only {size} values (train.code_size). Lower "
@@ -75,7 +76,7 @@ def fit_components_to(
     }
     axes, softening = pca.components_, 0.0
     if config.scale == "noise":
-        slopes = network.decoder_slopes(total.mean)
+        slopes = input_slopes(network, total.mean)
         decoded = IncrementalPCA().merge(total.mapped(slopes))
         with one_blas_thread():
             differences = statistics.differences @ slopes

@@ -267,6 +267,11 @@ class KMeansConfig(Section):
         "centres; or the likeliest, by the place, spread and share that each class of k-means has on the subsamples of "
         "mean shift (a mixture of Student's t distributions). A class is left out if it loses all its records.",
     )
+    shape_energies: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None,
+        description="Energies in MeV at which classes tell the shape where the archive is a continuum and the "
+        "autoencoder was trained on other spins; the nearest channels are taken; null is the lowest.",
+    )
     max_iter: Annotated[int, Field(ge=1)] = Field(300, description="Most iterations.")
     tol: Annotated[float, Field(ge=0)] = Field(
         1e-4, description="Stop when the centres move less, relative to the variance (as in scikit-learn)."

@@ -257,9 +257,7 @@ def window_counts(flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np
     return counts
 
 
-def root_count_shares(
-    flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np.ndarray, prior_counts: float
-) -> np.ndarray:
+def root_count_shares(counts: np.ndarray, *, prior_counts: float) -> np.ndarray:
     """Return the square root of the share of each energy's counts in each pitch angle.
 
     The shares are those expected after a multinomial draw, when `prior_counts` counts with the shape of all
@@ -269,12 +267,8 @@ def root_count_shares(
 
     Parameters
     ----------
-    flux : ndarray of float32, shape (records, pitch_angle, energy)
-        NaN counts as 0.
-    counts_per_flux : ndarray of float32, shape (pitch_angle, energy)
-        Counts that unit flux gives in each bin of one record.
-    averaged : ndarray, shape (records,)
-        Number of records that were averaged into each.
+    counts : ndarray of float32, shape (records, pitch_angle, energy)
+        See `window_counts`.
 
     Returns
     -------
@@ -282,15 +276,15 @@ def root_count_shares(
         Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts, or in an
         energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
     """
+    shape = counts.shape
     # Bins first: what is added up or spread over a few bins is then a few long rows, several times as fast.
-    counts = np.ascontiguousarray(bins_flat(window_counts(flux, counts_per_flux, averaged=averaged)).T)
-    counts = counts.reshape(*flux.shape[1:], len(flux))
-    total = counts.sum(axis=0)
-    overall = counts.sum(axis=1)
+    shares = np.array(bins_flat(counts).T, order="C").reshape(*shape[1:], len(counts))
+    total = shares.sum(axis=0)
+    overall = shares.sum(axis=1)
     every = overall.sum(axis=0)
     overall *= np.divide(np.float32(prior_counts), every, out=np.zeros_like(every), where=every > FEWEST_COUNTS)
-    counts += overall[:, None, :]
+    shares += overall[:, None, :]
     total += np.float32(prior_counts)
-    counts *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > FEWEST_COUNTS)
-    np.sqrt(counts, out=counts)
-    return np.ascontiguousarray(counts.reshape(-1, len(flux)).T).reshape(flux.shape)
+    shares *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > FEWEST_COUNTS)
+    np.sqrt(shares, out=shares)
+    return np.ascontiguousarray(shares.reshape(-1, len(counts)).T).reshape(shape)

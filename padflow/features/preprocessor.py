@@ -94,7 +94,7 @@ class Preprocessor:
             pitch_angle, joined = _folded(pitch_angle)
         if config.normalise in OF_COUNTS:
             self._counts_per_folded_flux = joined[:, None] * per_channel
-        self.pitch_angle = pitch_angle
+        self.pitch_angle, self.joined = pitch_angle, joined
         self.energy = energy[self._channels]
         self.features = len(self.pitch_angle) * len(self.energy)
         self._middle = int(np.argmin(np.abs(self.pitch_angle - 90)))
@@ -158,9 +158,8 @@ class Preprocessor:
         method, per_flux = self.config.normalise, self._counts_per_folded_flux
         if per_flux is None:
             return normalise_flux(flux, method, middle=self._middle, peak=peak)
-        if method == "counts":
-            return window_counts(flux, per_flux, averaged=averaged)
-        return root_count_shares(flux, per_flux, averaged=averaged, prior_counts=self.config.prior_counts)
+        counts = window_counts(flux, per_flux, averaged=averaged)
+        return counts if method == "counts" else root_count_shares(counts, prior_counts=self.config.prior_counts)
 
     def views(self, rows: Rows) -> np.ndarray:
         """Count each window of one block of rows twice: its records of even row number, and those of odd one.

@@ -12,10 +12,11 @@ from padflow.features.checks import check_dataset
 from padflow.features.dataset import Outputs, map_rows
 from padflow.features.kernels import bins_flat, find_windows, fold_flux
 from padflow.records import Axes, Needs, Rows
-from padflow.shapes.equatorial import LEAST_REACH, field_ratio
+from padflow.shapes.attributes import shape_attributes
+from padflow.shapes.equatorial import field_ratio
 from padflow.shapes.folding import mirror_bins
-from padflow.shapes.measures import LEAST_PROBABILITY, Measures, measure_counts
-from padflow.shapes.names import CRITERIA, SHAPES, name_shapes
+from padflow.shapes.measures import Measures, measure_counts
+from padflow.shapes.names import name_shapes
 
 NAMES = tuple(field.name for field in fields(Measures))
 
@@ -148,7 +149,7 @@ def measure_shapes(dataset: xr.Dataset, *, average_seconds: float = 120.0, max_g
     outputs: Outputs = {name: (("energy",), sizes, "i1" if name == "shape" else "f4") for name in NAMES}
     out = map_rows(dataset, meter, outputs=outputs, needs=meter.needs).assign_coords(energy=dataset["energy"])
     for name in NAMES:
-        out[name].attrs = _attributes(name)
+        out[name].attrs = shape_attributes(name)
         if name != "shape":
             out[name].encoding = {"dtype": "int16", "scale_factor": _step(name), "_FillValue": np.int16(FILL)}
     return out
@@ -160,33 +161,3 @@ def _step(name: str) -> float:
 
 def _limit(name: str) -> np.float32:
     return np.float32(LARGEST_STORED * _step(name))
-
-
-def _attributes(name: str) -> dict[str, object]:
-    if name == "shape":
-        return {
-            "long_name": "likeliest shape of the pitch-angle distribution",
-            "flag_values": np.arange(len(SHAPES), dtype=np.int8),
-            "flag_meanings": " ".join(SHAPES),
-            "comment": "The first that holds of the distribution folded about 90 degrees: "
-            + "; ".join(f"{shape}: {criterion}" for shape, criterion in CRITERIA.items())
-            + f". Also unclear: no name has a probability of at least {LEAST_PROBABILITY:g}.",
-        }
-    base, error = name.removesuffix("_error"), name.endswith("_error")
-    long_name = f"{'standard error of ' if error else ''}{LONG_NAMES[base]}"
-    return {"long_name": long_name, "units": "degree" if base == "peak_pitch_angle" else "1"}
-
-
-LONG_NAMES = {
-    "shape_probability": "probability of the likeliest shape",
-    "sin_n": "n of the sin^n that fits best",
-    "max_over_j90": "largest flux over flux at 90 degrees",
-    "j60_over_j90": "flux at 60 over flux at 90 degrees",
-    "peak_pitch_angle": "pitch angle with the largest flux, folded about 90 degrees",
-    **{f"c{n}": f"Legendre coefficient c{n} over c0 in the local pitch angle" for n in (2, 4, 6)},
-    **{
-        f"c{n}_equatorial": f"Legendre coefficient c{n} over c0 in the equatorial pitch angle; missing where local "
-        f"angles reach less than {LEAST_REACH:g} degrees of it"
-        for n in (2, 4, 6)
-    },
-}

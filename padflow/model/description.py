@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from padflow.config.sections import Config, PreprocessConfig
 from padflow.config.text import describe_validation
@@ -58,6 +58,14 @@ class Description(_Open):
     classes: list[ClassEntry] = []
     fitted_to: dict[str, dict[str, Any]] = {}
     simulated: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_the_preprocessing(cls, values: Any) -> Any:
+        """Check settings together with the preprocessing, for some go together with what that gives."""
+        if isinstance(values, dict) and isinstance(values.get("settings"), dict):
+            return values | {"settings": {"preprocess": values.get("preprocess"), **values["settings"]}}
+        return values
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from padflow.autoencoder.denoiser import AnyNetwork, network_from_arrays
+from padflow.autoencoder.denoiser import AnyNetwork, DenoisingNetwork, network_from_arrays
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.blas import one_blas_thread
+from padflow.components.inputs import component_inputs, input_size
 from padflow.components.moments import CodeStatistics, Moments
 from padflow.components.noise import neighbour_pairs
 from padflow.components.projection import Projection
 from padflow.config.sections import PreprocessConfig
+from padflow.features.estimates import EstimatedShapes
 from padflow.features.preprocessor import Preprocessor
 from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
+from padflow.shapes.names import UNCLEAR
+from padflow.store.specs import scored_specs
 
 
 def code_statistics(
@@ -31,14 +36,14 @@ def code_statistics(
         Share of the records that are paired with a later one of the same block. Pairs are drawn by row number, so that
         parts of any size give the same pairs.
     """
-    moments = Moments.of(np.empty((0, network.code_size), np.float32))
-    differences = [np.empty((0, network.code_size), np.float32)]
+    none = np.empty((0, input_size(network)), np.float32)
+    moments, differences = Moments.of(none), [none]
     with one_blas_thread():
         for _, block, features in preprocessor.blocks(rows):
             chosen = fit_rows(features.reason, split, block)
             if not chosen.any():
                 continue
-            codes = network.encode(_chosen(features.rows, chosen))
+            codes = component_inputs(network, _chosen(features.rows, chosen))
             moments = moments.merge(Moments.of(codes))
             if pairs_share:
                 earlier, later = _drawn_pairs(block, chosen, preprocessor.config, share=pairs_share)
@@ -58,9 +63,14 @@ def _drawn_pairs(
     return place[earlier[drawn]], place[later[drawn]]
 
 
+def scored_sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """Return the number of components, and of energies with shapes, of the encoder in named arrays."""
+    return Projection.from_arrays(arrays).components, len(arrays.get("concentration", ()))
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """The fitted way from records to scores.
+    """The fitted way from records to scores, and with a denoiser to shapes.
 
     Parameters
     ----------
@@ -78,29 +88,53 @@ class Encoder:
         """Return the encoder with the network and the projection in named arrays; other names are left alone."""
         return cls(preprocessor, network_from_arrays(arrays), Projection.from_arrays(arrays))
 
+    @property
+    def shape_energy(self) -> np.ndarray:
+        """Energies in MeV at which it measures shapes: none without a denoiser."""
+        return self.preprocessor.energy if isinstance(self.network, DenoisingNetwork) else np.empty(0)
+
     def score(self, rows: Rows) -> dict[str, np.ndarray]:
         """Score rows of an archive. They have the halo that the preprocessor needs.
 
         Returns
         -------
         dict of str to ndarray
-            ``score`` (rows, component) float32, ``reason`` (rows,) int8 and ``reconstruction_error`` (rows,)
-            float32; NaN where the reason is not 0.
+            ``reason`` (rows,) int8 and the arrays of `padflow.store.specs.scored_specs`; their fill values where the
+            reason is not 0. A record whose shape has no name at any energy keeps what was measured of its shape.
         """
-        score = np.full((len(rows), self.projection.components), np.nan, np.float32)
-        error = np.full(len(rows), np.nan, np.float32)
-        reason = np.empty(len(rows), np.int8)
+        specs = scored_specs(self.projection.components, len(self.shape_energy))
+        out = {spec.name: np.full((len(rows), *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
+        out["reason"] = np.empty(len(rows), np.int8)
         with one_blas_thread():
             for where, _, features in self.preprocessor.blocks(rows):
-                reason[where] = features.reason
+                out["reason"][where] = features.reason
                 chosen = features.reason == Reason.SELECTED
                 if chosen.any():
-                    x = _whole_block(features.rows, chosen)
-                    code = self.network.encode(x)
-                    taken = np.flatnonzero(chosen)
-                    score[where][taken] = self.projection.score(code)[taken]
-                    error[where][taken] = self.network.reconstruction_error(x, code)[taken]
-        return {"score": score, "reason": reason, "reconstruction_error": error}
+                    block = {name: values[where] for name, values in out.items()}
+                    self._score_block(_whole_block(features.rows, chosen), chosen, block)
+        return out
+
+    def _score_block(self, rows: np.ndarray, chosen: np.ndarray, out: dict[str, np.ndarray]) -> None:
+        """Score the chosen rows of a whole block, into arrays of the block."""
+        taken = np.flatnonzero(chosen)
+        inputs = component_inputs(self.network, rows)
+        if isinstance(self.network, DenoisingNetwork):
+            estimate = self.network.estimate(rows)
+            error = estimate.error
+            for name, values in self._shapes(estimate.shares, estimate.effective, chosen).items():
+                out[name][taken] = values
+            named = (out["shape"][taken] != UNCLEAR).any(axis=1)
+            out["reason"][taken[~named]] = Reason.UNCLEAR_SHAPE
+            taken = taken[named]
+        else:
+            error = self.network.reconstruction_error(rows, inputs)
+        out["score"][taken] = self.projection.score(inputs)[taken]
+        out["reconstruction_error"][taken] = error[taken]
+
+    @cached_property
+    def _shapes(self) -> EstimatedShapes:
+        made = self.preprocessor
+        return EstimatedShapes(made.pitch_angle, made.joined, len(made.energy))
 
 
 def _whole_block(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -26,12 +26,19 @@ from padflow.features.preprocessor import Preprocessor
 from padflow.instruments.origin import SIMULATED
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.model.model import Model, fitted_model
-from padflow.model.steps import CodedParts, FitScores, fit_classes, fit_components
+from padflow.model.steps import (
+    CodedParts,
+    FitScores,
+    class_energies,
+    fit_classes,
+    fit_components,
+    shapes_to_fit,
+)
 from padflow.progress.events import Ending, OnEvent, Progress
 from padflow.progress.shown import shown
 from padflow.records import BLOCK_ROWS, Axes
+from padflow.shapes.class_names import class_names, count_shapes, places_of, shapes_of_means, shapes_of_records
 from padflow.shapes.means import mean_ratio, sum_shapes
-from padflow.shapes.names import class_names, shapes_of_classes
 from padflow.store.reading import needed_rows
 
 if TYPE_CHECKING:
@@ -179,11 +186,24 @@ class DatasetSource:
     def scores(self) -> FitScores:
         """Score all parts."""
         with self.progress.stage("score", total=len(self._spans()), unit="parts") as ending:
-            parts = self._of_parts(partial(_span_scores, self._encoder, self._split))
+            energies = class_energies(self.config, self.shape_energy) if len(self.shape_energy) else None
+            parts = self._of_parts(partial(_span_scores, self._encoder, self._split, energies))
             # The scores are in this process, so it reads them itself.
-            scores = FitScores.of(np.asarray, parts, sizes=map(len, parts), workers=SerialWorkers())
+            scores, self._shapes = (
+                FitScores.of(np.asarray, values, sizes=map(len, values), workers=SerialWorkers())
+                for values in zip(*parts, strict=True)
+            )
             ending.summary = f"{scores.total:,} records to fit to"
         return scores
+
+    @property
+    def shape_energy(self) -> np.ndarray:
+        """Energies in MeV at which shapes are measured."""
+        return self._encoder.shape_energy
+
+    def shapes(self) -> FitScores | None:
+        """Return the shapes of the records whose scores `scores` gave."""
+        return self._shapes if len(self.shape_energy) else None
 
     def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> AbstractContextManager[Ending]:
         """Begin a step with so many scores and `total` units, and end it."""
@@ -195,14 +215,18 @@ class DatasetSource:
 
     def model(self, training: dict[str, Any]) -> Model:
         """Return the model of all that was kept. Its classes are named by their mean shapes."""
-        function = partial(_span_shapes, self._encoder, self._classes, self.axes.counts_per_flux)
+        axes, function = self.axes, partial(_span_shapes, self._encoder, self._classes, self.axes.counts_per_flux)
         with self.progress.stage("mean shapes", total=len(self._spans()), unit="parts"):
-            shapes = shapes_of_classes(self.axes.pitch_angle, mean_ratio(_added(self._of_parts(function))))
+            sums = _added(self._of_parts(function))
+        pads, counts = mean_ratio(sums), sums["name_counts"]
+        shapes = shapes_of_means(axes.pitch_angle, pads)
+        shapes = shapes_of_records(counts, self.shape_energy, energy=axes.energy, of_means=shapes)
+        places = places_of(self._info.get("class_energies_MeV", ()), axes.energy)
         return fitted_model(
             self._encoder,
             self._classes,
             axes=self.axes,
-            names=class_names(shapes),
+            names=class_names(shapes, axes.pitch_angle, pads, places=places),
             training=training,
             components=self._components,
             found=self._info,
@@ -244,11 +268,16 @@ def _span_statistics(
     return code_statistics(rows, preprocessor, network, split=split, pairs_share=share)
 
 
-def _span_scores(encoder: Encoder, split: Split | None, span: tuple[DatasetReader, int, int]) -> np.ndarray:
+def _span_scores(
+    encoder: Encoder, split: Split | None, energies: np.ndarray | None, span: tuple[DatasetReader, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of a span, and the shapes at some energies, of the records that classes are fitted to."""
     reader, start, stop = span
     rows = needed_rows(reader, start, stop, needs=encoder.preprocessor.needs)
     scored = encoder.score(rows)
-    return scored["score"][fit_rows(scored["reason"], split, rows)]
+    chosen = fit_rows(scored["reason"], split, rows)
+    shapes = np.empty((len(rows), 0)) if energies is None else shapes_to_fit(scored, energies)
+    return scored["score"][chosen], shapes[chosen]
 
 
 def _span_shapes(
@@ -256,8 +285,10 @@ def _span_shapes(
 ) -> dict[str, np.ndarray]:
     reader, start, stop = span
     rows = needed_rows(reader, start, stop, needs=encoder.preprocessor.needs)
-    pad_class = classes.assign(encoder.score(rows)["score"])["pad_class"]
-    return sum_shapes(rows.flux, pad_class, len(classes.centres), counts_per_flux=counts_per_flux)
+    scored, k = encoder.score(rows), len(classes.centres)
+    pad_class = classes.classify(scored)["pad_class"]
+    named = count_shapes(scored.get("shape", np.empty((len(rows), 0), np.int8)), pad_class, k)
+    return sum_shapes(rows.flux, pad_class, k, counts_per_flux=counts_per_flux) | {"name_counts": named}
 
 
 def _added(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

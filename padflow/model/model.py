@@ -13,6 +13,7 @@ import numpy as np
 from padflow import __version__
 from padflow.autoencoder.denoiser import AnyNetwork, network_from_arrays
 from padflow.clustering.classes import Classes, classes_from_arrays
+from padflow.components.inputs import input_size
 from padflow.components.projection import Projection
 from padflow.config.local_paths import local_path
 from padflow.config.sections import PreprocessConfig
@@ -93,7 +94,8 @@ class Model:
             "classes": f"{len(self.names)}: {some_of(self.names)}",
             "records": f"{len(angle)} pitch angles from {angle[0]:.3g} to {angle[-1]:.3g} degrees, "
             f"{len(energy)} energies from {energy[0]:.3g} to {energy[-1]:.3g} MeV",
-            "steps": f"{network.features} features, code of {network.code_size}, {self.projection.components} scores",
+            "steps": f"{network.features} features, {input_size(network)} values for components, "
+            f"{self.projection.components} scores",
         }
         if because := self.info.get("separated_because"):
             facts["separated"] = f"{'yes' if self.info.get('separated') else 'no'}: {because}"
@@ -135,9 +137,10 @@ class Model:
         Returns
         -------
         xarray.Dataset
-            Along time: ``pad_class``, ``reason``, ``score``, ``distance``, ``margin``, ``reconstruction_error``, with
-            the attributes that `padflow.open_results` gives. Those of ``pad_class`` name the classes, and the Dataset
-            keeps those of the archive, such as ``spacecraft``.
+            Along time: ``pad_class``, ``probability``, ``reason``, ``score``, ``distance``, ``margin``,
+            ``reconstruction_error``, and with a denoiser shapes along (time, energy), with the attributes that
+            `padflow.open_results` gives. Those of ``pad_class`` name the classes, and the Dataset keeps those of the
+            archive, such as ``spacecraft``.
 
         Raises
         ------
@@ -152,9 +155,10 @@ class Model:
 
         def kernel(rows: Rows) -> dict[str, np.ndarray]:
             scored = encoder.score(rows)
-            return scored | self.classes.assign(scored["score"])
+            return scored | self.classes.classify(scored)
 
-        specs = [spec for spec in results_specs(self.projection.components) if spec is not TIME]
+        made = results_specs(self.projection.components, len(encoder.shape_energy))
+        specs = [spec for spec in made if spec is not TIME]
         labels = map_rows(
             dataset,
             kernel,
@@ -164,6 +168,8 @@ class Model:
         for spec in specs:
             labels[spec.name].attrs = dict(spec.attributes)
         labels["pad_class"].attrs |= class_flags(self.names)
+        if len(encoder.shape_energy):
+            labels = labels.assign_coords(energy=("energy", encoder.shape_energy, {"units": "MeV"}))
         return labels
 
     def digest(self) -> str:

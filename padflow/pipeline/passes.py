@@ -15,12 +15,13 @@ import numpy as np
 
 from padflow.autoencoder.denoiser import network_from_arrays
 from padflow.autoencoder.split import Split, fit_rows
+from padflow.clustering.cells import OF_SHAPES
 from padflow.clustering.classes import classes_from_arrays
 from padflow.components.moments import CodeStatistics, Moments
-from padflow.components.projection import Projection
 from padflow.config.sections import Config, PreprocessConfig
 from padflow.features.preprocessor import Preprocessor
-from padflow.model.encoder import Encoder, code_statistics
+from padflow.model.encoder import Encoder, code_statistics, scored_sizes
+from padflow.model.steps import shapes_to_fit
 from padflow.pipeline.directory import RunDirectory, read_left
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.receipts import Coded, Labelled, Part, Scored
@@ -30,7 +31,7 @@ from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK, OF_MOMENTS
 from padflow.store.reading import ArchiveReader, ResultsReader, needed_rows
 from padflow.store.run_files import FIT, RESULTS
-from padflow.store.specs import results_specs
+from padflow.store.specs import LABELLED, results_specs, scored_specs
 from padflow.store.writing import write_part
 
 # What a worker keeps from one part to the next, by pass.
@@ -93,14 +94,22 @@ class Pass:
 
     def fit_scores(self, task: Part) -> np.ndarray:
         """Return those scores of a part to which classes are fitted, float32 (rows, component)."""
+        return self.results(task.group).read("score", task.start, task.stop)[self._fitted_to(task)]
+
+    def fit_shapes(self, task: Part, *, energies: np.ndarray) -> np.ndarray:
+        """Return the shapes of the same records, see `padflow.model.steps.Source.shapes`."""
         results = self.results(task.group)
-        reason = results.read("reason", task.start, task.stop)
+        scored = {name: results.read(name, task.start, task.stop) for name in OF_SHAPES}
+        return shapes_to_fit(scored, energies)[self._fitted_to(task)]
+
+    def _fitted_to(self, task: Part) -> np.ndarray:
+        reason = self.results(task.group).read("reason", task.start, task.stop)
         rows = Rows.of_times(task.group, task.start, self.reader(task.group).times(task.start, task.stop))
-        chosen = fit_rows(reason, self.split, rows)
-        return results.read("score", task.start, task.stop)[chosen]
+        return fit_rows(reason, self.split, rows)
 
     def _write(self, task: PartTask, names: tuple[str, ...], values: dict[str, np.ndarray]) -> dict[str, FileFacts]:
-        specs = [spec for spec in results_specs(values.get("score", np.empty((0, 0))).shape[1]) if spec.name in names]
+        components, energies = (values.get(name, np.empty((0, 0))).shape[1] for name in ("score", "shape"))
+        specs = [spec for spec in results_specs(components, energies) if spec.name in names]
         files = write_part(
             self.directory.results,
             task.group,
@@ -167,7 +176,7 @@ class ScorePart(Pass):
             task.key,
             task.start,
             task.stop,
-            self._write(task, ("time", "score", "reason", "reconstruction_error"), values),
+            self._write(task, tuple(values), values),
             fit=int(fitted.sum()),
             reasons=dict(zip(codes.tolist(), counts.tolist(), strict=True)),
         )
@@ -180,13 +189,10 @@ class ScorePlaceholder(Pass):
     def __call__(self, task: PartTask) -> Scored:
         """Return the receipt."""
         rows = task.stop - task.start
-        components = Projection.from_arrays(self.fitted(ENCODER)).components
-        values = {
-            "time": self.reader(task.group).times(task.start, task.stop).astype(np.int64),
-            "score": np.full((rows, components), np.nan, "f4"),
-            "reason": np.full(rows, Reason.SET_ASIDE, "i1"),
-            "reconstruction_error": np.full(rows, np.nan, "f4"),
-        }
+        specs = scored_specs(*scored_sizes(self.fitted(ENCODER)))
+        values = {spec.name: np.full((rows, *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
+        values["time"] = self.reader(task.group).times(task.start, task.stop).astype(np.int64)
+        values["reason"] = np.full(rows, Reason.SET_ASIDE, "i1")
         files = self._write(task, tuple(values), values)
         return Scored(task.key, task.start, task.stop, files, fit=0, reasons={int(Reason.SET_ASIDE): rows})
 
@@ -198,8 +204,8 @@ class LabelPart(Pass):
     def __call__(self, task: PartTask) -> Labelled:
         """Return the receipt."""
         classes = classes_from_arrays(self.fitted(CLASSES))
-        score = self.results(task.group).read("score", task.start, task.stop)
-        values = classes.assign(score)
+        scored = {name: self.results(task.group).read(name, task.start, task.stop) for name in classes.needs}
+        score, values = scored["score"], classes.classify(scored)
         known = values["pad_class"] >= 0
         k = len(classes.centres)
         pad_class = values["pad_class"][known]
@@ -208,7 +214,7 @@ class LabelPart(Pass):
             task.key,
             task.start,
             task.stop,
-            self._write(task, ("pad_class", "distance", "margin"), values),
+            self._write(task, tuple(values), values),
             sizes=np.bincount(pad_class, minlength=k).tolist(),
             sums=np.transpose(sums).tolist(),
         )
@@ -221,9 +227,9 @@ class LabelPlaceholder(Pass):
     def __call__(self, task: PartTask) -> Labelled:
         """Return the receipt."""
         rows = task.stop - task.start
-        k, components = self.fitted(CLASSES)["centres"].shape
-        missing = np.full(rows, np.nan, "f4")
-        values = {"pad_class": np.full(rows, -1, "i2"), "distance": missing, "margin": missing}
+        k = len(classes_from_arrays(self.fitted(CLASSES)).centres)
+        components, _ = scored_sizes(self.fitted(ENCODER))
+        values = {spec.name: np.full(rows, spec.fill_value, spec.dtype) for spec in LABELLED}
         files = self._write(task, tuple(values), values)
         return Labelled(task.key, task.start, task.stop, files, sizes=[0] * k, sums=[[0.0] * components] * k)
 

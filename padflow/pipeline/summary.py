@@ -14,8 +14,9 @@ from padflow.pipeline.parts import PartTask
 from padflow.pipeline.passes import Pass
 from padflow.pipeline.receipts import Summarised
 from padflow.records import Axes, Needs, Reason, Rows, uniform_hash
+from padflow.shapes.class_names import count_shapes, main_shape, shapes_of_means, shapes_of_records
 from padflow.shapes.means import MIN_RECORDS, mean_ratio, shape_ratio, standard_error, sum_shapes
-from padflow.shapes.names import main_shape, shapes_of_classes
+from padflow.shapes.names import SHAPES
 from padflow.store.durable import facts_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import OF_SUMMARY
@@ -69,6 +70,8 @@ class SummaryPart(Pass):
     centroids : tuple of tuple of float
         Mean score of each class.
     seed : int
+    shaped : bool
+        Whether the results hold shapes.
     """
 
     l_variable: str
@@ -77,6 +80,7 @@ class SummaryPart(Pass):
     share_scores: float
     centroids: tuple[tuple[float, ...], ...]
     seed: int
+    shaped: bool
 
     def __call__(self, task: PartTask) -> Summarised:
         """Return the receipt."""
@@ -97,6 +101,8 @@ class SummaryPart(Pass):
             "unlabelled": np.bincount(reason[pad_class < 0], minlength=len(Reason) - 1),
         }
         arrays |= self._occurrence(rows, pad_class, k)
+        if self.shaped:
+            arrays["name_counts"] = count_shapes(results.read("shape", task.start, task.stop), pad_class, k)
         kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (pad_class >= 0)
         arrays |= {"sample_score": score[kept], "sample_class": pad_class[kept]}
         content = pack_arrays(arrays)
@@ -148,6 +154,7 @@ def summarise(
     tasks: list[PartTask],
     *,
     axes: Axes,
+    shape_energy: np.ndarray,
     edges_ns: tuple[int, ...],
     silhouette_samples: int,
     seed: int,
@@ -161,7 +168,8 @@ def summarise(
     dict of str to float
         Metrics of the classes over all labelled records; the silhouette on a sample.
     list of dict
-        For each class its records, its share, what its mean distribution looks like, and that at each energy.
+        For each class its records, its share, what it looks like, and that at each energy: the name that most of its
+        records have, or where shapes are not measured, that of its mean distribution.
     """
     groups = sorted({task.group for task in tasks})
     totals: dict[str, np.ndarray] = {}
@@ -175,7 +183,7 @@ def summarise(
         for name in ("n", "unlabelled"):
             _add(by_group[task.group], name, arrays[name])
         for name, values in arrays.items():
-            if name.startswith(("ratio_", "flux_", "occurrence")):
+            if name.startswith(("ratio_", "flux_", "occurrence", "name_")):
                 _add(totals, name, values)
             elif name.startswith(("sample_", "shape_")):
                 samples.setdefault(name, []).append(values)
@@ -192,6 +200,11 @@ def summarise(
             drawn["sample_score"], drawn["sample_class"], samples=silhouette_samples, seed=seed
         )
     dataset = _dataset(totals, by_group, drawn, axes=axes, edges_ns=edges_ns)
+    if "name_counts" in totals:
+        dataset["shape_records"] = (("pad_class", "shape_energy", "shape"), totals["name_counts"])
+        dataset = dataset.assign_coords(
+            shape=list(SHAPES), shape_energy=("shape_energy", shape_energy, {"units": "MeV"})
+        )
     return dataset, metrics, _describe(dataset, statistics.n)
 
 
@@ -269,7 +282,10 @@ def _quantiles(sample: np.ndarray, pad_class: np.ndarray, k: int) -> np.ndarray:
 
 
 def _describe(dataset: xr.Dataset, sizes: np.ndarray) -> list[dict[str, Any]]:
-    shapes = shapes_of_classes(dataset["pitch_angle"].values, dataset["pad_mean"].values)
+    shapes = shapes_of_means(dataset["pitch_angle"].values, dataset["pad_mean"].values)
+    if "shape_records" in dataset:
+        counts, known = dataset["shape_records"].values, dataset["shape_energy"].values
+        shapes = shapes_of_records(counts, known, energy=dataset["energy"].values, of_means=shapes)
     total = max(1, int(sizes.sum()))
     return [
         {"pad_class": c, "records": size, "share": size / total, "looks": main_shape(shapes[c]), "shapes": shapes[c]}

@@ -13,6 +13,7 @@ import xarray as xr
 from padflow.config.local_paths import local_path
 from padflow.errors import ConfigError, PadflowError
 from padflow.instruments.origin import SIMULATED
+from padflow.shapes.names import SHAPES
 from padflow.startup import hold
 from padflow.store.durable import PARTIAL, naming
 from padflow.store.opening import open_archive, open_results
@@ -94,8 +95,9 @@ def export_labels(
 def _encodable(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset as CF wants it in NetCDF, without Zarr's encodings."""
     dataset = dataset.drop_encoding().assign_coords(time=_cf_time(dataset["time"]))
-    for name in ("pad_class", "reason"):
+    for name in {"pad_class", "reason", "shape"} & set(dataset.data_vars):
         dataset[name].attrs = _cf_flags(dataset[name])
+    dataset = dataset.map(lambda variable: variable.astype("f4") if variable.dtype == "f2" else variable)  # for HDF5
     for variable in dataset.variables.values():
         # NaN is missing; no integer is, for -1 and times mean something.
         fill = np.nan if np.issubdtype(variable.dtype, np.floating) else None
@@ -133,15 +135,18 @@ def _write_csv(dataset: xr.Dataset, names: list[str], path: Path) -> None:
     components = dataset.sizes["component"]
     # A column, for a line of comment would stop most readers.
     mark = {SIMULATED: dataset.attrs[SIMULATED]} if SIMULATED in dataset.attrs else {}
-    plain = ["pad_class", "reason", "distance", "margin", "reconstruction_error", *names]
+    plain = ["pad_class", "probability", "reason", "distance", "margin", "reconstruction_error", *names]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components)), *mark])
+        shapes = [f"shape_at_{energy:.6g}_MeV" for energy in dataset["energy"].values] if "shape" in dataset else []
+        writer.writerow(["time", *plain, *(f"score_{i + 1}" for i in range(components)), *shapes, *mark])
         for start in range(0, dataset.sizes["time"], CSV_ROWS):
             block = dataset.isel(time=slice(start, start + CSV_ROWS)).load()
             columns: list[Any] = [np.datetime_as_string(block["time"].values, unit="ns")]
             columns += [_text(block[name].values) for name in plain]
             columns += [_text(column) for column in block["score"].values.T]
+            if shapes:
+                columns += np.array(SHAPES)[block["shape"].values].T.tolist()
             columns += [[words] * block.sizes["time"] for words in mark.values()]
             writer.writerows(zip(*columns, strict=True))
 

@@ -179,6 +179,8 @@ def separation_sentences(run: Run) -> list[str]:
         return []
     if separated:
         return [f"They are {len(run.classes)} separated classes: {because}."]
+    if run.model.get("assign") == "nearest_shape":
+        return [f"These are not separated classes: {because}."]
     return [f"Not all of them are separated classes: {because}. Borders between such classes are conventions."]
 
 

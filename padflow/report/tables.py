@@ -43,8 +43,10 @@ class ClassRow:
     ----------
     pad_class : int
         Number of the class, as in ``results.zarr``.
+    name : str
+        Name of the class, such as ``"pancake_steep"``.
     shape : str
-        Shape of the mean pitch-angle distribution, such as ``"pancake"``.
+        Shape at the lowest energy that has one, such as ``"pancake"``.
     shapes : tuple of str
         The same at each energy.
     records : int
@@ -56,6 +58,7 @@ class ClassRow:
     """
 
     pad_class: int
+    name: str
     shape: str
     shapes: tuple[str, ...]
     records: int
@@ -63,9 +66,9 @@ class ClassRow:
     per_spacecraft: dict[str, int]
 
     @property
-    def name(self) -> str:
-        """Class number and shape, as figures and tables write it."""
-        return f"{self.pad_class} {self.shape}".strip()
+    def label(self) -> str:
+        """Class number and name, as figures and tables write it."""
+        return f"{self.pad_class} {self.name.replace('_', ' ')}".strip()
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ def _class_rows(model: dict[str, Any], summary: xr.Dataset) -> tuple[ClassRow, .
         rows.append(
             ClassRow(
                 pad_class=int(pad_class),
+                name=str(entry.get("name") or ""),
                 shape=str(entry.get("shape") or ""),
                 shapes=tuple(str(shape) for shape in entry.get("shapes") or ()),
                 records=int(counts.sum()),
@@ -259,12 +263,12 @@ def _meanings(counts: xr.DataArray) -> list[str]:
 
 def _classes_table(run: Run) -> Table:
     energies = run.summary["energy"].values.tolist() if "energy" in run.summary.coords else []
-    header = ["pad_class", "shape", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
+    header = ["pad_class", "name", "records", "share", *(f"records_{name}" for name in run.spacecraft)]
     header += [f"shape_at_{energy:.6g}_MeV" for energy in energies]
     rows = []
     for row in run.classes:
         shapes = [*row.shapes, *[""] * len(energies)][: len(energies)]
-        rows.append([row.pad_class, row.shape, row.records, row.share, *row.per_spacecraft.values(), *shapes])
+        rows.append([row.pad_class, row.name, row.records, row.share, *row.per_spacecraft.values(), *shapes])
     return header, rows
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from padflow.shapes.folding import Folded
@@ -152,37 +150,3 @@ def name_shape(pitch_angle: np.ndarray, pad: np.ndarray) -> str:
     'pancake'
     """
     return SHAPES[int(name_shapes(pitch_angle, pad))]
-
-
-def shapes_of_classes(pitch_angle: np.ndarray, pads: np.ndarray) -> list[list[str]]:
-    """Name the mean PADs of classes.
-
-    Parameters
-    ----------
-    pitch_angle : ndarray, shape (pitch_angle,)
-        Degrees.
-    pads : ndarray, shape (pad_class, pitch_angle, energy)
-        `padflow.shapes.means.mean_ratio`.
-
-    Returns
-    -------
-    list of list of str
-        By class and energy.
-    """
-    return [[SHAPES[code] for code in of_class] for of_class in name_shapes(pitch_angle, pads.swapaxes(1, 2))]
-
-
-def main_shape(shapes: Iterable[str]) -> str:
-    """Return the shape at the lowest energy that has one: counts fall with energy, so it is the one known best."""
-    return next((shape for shape in shapes if shape != "unclear"), "unclear")
-
-
-def class_names(shapes: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """Return a name for each class, of its main shape and its number: ``"butterfly_3"``."""
-    return tuple(f"{main_shape(of_class)}_{number}" for number, of_class in enumerate(shapes))
-
-
-def shape_of_name(name: str) -> str:
-    """Return the shape that a class was named after; a name that somebody gave it as it is."""
-    shape, _, number = name.rpartition("_")
-    return shape if shape and number.isdigit() else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,15 +79,27 @@ _OF_PROJECTION = {
 
 
 _OF_CLASSES = {
-    "centres": Spec("pad_class component"),
+    "centres": Spec("pad_class component", optional=True),
     "ward_sample": Spec("sample component", optional=True),
     "ward_label": Spec("sample", "integer", optional=True),
     "mixture_whitening": Spec("pad_class component component", optional=True),
     "mixture_penalty": Spec("pad_class", optional=True),
+    "region_centres": Spec("pad_class coordinate", optional=True),
+    "region_cells": Spec("cell coordinate", optional=True),
+    "region_label": Spec("cell", "integer", optional=True),
+    "region_energies": Spec("named_energy", "integer", optional=True),
+    "region_names": Spec("pad_class named_energy", "integer", optional=True),
 }
 
 
-_TOGETHER = (("ward_sample", "ward_label"), ("mixture_whitening", "mixture_penalty"))
+_OF_REGIONS = tuple(name for name in _OF_CLASSES if name.startswith("region_"))
+
+
+_TOGETHER = (
+    ("ward_sample", "ward_label"),
+    ("mixture_whitening", "mixture_penalty"),
+    *(("region_cells", name) for name in _OF_REGIONS),
+)
 
 
 OF_MODEL = _OF_AXES | OF_NETWORK | _OF_PROJECTION | _OF_CLASSES
@@ -124,6 +136,7 @@ OF_SUMMARY = {
     "shape_class": Spec("drawn", "integer"),
     "sample_score": Spec("sample component"),
     "sample_class": Spec("sample", "integer"),
+    "name_counts": Spec("pad_class shape_energy name", "integer", optional=True),
     "occurrence": Spec("pad_class l_bin time_bin", "integer", optional=True),
     "occurrence_mlt": Spec("pad_class l_bin mlt_bin", "integer", optional=True),
 }
@@ -164,12 +177,19 @@ def check_arrays(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec]) ->
     sizes: dict[str, int] = {}
     if "concentration" in arrays and specs.keys() >= OF_NETWORK.keys():
         specs = {name: spec for name, spec in specs.items() if name not in OF_NETWORK} | OF_DENOISER
+        specs |= {name: replace(spec, dims=spec.dims.replace("code", "feature")) for name, spec in _components(specs)}
+    if "centres" in specs and not {"centres", "region_centres"} & arrays.keys():
+        raise ValueError("It lacks the array centres.")
     for name, spec in specs.items():
         if name in arrays:
             _check_array(name, arrays[name], spec, sizes)
         elif not spec.optional:
             raise ValueError(f"It lacks the array {name}.")
     _check_classes(arrays, sizes)
+
+
+def _components(specs: Mapping[str, Spec]) -> list[tuple[str, Spec]]:
+    return [(name, spec) for name, spec in specs.items() if name in _OF_PROJECTION]
 
 
 def _check_array(name: str, array: np.ndarray, spec: Spec, sizes: dict[str, int]) -> None:
@@ -197,7 +217,7 @@ def _check_classes(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -
             raise ValueError(f"Its arrays have no {dim}.")
     if sizes.get("pad_class", 0) > MOST_CLASSES:
         raise ValueError(f"It has {sizes['pad_class']:,} classes, more than {MOST_CLASSES:,}.")
-    for name in ("ward_label", "shape_class", "sample_class"):
+    for name in ("ward_label", "region_label", "shape_class", "sample_class"):
         labels = arrays.get(name)
         if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < sizes["pad_class"]:
             raise ValueError(f"{name} in it holds numbers of classes that there are not.")

@@ -80,8 +80,9 @@ def open_results(
     Returns
     -------
     xarray.Dataset
-        Along time: ``pad_class`` (-1 where there is none), ``reason`` (`padflow.records.Reason`), ``score``,
-        ``distance``, ``margin`` and ``reconstruction_error``.
+        Along time: ``pad_class`` (-1 where there is none), its ``probability``, ``reason`` (`padflow.records.Reason`),
+        ``score``, ``distance``, ``margin`` and ``reconstruction_error``. Where the autoencoder was trained on other
+        spins, along (time, energy) also ``shape``, ``shape_probability`` and what was measured of the shapes.
 
     Raises
     ------

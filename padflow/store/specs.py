@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from padflow.records import BLOCK_ROWS, Reason
+from padflow.shapes.attributes import STORED, shape_attributes
+from padflow.shapes.names import UNCLEAR
 
 NAT = np.iinfo("i8").min
 
@@ -76,52 +78,53 @@ def archive_specs(pitch_angles: int, energies: int, *, ephemeris: Iterable[str])
     return specs
 
 
-def results_specs(components: int) -> list[ArraySpec]:
-    """Return the arrays of a results group."""
-    meanings = " ".join(reason.name.lower() for reason in Reason)
+def results_specs(components: int, energies: int = 0) -> list[ArraySpec]:
+    """Return the arrays of a results group; those of shapes where there are energies of a denoiser."""
+    return [TIME, REASON, *scored_specs(components, energies), *LABELLED]
+
+
+REASON = ArraySpec(
+    "reason",
+    "i1",
+    int(Reason.NOT_PROCESSED),
+    attributes={
+        "long_name": "why the record has no class",
+        "flag_values": [int(reason) for reason in Reason],
+        "flag_meanings": " ".join(reason.name.lower() for reason in Reason),
+    },
+)
+
+
+def scored_specs(components: int, energies: int) -> list[ArraySpec]:
+    """Return the arrays that scoring gives beside the reason."""
+    long_name = "principal components of the record"
+    error = "mean squared difference of the record and its reconstruction"
     return [
-        TIME,
-        ArraySpec("pad_class", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
-        ArraySpec(
-            "reason",
-            "i1",
-            int(Reason.NOT_PROCESSED),
-            attributes={
-                "long_name": "why the record has no class",
-                "flag_values": [int(reason) for reason in Reason],
-                "flag_meanings": meanings,
-            },
-        ),
-        ArraySpec(
-            "score",
-            "f4",
-            np.nan,
-            ("component",),
-            (components,),
-            {"units": "1", "long_name": "principal components of the record's code"},
-        ),
-        ArraySpec(
-            "distance",
-            "f4",
-            np.nan,
-            attributes={
-                "units": "1",
-                "long_name": "distance of the score to the centre of its class, over the spread of a class with one",
-            },
-        ),
-        ArraySpec(
-            "margin",
-            "f4",
-            np.nan,
-            attributes={
-                "units": "1",
-                "long_name": "0 on the border to the next class, near 1 well within the class",
-            },
-        ),
-        ArraySpec(
-            "reconstruction_error",
-            "f4",
-            np.nan,
-            attributes={"units": "1", "long_name": "mean squared difference of the record and its reconstruction"},
-        ),
+        ArraySpec("score", "f4", np.nan, ("component",), (components,), {"units": "1", "long_name": long_name}),
+        ArraySpec("reconstruction_error", "f4", np.nan, attributes={"units": "1", "long_name": error}),
+        *(_shape_specs(energies) if energies else []),
     ]
+
+
+def _shape_specs(energies: int) -> list[ArraySpec]:
+    def spec(name: str, dtype: str, fill_value: float) -> ArraySpec:
+        attributes = {key: np.asarray(value).tolist() for key, value in shape_attributes(name).items()}  # for JSON
+        return ArraySpec(name, dtype, fill_value, ("energy",), (energies,), attributes)
+
+    return [spec("shape", "i1", UNCLEAR), *(spec(name, "f2", np.nan) for name in STORED)]
+
+
+def _label_spec(name: str, long_name: str) -> ArraySpec:
+    return ArraySpec(name, "f4", np.nan, attributes={"units": "1", "long_name": long_name})
+
+
+LABELLED = (
+    ArraySpec("pad_class", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
+    _label_spec(
+        "probability",
+        "probability that the record belongs to its class; missing where classes are those of the nearest centre",
+    ),
+    _label_spec("distance", "distance of the score to the centre of its class, over the spread of a class with one"),
+    _label_spec("margin", "0 on the border to the next class, near 1 well within the class"),
+)
+"""What labelling gives."""

@@ -63,17 +63,16 @@ def test_inputs_are_root_shares_and_logarithms_of_counts(counts):
     assert found[:, :FEATURES].max() <= 1
 
 
-def test_code_and_shares_follow_their_definition(network, counts):
-    code = network.encode(counts)
-    np.testing.assert_allclose(code, defined_code(network, counts), atol=1e-5)
-    shares = network.decode(code)
-    np.testing.assert_allclose(shares, defined_shares(network, code.astype("f8")), atol=1e-6)
-    assert code.dtype == shares.dtype == np.float32
-    assert (network.features, network.energies, network.code_size) == (FEATURES, ENERGIES, code.shape[1])
+def test_shares_follow_their_definition(network, counts):
+    shares = network.shares(counts)
+    np.testing.assert_allclose(shares, defined_shares(network, defined_code(network, counts)), atol=1e-6)
+    assert shares.dtype == np.float32
+    assert (network.features, network.energies) == (FEATURES, ENERGIES)
 
 
 def test_the_estimate_is_the_posterior_mean_of_a_dirichlet_prior(network, counts):
-    shares, effective = network.estimate(counts)
+    found = network.estimate(counts)
+    shares, effective = found.shares, found.effective
     prior = defined_shares(network, defined_code(network, counts)).reshape(-1, ANGLES, ENERGIES)
     by_angle, concentration = counts.astype("f8").reshape(prior.shape), network.concentration
     total = by_angle.sum(axis=1)
@@ -86,39 +85,26 @@ def test_the_estimate_is_the_posterior_mean_of_a_dirichlet_prior(network, counts
 
 def test_bits_do_not_depend_on_how_many_rows_are_given(network, counts):
     with one_blas_thread():
-        shares, effective = network.estimate(counts)
-        code, inputs = network.encode(counts), network_inputs(counts, ENERGIES)
+        whole, shares, inputs = network.estimate(counts), network.shares(counts), network_inputs(counts, ENERGIES)
         for start, stop in ((0, 1), (0, 500), (CACHED_ROWS, CACHED_ROWS + 3), (CACHED_ROWS, len(counts))):
             some = counts[start:stop].copy()
-            np.testing.assert_array_equal(network.estimate(some)[0], shares[start:stop])
-            np.testing.assert_array_equal(network.estimate(some)[1], effective[start:stop])
-            np.testing.assert_array_equal(network.encode(some), code[start:stop])
+            for name, values in vars(network.estimate(some)).items():
+                np.testing.assert_array_equal(values, getattr(whole, name)[start:stop])
+            np.testing.assert_array_equal(network.shares(some), shares[start:stop])
             np.testing.assert_array_equal(network_inputs(some, ENERGIES), inputs[start:stop])
-            np.testing.assert_array_equal(network.decode(code[start:stop]), network.decode(code)[start:stop])
 
 
 def test_no_rows_give_no_rows(network):
     none = np.empty((0, FEATURES), np.float32)
-    assert network.estimate(none)[0].shape == (0, FEATURES)
-    assert network.decode(network.encode(none)).shape == (0, FEATURES)
+    assert network.estimate(none).shares.shape == (0, FEATURES)
+    assert network.shares(none).shape == (0, FEATURES)
 
 
-def test_slopes_are_those_of_the_roots_of_decoded_shares(network):
-    code = np.random.default_rng(8).normal(0, 1, network.code_size)
-    slopes = network.decoder_slopes(code)
-    assert slopes.shape == (network.code_size, FEATURES)
-    for value, found in enumerate(slopes):
-        step = np.zeros((1, network.code_size))
-        step[0, value] = 1e-6
-        above, below = (np.sqrt(defined_shares(network, code[None] + sign * step)) for sign in (1, -1))
-        np.testing.assert_allclose(found, (above - below)[0] / 2e-6, atol=1e-7)
-
-
-def test_reconstruction_error_is_that_of_root_shares(network, counts):
-    code = network.encode(counts)
+def test_the_error_is_that_of_root_shares(network, counts):
     roots = defined_inputs(counts)[:, :FEATURES]
-    expected = ((roots - np.sqrt(defined_shares(network, code.astype("f8")))) ** 2).mean(axis=1)
-    found = network.reconstruction_error(counts, code)
+    shares = defined_shares(network, defined_code(network, counts))
+    expected = ((roots - np.sqrt(shares)) ** 2).mean(axis=1)
+    found = network.estimate(counts).error
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -131,7 +117,7 @@ def test_the_network_of_a_file_is_told_by_its_arrays(network, factories):
 
 def test_large_logits_overflow_nothing(network, counts):
     steep = replace(network, w_6=network.w_6 * 1e4)
-    shares = steep.decode(steep.encode(counts))
+    shares = steep.shares(counts)
     np.testing.assert_allclose(shares.reshape(-1, ANGLES, ENERGIES).sum(axis=1), 1, rtol=1e-5)
 
 

@@ -60,7 +60,7 @@ def divergence(network: DenoisingNetwork, rows: np.ndarray) -> float:
     views = np.split(rows, 2, axis=1)
     total = 0.0
     for given, other in (views, views[::-1]):
-        shares = network.decode(network.encode(given)).astype("f8").reshape(-1, ANGLES, ENERGIES)
+        shares = network.shares(given).astype("f8").reshape(-1, ANGLES, ENERGIES)
         counts = other.astype("f8").reshape(shares.shape)
         number = counts.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,7 +75,8 @@ def test_shapes_are_learnt_where_counts_are_few():
     trained = train(rows, validation, epochs=8)
     counts, shares = drawn(2000, 2)
     window = counts.reshape(-1, 2, ANGLES * ENERGIES).sum(axis=1)
-    found, effective = trained.network.estimate(window)
+    estimate = trained.network.estimate(window)
+    found, effective = estimate.shares, estimate.effective
     own = window.reshape(shares.shape) / np.maximum(window.reshape(shares.shape).sum(axis=1, keepdims=True), 1)
     wrong = [((each - shares) ** 2).mean(axis=(0, 1)) for each in (found.reshape(shares.shape), own)]
     assert (wrong[0] < wrong[1] * [0.9, 0.05, 0.005]).all()  # 16 counts at the last energy, 6,000 at the first
@@ -127,7 +128,7 @@ def test_the_keras_model_gives_the_logits_of_the_network(views):
     logits = trained.model.predict(network_inputs(given, ENERGIES), verbose=0).reshape(-1, ANGLES, ENERGIES)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    found = trained.network.decode(trained.network.encode(given))
+    found = trained.network.shares(given)
     np.testing.assert_allclose(found.reshape(shares.shape), shares, atol=1e-5)
     assert len(trained.model.get_weights()) == len(fields(DenoisingNetwork)) - 2
 

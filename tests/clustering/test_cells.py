@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from padflow.clustering.cells import LEAST_SHARE, fit_cells
+from padflow.clustering.cells import LEAST_SHARE, ONE_SHAPE, Regions, shape_coordinates
+from padflow.clustering.cells import fit_cells as fit_regions
+from padflow.clustering.ward import NearestSample
+from padflow.shapes.coordinates import border_coordinates
+from padflow.shapes.names import UNCLEAR
+
+
+def fit_cells(places: np.ndarray, names: np.ndarray, **options) -> NearestSample:
+    """Return the classes of places alone. Names begin at 1, for 0 is unclear."""
+    return fit_regions(places, names + np.int8(1), energies=np.arange(names.shape[1]), **options).nearest
 
 
 def plane(rows: int = 20_000) -> np.ndarray:
@@ -68,10 +77,88 @@ def test_one_name_is_one_class() -> None:
     assert (found["margin"] == 1).all()
 
 
+def test_nearly_one_name_is_one_class() -> None:
+    places = plane(4000)
+    names = (places[:, :1] > 0.85).astype(np.int8)  # 7.5 % of the square: enough for a class beside several others
+    assert LEAST_SHARE < names.mean() < 1 - ONE_SHAPE
+    assert len(fit_cells(places, names).centres) == 1
+    assert len(fit_cells(places, (places[:, :1] > 0.6).astype(np.int8)).centres) == 2
+
+
 def test_many_small_classes_leave_the_largest() -> None:
     places = plane(2000)
     names = np.arange(100, dtype=np.int8)[np.lexsort(places.T).argsort() * 100 // 2000][:, None]
     assert len(fit_cells(places, names).centres) >= 1
+
+
+def test_unclear_names_do_not_count() -> None:
+    places, names = plane(4000), (plane(4000)[:, :1] > 0).astype(np.int8) + np.int8(1)
+    names[np.random.default_rng(1).random(4000) < 0.7] = UNCLEAR
+    regions = fit_regions(places, names, energies=np.array([0]), cells=30)
+    assert sorted(regions.names.ravel()) == [1, 2]
+
+
+def shapes(rows: int = 500, seed: int = 2) -> dict[str, np.ndarray]:
+    """Draw the shapes of records at three energies, as they are stored."""
+    random = np.random.default_rng(seed)
+    flat, largest = random.uniform(0.5, 1.2, (rows, 3)), random.uniform(1.0, 2.0, (rows, 3))
+    return {
+        "score": random.normal(size=(rows, 2)).astype("f4"),
+        "shape": random.integers(0, 5, (rows, 3)).astype("i1"),
+        "shape_probability": random.uniform(0.3, 1, (rows, 3)).astype("f2"),
+        "j60_over_j90": flat.astype("f2"),
+        "max_over_j90": largest.astype("f2"),
+    }
+
+
+def regions_of(scored: dict[str, np.ndarray], energies: np.ndarray) -> Regions:
+    coordinates, names = shape_coordinates(scored, energies)
+    return fit_regions(coordinates, names, energies=energies, cells=40)
+
+
+def test_coordinates_are_those_of_the_chosen_energies() -> None:
+    scored = shapes()
+    coordinates, names = shape_coordinates(scored, np.array([2, 0]))
+    flat, largest = (scored[name][:, [2, 0]].astype("f4") for name in ("j60_over_j90", "max_over_j90"))
+    np.testing.assert_array_equal(coordinates, border_coordinates(flat, largest))
+    np.testing.assert_array_equal(names, scored["shape"][:, [2, 0]])
+    scored["j60_over_j90"][3, 2] = np.nan
+    assert shape_coordinates(scored, np.array([2]))[0][3, 0] == 0
+
+
+def test_the_probability_is_that_of_the_names_of_the_class() -> None:
+    scored, energies = shapes(), np.array([0, 2])
+    scored["score"][7] = np.nan
+    regions = regions_of(scored, energies)
+    found = regions.classify(scored)
+    assert found["pad_class"][7] == -1
+    assert np.isnan(found["probability"][7])
+    for row in [*range(7), *range(8, 60)]:
+        expected = 1.0
+        for place, energy in enumerate(energies):
+            likeliest, name = float(scored["shape_probability"][row, energy]), scored["shape"][row, energy]
+            same = name in (UNCLEAR, regions.names[found["pad_class"][row], place])
+            expected *= likeliest if same else 1 - likeliest
+        assert found["probability"][row] == pytest.approx(expected, rel=1e-6)
+    nearest = regions.nearest.assign(shape_coordinates(scored, energies)[0])["pad_class"]
+    known = np.arange(len(nearest)) != 7
+    np.testing.assert_array_equal(found["pad_class"][known], nearest[known])
+
+
+def test_bits_do_not_depend_on_the_other_records() -> None:
+    scored = shapes()
+    regions = regions_of(scored, np.array([1]))
+    whole = regions.classify(scored)
+    some = regions.classify({name: values[100:133] for name, values in scored.items()})
+    for name, values in some.items():
+        np.testing.assert_array_equal(values, whole[name][100:133])
+
+
+def test_arrays_come_back() -> None:
+    regions = regions_of(shapes(), np.array([0, 1]))
+    again = Regions.from_arrays(regions.to_arrays())
+    for name, values in again.to_arrays().items():
+        np.testing.assert_array_equal(values, regions.to_arrays()[name])
 
 
 @pytest.mark.parametrize("rows", [3, 40])

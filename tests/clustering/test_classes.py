@@ -27,6 +27,8 @@ def test_the_kind_is_told_by_the_arrays_that_are_there(classes):
     np.testing.assert_array_equal(found.centres, classes.centres)
     for name, values in classes.assign(SCORES).items():
         np.testing.assert_array_equal(found.assign(SCORES)[name], values)
+        np.testing.assert_array_equal(found.classify({"score": SCORES})[name], values)
+    assert classes.needs == ("score",)
 
 
 def test_a_score_that_is_partly_missing_has_no_class(classes):
@@ -36,6 +38,7 @@ def test_a_score_that_is_partly_missing_has_no_class(classes):
     found = classes.assign(scores)
     assert {name: values.dtype for name, values in found.items()} == {
         "pad_class": np.int16,
+        "probability": np.float32,
         "distance": np.float32,
         "margin": np.float32,
     }

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
+from scipy.special import softmax
 from scipy.stats import multivariate_t, norm
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
@@ -41,13 +42,15 @@ def test_a_record_takes_the_class_of_the_highest_density(dtype):
     scores, _ = populations(0)
     fitted = fit_mixture(scores, np.array([[0.0, 0, 0], [8, 0, 0], [0, 6, 0]]))
     scores = (scores * 1.5).astype(dtype)
-    pad_class, distance, margin = fitted.assign(scores).values()
+    pad_class, probability, distance, margin = fitted.assign(scores).values()
+    assert probability.dtype == np.float32
     assert (pad_class.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     expected = log_probability(scores.astype("f8"), fitted)
     np.testing.assert_array_equal(pad_class, expected.argmax(axis=1))
     assert len(set(pad_class)) == 3
     second, first = np.sort(expected, axis=1)[:, -2:].T
     np.testing.assert_allclose(margin, 1 - np.exp(second - first), atol=1e-5)
+    np.testing.assert_allclose(probability, softmax(expected, axis=1).max(axis=1), atol=1e-5)
     for row in range(0, len(scores), 100):
         own = pad_class[row]
         inverse = fitted.whitening[own].T @ fitted.whitening[own]
@@ -122,7 +125,7 @@ def test_any_sample(seed, k, components, rows):
     rng = np.random.default_rng(seed)
     scores, centres = rng.normal(size=(rows, components)), rng.normal(size=(k, components))
     fitted = fit_mixture(scores, centres)
-    pad_class, distance, margin = fitted.assign(scores).values()
+    pad_class, _, distance, margin = fitted.assign(scores).values()
     k = len(fitted.centres)
     assert set(pad_class) == set(range(k))
     assert (distance >= 0).all()
@@ -139,4 +142,4 @@ def test_a_record_has_the_same_bits_in_any_company(monkeypatch):
     for index in (np.arange(0, 1), np.arange(3, 500), np.arange(999, -1, -3)):
         for one, all_of_them in zip(fitted.assign(scores[index]).values(), whole, strict=True):
             np.testing.assert_array_equal(one, all_of_them[index])
-    assert [len(part) for part in fitted.assign(np.empty((0, 3))).values()] == [0, 0, 0]
+    assert [len(part) for part in fitted.assign(np.empty((0, 3))).values()] == [0] * 4

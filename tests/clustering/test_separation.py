@@ -40,9 +40,10 @@ def test_separate_populations_are_separated() -> None:
     found = separation_of(scores, find_modes(scores))
 
     assert found.separated
-    assert found.shallowest < 0.1
+    assert found.valleys.max() < 0.1
+    assert found.populations.tolist() == [0, 1]
     assert found.describe(2)["separated"] is True
-    assert "two of the 2 modes, the density of the scores is 0.0" in found.describe(2)["separated_because"]
+    assert "two of 2 groups of modes, the density of the scores is 0.0" in found.describe(2)["separated_because"]
 
 
 def test_two_places_on_a_ridge_are_not_separated() -> None:
@@ -53,25 +54,36 @@ def test_two_places_on_a_ridge_are_not_separated() -> None:
     found = separation_of(scores, modes)
 
     assert not found.separated
-    assert found.shallowest > 0.85
+    assert found.valleys.max() > 0.85
     assert found.describe(2)["separated"] is False
     because = found.describe(2)["separated_because"]
     assert because.startswith("2 of the 2 modes have no valley towards another mode")
-    assert because.endswith(f"above {SHALLOWEST} of that at the smaller mode, so this is a continuum")
+    assert because.endswith(f"above {SHALLOWEST} of that at the smaller mode")
 
 
-def test_the_shallowest_valley_decides() -> None:
-    valleys = np.array([[0, 0.1, 0.2], [0.1, 0, 0.8], [0.2, 0.8, 0]])
-    found = Separation(valleys).describe(3)
-    assert found["separated"] is False
-    assert found["separated_because"].startswith("2 of the 3 modes have no valley")
-    assert "continuum" not in found["separated_because"]
-    assert Separation(valleys[:2, :2]).separated
+VALLEYS = np.array([[0, 0.1, 0.2, 0], [0.1, 0, 0.8, 0.3], [0.2, 0.8, 0, 0.95], [0, 0.3, 0.95, 0]])
+"""The second and third mode are of one group, and the third and fourth are one population."""
 
 
-def test_another_number_of_classes_than_of_modes_is_not_separated() -> None:
-    found = Separation(np.array([[0, 0.1], [0.1, 0]])).describe(3)
-    assert found == {"separated": False, "separated_because": "3 classes were made of 2 modes"}
+def test_modes_without_a_valley_are_one_population() -> None:
+    found = Separation(VALLEYS, np.array([0.4, 0.3, 0.2, 0.1]))
+    assert found.separated
+    assert found.groups.tolist() == [0, 1, 1, 1]
+    assert found.populations.tolist() == [0, 1, 2]
+    because = found.describe(3)["separated_because"]
+    assert "two of 2 groups of modes, the density of the scores is 0.20" in because
+    assert "; 1 further modes have a shallower valley towards one of their group; 1 more had none" in because
+
+
+def test_a_speck_beside_a_continuum_is_no_separation() -> None:
+    valleys = np.array([[0, 0.8, 0.1], [0.8, 0, 0.1], [0.1, 0.1, 0]])
+    assert not Separation(valleys, np.array([0.5, 0.45, 0.05])).separated
+    assert Separation(valleys, np.array([0.4, 0.3, 0.3])).separated
+
+
+def test_another_number_of_classes_than_of_populations_is_not_separated() -> None:
+    found = Separation(np.array([[0, 0.1], [0.1, 0]]), np.array([0.5, 0.5])).describe(3)
+    assert found == {"separated": False, "separated_because": "3 classes were made of 2 populations"}
 
 
 def test_a_single_mode_is_not_separated() -> None:
@@ -89,4 +101,4 @@ def test_empty_space_is_a_valley() -> None:
 
 def test_a_small_population_beside_a_large_one() -> None:
     scores = two_populations(6.0, share=0.02)
-    assert separation_of(scores, Modes(1.0, np.array([[0.0, 0.0], [6.0, 0.0]]), np.array([0.98, 0.02]), 2)).separated
+    assert separation_of(scores, Modes(1.0, np.array([[0.0, 0.0], [6.0, 0.0]]), np.array([0.7, 0.3]), 2)).separated

@@ -35,7 +35,7 @@ def test_assignment_by_brute_force(monkeypatch):
     fit, scores = fit_ward(records(300), 4), records(500, seed=1)
     scores[7, 1] = np.nan
     finite = np.arange(500) != 7
-    pad_class, distance, margin = fit.assign(scores).values()
+    pad_class, _, distance, margin = fit.assign(scores).values()
     assert (pad_class.dtype, distance.dtype, margin.dtype) == (np.int16, np.float32, np.float32)
     assert pad_class[7] == -1
     assert np.isnan([distance[7], margin[7]]).all()
@@ -50,13 +50,13 @@ def test_assignment_by_brute_force(monkeypatch):
     assert ((margin[finite] >= 0) & (margin[finite] <= 1)).all()
 
     part = fit.assign(scores[100:103]).values()
-    for one, whole in zip(part, (pad_class, distance, margin), strict=True):
+    for one, whole in zip(part, (pad_class, np.full(500, np.nan), distance, margin), strict=True):
         np.testing.assert_array_equal(one, whole[100:103])
 
 
 def test_samples_keep_their_cluster_with_full_margin():
     fit = fit_ward(records(200), 3)
-    pad_class, _, margin = fit.assign(fit.sample).values()
+    pad_class, _, _, margin = fit.assign(fit.sample).values()
     np.testing.assert_array_equal(pad_class, fit.label)
     np.testing.assert_array_equal(margin, np.ones(200))
 

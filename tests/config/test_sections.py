@@ -159,7 +159,7 @@ def test_a_configuration_is_shown_by_what_differs_from_the_defaults():
     text = repr(config)
     assert text == str(config)
     assert len(text) < 800
-    for words in ("source: /data, start: 2013-03-01", "components: 5, scale: noise", "epochs: 600"):
+    for words in ("source: /data, start: 2013-03-01", "components: 5, scale: noise", "epochs: 14"):
         assert words in text
     assert "batch_size" not in text
     assert ["seed", "3"] in [line.split() for line in text.splitlines()]

@@ -201,7 +201,8 @@ def test_the_first_of_several_reasons_stands():
 def test_reasons_have_the_codes_that_are_stored():
     outside = ["OUTSIDE_TIME", "L_MISSING", "OUTSIDE_L"]
     names = ["NOT_PROCESSED", "SELECTED", *outside, "FEW_CHANNELS", "LOW_FLUX", "LOW_COUNTS", "EMPTY", "SET_ASIDE"]
-    assert [(reason.name, int(reason)) for reason in Reason] == list(zip(names, range(-1, 9), strict=True))
+    names.append("UNCLEAR_SHAPE")
+    assert [(reason.name, int(reason)) for reason in Reason] == list(zip(names, range(-1, 10), strict=True))
 
 
 def test_records_without_a_count_are_left_out_unless_kept():

@@ -23,6 +23,8 @@ from padflow.config.sections import PreprocessConfig, TrainConfig
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.encoder import Encoder, code_statistics
 from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
+from padflow.shapes.measures import measure_counts
+from padflow.shapes.names import UNCLEAR
 from padflow.store.reading import needed_rows
 
 ROWS = 4 * BLOCK_ROWS + 333
@@ -265,3 +267,54 @@ def test_threads_of_one_process_keep_to_one_blas_thread(reader, preprocessor, ne
     assert len(Watched.seen) > 60
     assert [seen for seen in Watched.seen if seen != {1}] == []
     assert blas_threads() == {2}
+
+
+@pytest.fixture(scope="module")
+def denoising(factories) -> Encoder:
+    """Return an encoder of counts, whose weights are random."""
+    config = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, min_counts=50, normalise="counts")
+    preprocessor = Preprocessor(config, factories.AXES)
+    network = factories.denoising_network(preprocessor.features, len(preprocessor.energy))
+    return Encoder(preprocessor, network, Projection(np.zeros(network.features), np.eye(network.features)[:3]))
+
+
+def test_a_denoiser_gives_shapes_beside_the_scores(records, factories, denoising):
+    scored = denoising.score(factories.rows(records))
+    features = denoising.preprocessor(factories.rows(records))
+    chosen = features.reason == Reason.SELECTED
+    estimate = denoising.network.estimate(features.rows[chosen])
+    counts = (
+        estimate.shares.reshape(len(estimate.shares), -1, estimate.effective.shape[1]) * estimate.effective[:, None]
+    )
+    made = denoising.preprocessor
+    expected = measure_counts(made.pitch_angle, made.joined, counts.transpose(1, 0, 2))
+
+    assert (scored["shape"][chosen] == expected.shape).mean() > 0.999
+    np.testing.assert_allclose(scored["c2"][chosen], expected.c2, rtol=2e-3, atol=2e-3)
+    assert np.isnan(scored["c2"][~chosen]).all()
+    assert (scored["shape"][~chosen] == UNCLEAR).all()
+    unclear = chosen & (scored["shape"] == UNCLEAR).all(axis=1)
+    np.testing.assert_array_equal(scored["reason"], np.where(unclear, Reason.UNCLEAR_SHAPE, features.reason))
+    selected = scored["reason"] == Reason.SELECTED
+    np.testing.assert_array_equal(np.isfinite(scored["score"]).all(axis=1), selected)
+    np.testing.assert_allclose(scored["reconstruction_error"][selected], estimate.error[selected[chosen]], rtol=1e-4)
+
+
+def test_a_record_whose_shape_has_no_name_has_a_reason(records, factories, denoising):
+    few = replace(denoising.network, concentration=np.full(12, 1e-3), half_counts=np.full(12, 1.0))
+    low = replace(records, flux=records.flux * np.float32(1e-3))
+    config = denoising.preprocessor.config.model_copy(update={"min_counts": 1.0})
+    encoder = Encoder(Preprocessor(config, factories.AXES), few, denoising.projection)
+    scored = encoder.score(factories.rows(low))
+    unclear = scored["reason"] == Reason.UNCLEAR_SHAPE
+    assert unclear.sum() > 0
+    assert np.isnan(scored["score"][unclear]).all()
+    assert (scored["shape"][unclear] == UNCLEAR).all()
+
+
+def test_shapes_have_the_same_bits_for_any_parts(reader, denoising):
+    whole = denoising.score(read(reader, denoising.preprocessor, 0, ROWS))
+    for start, stop in pairwise([0, BLOCK_ROWS, 3 * BLOCK_ROWS, ROWS]):
+        part = denoising.score(read(reader, denoising.preprocessor, start, stop))
+        for name, values in part.items():
+            np.testing.assert_array_equal(values, whole[name][start:stop], err_msg=name)

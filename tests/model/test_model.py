@@ -22,6 +22,7 @@ from padflow.errors import PadflowError
 from padflow.features.preprocessor import Preprocessor
 from padflow.model.model import ARRAYS, DESCRIPTION, Model
 from padflow.records import BLOCK_ROWS, Reason
+from padflow.shapes.attributes import STORED
 from padflow.store.durable import sha256_of
 from padflow.store.npz import pack_arrays, unpack_arrays
 from padflow.store.reading import needed_rows
@@ -175,7 +176,7 @@ def test_a_model_with_a_denoiser_is_the_same_in_chunks_and_when_it_is_loaded(fac
     config = PreprocessConfig(l_range=(2.5, 6.5), average_seconds=60, normalise="counts", energy_range=(1.5, 8))
     maker = Preprocessor(config, axes)
     network = factories.denoising_network(maker.features, len(maker.energy))
-    projection = Projection(np.zeros(7), np.eye(7)[:3])
+    projection = Projection(np.zeros(72), np.eye(72)[:3])
     centres = np.random.default_rng(0).normal(0, 1, (4, 3))
     made = Model(config, axes, network, projection, NearestCentre(centres), {"shapes": [None] * 4})
     labels = made.label(factories.dataset(records))
@@ -183,8 +184,10 @@ def test_a_model_with_a_denoiser_is_the_same_in_chunks_and_when_it_is_loaded(fac
     assert np.isfinite(labels["reconstruction_error"].values[known]).all()
     made.save(tmp_path / "model")
     again = Model.load(tmp_path / "model").label(factories.dataset(records, chunks=1500))
-    for name in NAMES:
+    for name in (*NAMES, "probability", "shape", *STORED):
         assert again[name].values.tobytes() == labels[name].values.tobytes(), name
+    np.testing.assert_array_equal(labels["energy"].values, maker.energy)
+    assert labels["shape"].dims == ("time", "energy")
 
 
 def test_a_model_needs_no_counts(factories, fitted, records):

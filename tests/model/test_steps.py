@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from padflow.clustering.agreement import RepeatedModes
+from padflow.clustering.cells import Regions
 from padflow.clustering.classes import NearestCentre
 from padflow.clustering.fit import START_SCORES, near_modes
 from padflow.clustering.mean_shift import Modes
 from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
-from padflow.model.steps import FitScores, fit_classes, kmeans_scheduler
+from padflow.model.steps import FitScores, class_energies, fit_classes, kmeans_scheduler
+from padflow.progress.events import Progress
+from padflow.shapes.names import BUTTERFLY, PANCAKE
 
 SCORES = np.random.default_rng(2).normal(size=(1000, 2)).astype("f4")
 
@@ -77,3 +80,77 @@ def test_kmeans_of_few_scores_runs_in_threads_of_this_process():
     for rows, scheduler in ((START_SCORES, "threads"), (START_SCORES + 1, "elsewhere")):
         with kmeans_scheduler(Elsewhere(), rows):
             assert dask.config.get("scheduler") == scheduler
+
+
+ENERGY = np.array([1.8, 2.1, 2.6, 3.4])
+
+
+class Continuum:
+    """Scores with one mode, and shapes whose names differ with the first coordinate."""
+
+    def __init__(self, border: float) -> None:
+        random = np.random.default_rng(4)
+        self.config = Config(
+            archive={"source": "unused"},
+            pca={"components": 2},
+            mean_shift={"samples": 1500, "repeats": 2, "quantile": 0.5},
+            kmeans={"shape_energies": [3.3]},
+        )
+        self.workers, self.progress, self.shape_energy = SerialWorkers(), Progress(), ENERGY
+        self._scores = random.normal(size=(3000, 2)).astype("f4")
+        coordinates = random.uniform(-1, 1, (3000, 2))
+        names = np.where(coordinates[:, :1] > border, BUTTERFLY, PANCAKE)
+        self._shapes = np.concatenate([coordinates, names], axis=1).astype("f4")
+        self.kept = None
+
+    def scores(self):
+        return FitScores(np.asarray, [self._scores], [3000], self.workers)
+
+    def shapes(self):
+        return FitScores(np.asarray, [self._shapes], [3000], self.workers)
+
+    def step(self, name, **_):
+        return self.progress.stage(name, total=1, unit="scores")
+
+    def keep_classes(self, classes, *, modes, info):
+        self.kept = classes, modes, info
+
+
+def test_a_continuum_has_classes_of_its_shapes():
+    source = Continuum(0.3)
+    fit_classes(source)
+    classes, modes, info = source.kept
+    assert isinstance(classes, Regions)
+    assert classes.names.tolist() == [[PANCAKE], [BUTTERFLY]]
+    assert classes.energies.tolist() == [3]
+    assert modes.shape == (1, 2)
+    assert info["separated"] is False
+    assert info["separated_because"].startswith("mean shift found a single mode")
+    assert info["separated_because"].endswith(
+        "so the 2 classes are regions of a continuum, and their borders are conventions"
+    )
+    assert (info["assign"], info["class_energies_MeV"]) == ("nearest_shape", [3.4])
+
+
+def test_one_shape_is_one_class_and_no_error():
+    source = Continuum(0.99)
+    fit_classes(source)
+    classes, _, info = source.kept
+    assert len(classes.centres) == 1
+    assert info["separated_because"].endswith("nearly all records have shapes of the same name, so there is one class")
+
+
+def test_a_number_that_the_user_sets_is_made_of_the_scores():
+    source = Continuum(0.3)
+    source.config = source.config.model_copy(update={"kmeans": config(classes=3).kmeans})
+    fit_classes(source)
+    classes, _, info = source.kept
+    assert isinstance(classes, NearestCentre)
+    assert len(classes.centres) == 3
+    assert info["separated"] is False
+
+
+def test_the_nearest_energies_are_taken_or_the_lowest():
+    assert class_energies(config(shape_energies=[3.3, 2.0]), ENERGY).tolist() == [1, 3]
+    assert class_energies(config(shape_energies=[3.3, 3.5]), ENERGY).tolist() == [3]
+    assert class_energies(config(), ENERGY).tolist() == [0]

@@ -106,7 +106,9 @@ def test_classes_of_the_model_are_those_of_the_summary(finished_run, summary: xr
     assert all(c["shape"] == c["looks"] and c["shape"] in (*c["shapes"], "unclear") for c in classes)
     assert [c["name"] for c in classes] == list(Model.load(finished_run.directory / "model").names)
     flags = open_results(finished_run.directory)["pad_class"].attrs
-    assert flags["flag_meanings"].split() == [f"{c['shape']}_{c['pad_class']}" for c in classes]
+    assert flags["flag_meanings"].split() == [c["name"] for c in classes]
+    assert len({c["name"] for c in classes}) == len(classes)
+    assert all(c["name"].startswith(c["shape"]) for c in classes)
     assert list(flags["flag_values"]) == [c["pad_class"] for c in classes]
 
 

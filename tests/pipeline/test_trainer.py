@@ -87,7 +87,7 @@ def test_where_the_target_is_other_spins_the_run_has_a_denoiser(untrained: Path)
     directory = RunDirectory(untrained)
     network = network_from_arrays(directory.arrays(NETWORK))
     assert isinstance(network, DenoisingNetwork)
-    assert (network.code_size, network.features, network.energies) == (16, 72, 8)
+    assert (network.w_3.shape[1], network.features, network.energies) == (16, 72, 8)
     assert directory.fit("train").info["history"]["loss"] == [loss for _, loss, *_ in shown]
     assert (untrained / "model" / "autoencoder.keras").stat().st_size > 1000
 

@@ -162,6 +162,7 @@ def make_model(summary: xr.Dataset) -> dict[str, Any]:
         "classes": [
             {
                 "pad_class": i,
+                "name": f"{SHAPES[i % len(SHAPES)]}_{i + 1}",
                 "records": int(records[i]),
                 "share": float(records[i] / max(records.sum(), 1)),
                 "shape": SHAPES[i % len(SHAPES)],

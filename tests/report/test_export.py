@@ -92,7 +92,12 @@ def test_csv(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     assert export(finished_run, output, start=START, end=END, spacecraft="rbspa") == expected.sizes["time"]
     with output.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["time", *VALUES, *PLACES, *(f"score_{i}" for i in range(1, 6)), "SIMULATED"]
+    scores = [f"score_{i}" for i in range(1, 6)]
+    shapes = [f"shape_at_{energy:.6g}_MeV" for energy in expected["energy"].values]
+    assert list(rows[0]) == ["time", *VALUES, *PLACES, *scores, *shapes, "SIMULATED"]
+    names = np.array(SHAPES)[expected["shape"].values]
+    assert len(np.unique(names)) > 1
+    np.testing.assert_array_equal(np.array([[row[name] for name in shapes] for row in rows]), names)
     assert {row["SIMULATED"] for row in rows} == {"no measurement"}
     found = {name: [row[name] for row in rows] for name in rows[0]}
     np.testing.assert_array_equal(np.array(found["time"], "datetime64[ns]"), expected["time"].values)

@@ -125,7 +125,7 @@ def test_links_lead_somewhere(page):
 def test_numbers_in_the_tables_are_those_of_the_run(page, full_run):
     run = read_run(full_run)
     for row in run.classes:
-        expected = [str(row.pad_class), row.shape, f"{row.records:,}", f"{100 * row.share:.1f}\u00a0%"]
+        expected = [str(row.pad_class), row.name.replace("_", " "), f"{row.records:,}", f"{100 * row.share:.1f}\u00a0%"]
         assert [*expected, *(f"{n:,}" for n in row.per_spacecraft.values())] in page.rows
     for reason, counts in run.unlabelled.items():
         total = sum(counts.values())

@@ -22,7 +22,7 @@ def test_classes_equal_model_and_summary(report_run, summary_of):
     assert [int(row["pad_class"]) for row in rows] == [entry["pad_class"] for entry in classes]
     assert [int(row["records"]) for row in rows] == [entry["records"] for entry in classes]
     assert [float(row["share"]) for row in rows] == pytest.approx([entry["share"] for entry in classes])
-    assert [row["shape"] for row in rows] == [entry["shape"] for entry in classes]
+    assert [row["name"] for row in rows] == [entry["name"] for entry in classes]
     assert [int(row["records_rbspb"]) for row in rows] == records.sel(spacecraft="rbspb").values.tolist()
     assert rows[1]["shape_at_20_MeV"] == classes[1]["shapes"][-1] != classes[1]["shape"]
 

@@ -17,12 +17,8 @@ from padflow.shapes.names import (
     FLATTOP_RATIO,
     PANCAKE,
     SHAPES,
-    class_names,
-    main_shape,
     name_shape,
     name_shapes,
-    shape_of_name,
-    shapes_of_classes,
 )
 
 LAYOUTS = {
@@ -177,14 +173,3 @@ def test_every_name_is_explained() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| ")]
     assert rows[1:] == [f"| {name} | {criterion} |" for name, criterion in CRITERIA.items()]
     assert (SHAPES[BUTTERFLY], SHAPES[FLATTOP]) == ("butterfly", "flattop")
-
-
-def test_classes_are_named_by_the_shape_known_best_and_their_number() -> None:
-    sine = sine_of(REPT)
-    pads = np.stack([np.stack([sine**4, sine * np.nan], axis=1), np.stack([sine * np.nan, sine**-1.0], axis=1)])
-    shapes = shapes_of_classes(REPT, np.concatenate([pads, np.full((1, 17, 2), np.nan)]))
-    assert shapes == [["pancake", "unclear"], ["unclear", "field-aligned"], ["unclear", "unclear"]]
-    assert [main_shape(of_class) for of_class in shapes] == ["pancake", "field-aligned", "unclear"]
-    assert class_names(shapes) == ("pancake_0", "field-aligned_1", "unclear_2")
-    names = ("pancake_12", "field-aligned_1", "class_0", "cap", "my_cap", "_3")
-    assert [shape_of_name(name) for name in names] == ["pancake", "field-aligned", "class", "cap", "my_cap", "_3"]

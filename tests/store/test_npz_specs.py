@@ -97,14 +97,23 @@ def test_every_array_is_refused_by_name_where_it_is_wrong(file: str, name: str) 
             checked_arrays(pack_arrays(good), specs)
 
 
+REGIONS = [f"region_{name}" for name in ("centres", "cells", "label", "energies", "names")]
+
+
+OF_PAD_CLASS = ("centres", "mixture_whitening", "mixture_penalty", "region_centres", "region_names")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (lambda a: [a.pop(name) for name in ("centres", *REGIONS)], "lacks the array centres"),
+        (lambda a: a.pop("region_names"), "lacks the array region_names"),
+        (lambda a: a.update(region_label=a["region_label"] + 99), "region_label .* classes that there are not"),
         (lambda a: a.pop("ward_label"), "lacks the array ward_label"),
         (lambda a: a.pop("mixture_whitening"), "lacks the array mixture_whitening"),
         (lambda a: a.update(ward_label=a["ward_label"] - 1), "ward_label .* classes that there are not"),
         (lambda a: a.update(ward_label=a["ward_label"] + 99), "ward_label .* classes that there are not"),
-        (lambda a: a.update({n: v[:0] for n, v in a.items() if n[:3] in ("cen", "mix")}), "have no pad_class"),
+        (lambda a: a.update({n: v[:0] for n, v in a.items() if n in OF_PAD_CLASS}), "have no pad_class"),
     ],
 )
 def test_classes_that_do_not_fit_together_are_refused(change: Callable, words: str) -> None:

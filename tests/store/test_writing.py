@@ -58,6 +58,9 @@ def test_consolidated_metadata_tell_what_the_store_holds(archive):
     assert opened["rbspb/flux"].shape == (0, 17, 12)
 
 
+PLAIN = ("probability", "distance", "margin", "reconstruction_error")
+
+
 def test_results_keep_their_types_and_fill_values(tmp_path):
     store, specs = tmp_path / "results.zarr", results_specs(3)
     prepare_group(store, "rbspa", specs=specs, rows=2 * PART, rows_per_part=PART, axes={}, attributes={})
@@ -66,7 +69,7 @@ def test_results_keep_their_types_and_fill_values(tmp_path):
         "pad_class": np.arange(PART, dtype="i2") % 7 - 1,
         "reason": np.arange(PART, dtype="i1") % 7,
         "score": np.random.default_rng(0).normal(size=(PART, 3)).astype("f4"),
-        **{name: np.full(PART, np.nan, "f4") for name in ("distance", "margin", "reconstruction_error")},
+        **{name: np.full(PART, np.nan, "f4") for name in PLAIN},
     }
     write_part(store, "rbspa", 0, specs=specs, values=values, rows_per_part=PART)
     with xr.open_zarr(store, group="rbspa", decode_times=False) as opened:

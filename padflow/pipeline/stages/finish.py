@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from padflow.clustering.classes import classes_from_arrays
 from padflow.errors import PadflowError
-from padflow.features.preprocessor import Preprocessor
 from padflow.instruments.origin import simulated_words
-from padflow.model.encoder import Encoder
 from padflow.model.model import class_flags, fitted_model
 from padflow.pipeline.directory import Fixed, RunDirectory, Shown
 from padflow.pipeline.parts import PartTask
@@ -28,12 +27,12 @@ from padflow.pipeline.receipts import (
     receipts,
 )
 from padflow.pipeline.run import Run, run_pass
-from padflow.pipeline.stages.fit import ALL_DIED
+from padflow.pipeline.stages.fit import ALL_DIED, encoder_of
 from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
 from padflow.pipeline.tasks import parts_of
 from padflow.records import Axes, Reason
 from padflow.report.figures.contents import FIGURES
-from padflow.shapes.names import class_names, shape_of_name
+from padflow.shapes.class_names import class_names, places_of, shape_of_name
 from padflow.store.durable import write_bytes
 from padflow.store.npz_specs import CLASSES, ENCODER
 from padflow.store.reading import ArchiveReader
@@ -76,7 +75,7 @@ def _summarise(run: Run, *, key: str) -> None:
     first = min(reader.times(0, 1)[0] for reader in readers)
     last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
     edges = tuple(time_edges(first, last).astype(np.int64).tolist())
-    config = run.config
+    config, shape_energy = run.config, encoder_of(run).shape_energy
     function = SummaryPart.of(
         run.directory,
         run.config,
@@ -86,6 +85,7 @@ def _summarise(run: Run, *, key: str) -> None:
         share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
         centroids=tuple(tuple(row) for row in centroids.tolist()),
         seed=config.seed,
+        shaped=len(shape_energy) > 0,
     )
     tasks = [PartTask(**vars(part), key=digest("summary", key)) for part in parts_of(run.groups)]
     died = run_pass(run, Summarised, tasks, function)
@@ -95,25 +95,24 @@ def _summarise(run: Run, *, key: str) -> None:
         run.directory,
         [task for task in tasks if task not in died],
         axes=readers[0].axes,
+        shape_energy=shape_energy,
         edges_ns=edges,
         silhouette_samples=config.kmeans.silhouette_samples,
         seed=config.seed,
     )
     content = dataset.to_netcdf(engine="h5netcdf")
     write_bytes(run.directory.summary_file, bytes(content))
-    _save_model(run, metrics, classes)
+    _save_model(run, metrics, classes, pads=dataset["pad_mean"])
     drop_receipts(run.directory, Summarised.stage)
     shutil.rmtree(run.directory.fit_folder / "summary", ignore_errors=True)
 
 
-def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any]]) -> None:
-    arrays = run.directory.arrays(ENCODER)
-    axes = Axes.from_arrays(arrays)
-    fixed = _fixed_at_the_fit(run, classes)
+def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any]], *, pads: xr.DataArray) -> None:
+    fixed = _fixed_at_the_fit(run, classes, pads)
     model = fitted_model(
-        Encoder.from_arrays(Preprocessor(run.config.preprocess, axes), arrays),
+        encoder_of(run),
         classes_from_arrays(run.directory.arrays(CLASSES)),
-        axes=axes,
+        axes=Axes.from_arrays(run.directory.arrays(ENCODER)),
         names=fixed.names,
         training=run.directory.fit("train").info,
         components=run.directory.fit("pca").info,
@@ -136,15 +135,17 @@ def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any
         set_attributes(run.directory.results, f"{group.group}/pad_class", class_flags(fixed.names))
 
 
-def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]]) -> Fixed:
+def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]], pads: xr.DataArray) -> Fixed:
     """Return the names of the classes, and what they were fitted to: the first summary after the fit finds both.
 
     Later summaries do not change them, even where the archive has grown and the classes have other shapes in it.
     """
     found = run.directory.fixed()
     if found is None:
+        told = run.directory.fit("classes").info.get("class_energies_MeV", ())
+        places, shapes = places_of(told, pads["energy"].values), [pad_class["shapes"] for pad_class in classes]
         found = Fixed(
-            names=tuple(class_names(pad_class["shapes"] for pad_class in classes)),
+            names=class_names(shapes, pads["pitch_angle"].values, pads.values, places=places),
             fitted_to={
                 g.group: {"records": g.rows, "first": g.days[0].day, "last": g.days[-1].day} for g in run.groups
             },

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from padflow.components.projection import Projection
 from padflow.compute.workers import Workers
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
+from padflow.features.preprocessor import Preprocessor
 from padflow.model import steps
+from padflow.model.encoder import Encoder
 from padflow.pipeline.directory import Fit
 from padflow.pipeline.parts import run_parts
 from padflow.pipeline.passes import MomentsPart, Pass, moments_file, read_statistics
@@ -28,6 +31,7 @@ from padflow.pipeline.run import Run
 from padflow.pipeline.tasks import part_tasks, parts_of
 from padflow.pipeline.timing import StageCost
 from padflow.progress.events import Progress
+from padflow.records import Axes
 from padflow.store.durable import write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import CLASSES, ENCODER, NETWORK
@@ -68,6 +72,12 @@ def fit_classes(run: Run) -> None:
     """Find the number of classes and the classes, unless the run has them."""
     if not run.directory.fitted("classes"):
         steps.fit_classes(RunSource(run))
+
+
+def encoder_of(run: Run) -> Encoder:
+    """Return the fitted encoder of a run."""
+    arrays = run.directory.arrays(ENCODER)
+    return Encoder.from_arrays(Preprocessor(run.config.preprocess, Axes.from_arrays(arrays)), arrays)
 
 
 @dataclass(frozen=True)
@@ -138,11 +148,25 @@ class RunSource:
 
     def scores(self) -> steps.FitScores:
         """Return the scores of all parts in the store of results; workers read them."""
+        return self._to_fit(Pass.of(self.run.directory, self.config).fit_scores)
+
+    def _to_fit(self, read: Callable[[Any], np.ndarray]) -> steps.FitScores:
         selected = {(group, index): receipt.fit for group, index, receipt in receipts(self.run.directory, Scored)}
         parts = parts_of(self.run.groups)
         sizes = [selected[part.group, part.index] for part in parts]
-        read = Pass.of(self.run.directory, self.config).fit_scores
         return steps.FitScores.of(read, parts, sizes=sizes, workers=self.workers)
+
+    @property
+    def shape_energy(self) -> np.ndarray:
+        """Energies in MeV at which shapes are measured."""
+        return encoder_of(self.run).shape_energy
+
+    def shapes(self) -> steps.FitScores | None:
+        """Return the shapes in the store of results, of the records whose scores `scores` returns."""
+        if not len(self.shape_energy):
+            return None
+        energies = steps.class_energies(self.config, self.shape_energy)
+        return self._to_fit(partial(Pass.of(self.run.directory, self.config).fit_shapes, energies=energies))
 
     @contextmanager
     def step(self, name: str, *, total: int = 0, unit: str, scores: int) -> Iterator[StageCost]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from padflow import __version__
-from padflow.components.projection import Projection
 from padflow.instruments.origin import group_attributes
 from padflow.pipeline.parts import put_placeholder
 from padflow.pipeline.passes import LabelPart, LabelPlaceholder, ScorePart, ScorePlaceholder
 from padflow.pipeline.receipts import Labelled, Scored
 from padflow.pipeline.run import Run, begin_parts, commit_parts, run_pass
+from padflow.pipeline.stages.fit import encoder_of
 from padflow.pipeline.tasks import label_tasks, score_tasks
-from padflow.store.npz_specs import ENCODER
 from padflow.store.specs import results_specs
 from padflow.store.writing import drop_groups, prepare_group
 
 
 def score(run: Run) -> None:
     """Score every record."""
-    components = Projection.from_arrays(run.directory.arrays(ENCODER)).components
+    encoder = encoder_of(run)
+    components, energy = encoder.projection.components, encoder.shape_energy
     tasks = score_tasks(run.directory, run.groups, run.config, components=run.directory.fit("pca").key)
     drop_groups(run.directory.results, keep={group.group for group in run.groups})
     begin_parts(run, run.directory.results, Scored, tasks)
@@ -25,10 +25,10 @@ def score(run: Run) -> None:
         prepare_group(
             run.directory.results,
             group.group,
-            specs=results_specs(components),
+            specs=results_specs(components, len(energy)),
             rows=group.rows,
             rows_per_part=group.rows_per_part,
-            axes={},
+            axes={"energy": (energy, {"units": "MeV"})} if len(energy) else {},
             attributes={
                 "Conventions": "CF-1.11",
                 **group_attributes(

@@ -55,7 +55,7 @@ def sizes(run: Run) -> Drawing:
         finish(lower, letter="b", title="without a class, % of all records", x="Records")
     else:
         upper = figure.subplots()
-    rows = [(row.name, row.per_spacecraft, percent(row.share)) for row in run.classes]
+    rows = [(row.label, row.per_spacecraft, percent(row.share)) for row in run.classes]
     colours = [class_colour(i) for i in range(len(rows))]
     _bars(upper, run, rows, colours, [class_hatch(i) for i in range(len(rows))])
     title = "with a class, % of the records that have one"
@@ -68,7 +68,7 @@ def sizes(run: Run) -> Drawing:
     caption += f", and in (b) of all {_all(run):,} records, by the reason for having none." if run.unlabelled else "."
     if len(run.spacecraft) > 1:
         caption += f" Full colour: {run.spacecraft[0]}; paler: {', '.join(run.spacecraft[1:])}."
-    alt = "Records by class: " + "; ".join(f"{row.name} {percent(row.share)}" for row in run.classes) + "."
+    alt = "Records by class: " + "; ".join(f"{row.label} {percent(row.share)}" for row in run.classes) + "."
     return Drawing("sizes", "Sizes of the classes", caption, alt, figure)
 
 
@@ -142,7 +142,7 @@ def pads(run: Run) -> Drawing:
             text = f"{number} of {len(all_energies)} energies" if number else "too few counts"
             ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top").set(fontsize=TICK_POINTS - 1, color=SOFT)
         ax.set(xlim=_pitch_limits(pitch), ylim=(0, limit if known.all() else 1.12 * limit), xticks=_pitch_ticks(pitch))
-        finish(ax, letter=letter, title=row.name)
+        finish(ax, letter=letter, title=row.label)
     for ax in axes[n:]:
         ax.set_visible(False)
     _label_shared(figure, axes, n, n_columns)
@@ -157,7 +157,7 @@ def pads(run: Run) -> Drawing:
         f"{_left_out_words(known, all_energies, unit)}"
     )
     alt = f"Mean pitch-angle distributions of {n} classes at {len(energies)} energies: "
-    alt += "; ".join(row.name for row in run.classes) + "."
+    alt += "; ".join(row.label for row in run.classes) + "."
     return Drawing("pads", "Mean pitch-angle distribution of each class", caption, alt, figure)
 
 
@@ -302,7 +302,7 @@ class _Grid:
         ax.set_xlim(-0.04, n_columns - 1 + self.FILL + 0.04)
         ax.set_ylim(-(n_rows - 1) - 0.06, self.FILL + 0.06)
         rows = [self.FILL / 2 - i for i in range(n_rows)]
-        ax.set_yticks(rows, [row.name.replace(" ", "\n", 1) for row in run.classes], parse_math=False)
+        ax.set_yticks(rows, [row.label.replace(" ", "\n", 1) for row in run.classes], parse_math=False)
         marks = [(j + self.FILL * at / self.span, at) for j in range(n_columns) for at in self._marks(n_columns)]
         ax.set_xticks([at for at, _ in marks], [str(label) for _, label in marks])
         finish(ax, x="Pitch angle (°)")

@@ -73,7 +73,7 @@ def occurrence_l_time(run: Run) -> Drawing:
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         ax.xaxis.get_offset_text().set(fontsize=TICK_POINTS, color=INK)
         ax.set(xlim=(times[0], times[-1]), ylim=(low, high))
-        finish(ax, letter=letter, title="records" if last else run.classes[i].name)
+        finish(ax, letter=letter, title="records" if last else run.classes[i].label)
         ax.tick_params(labelbottom=i >= n - n_columns)
         ax.xaxis.get_offset_text().set_visible(i >= n - n_columns)
     for ax in axes[n:]:
@@ -110,7 +110,7 @@ def occurrence_l_mlt(run: Run) -> Drawing:
         ax.pcolormesh(hours * np.pi / 12, l_edges, masked, norm=limits, cmap=colours, rasterized=True)
         _dial(ax, high, name_radii=i == 0)
         ax.set_title(
-            f"({letter}) {'records' if last else run.classes[i].name}",
+            f"({letter}) {'records' if last else run.classes[i].label}",
             loc="left",
             fontsize=LABEL_POINTS,
             color=INK,

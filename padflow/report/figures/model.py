@@ -258,7 +258,7 @@ def _legend(figure: Figure, run: Run) -> None:
             marker=class_marker(i),
             ms=5,
             color=class_colour(i),
-            label=f"{row.name}, {percent(row.share)}",
+            label=f"{row.label}, {percent(row.share)}",
         )
         for i, row in enumerate(run.classes)
     ]
@@ -293,7 +293,7 @@ def mean_shift(run: Run) -> Drawing:
         )
         if n_kept not in counts:  # no repeat found just those modes that most of them agree on and that were confirmed
             left.axvline(n_kept, color=BLUE, ls="--", lw=1)
-        left.set_xlim(min(shown) - 2.5, max(shown) + 2.5)
+        left.set_xlim(max(min(shown) - 2.5, 0.4), max(shown) + 2.5)
         left.set_ylim(0, 1.15 * max(counts.values()))
         left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         left.yaxis.set_major_locator(MaxNLocator(integer=True))

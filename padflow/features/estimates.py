@@ -1,0 +1,66 @@
+"""The shapes of records as a denoiser estimates them: what a run stores of each record and energy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from padflow.records import BLOCK_ROWS
+from padflow.shapes.attributes import STORED
+from padflow.shapes.folding import mirror_bins
+from padflow.shapes.measures import FEWEST_COUNTS, measure_counts
+from padflow.shapes.names import UNCLEAR
+
+LARGEST = np.float32(60_000)
+"""What float16 holds."""
+
+
+class EstimatedShapes:
+    """Measure the shapes of estimates.
+
+    Parameters
+    ----------
+    pitch_angle : ndarray, shape (pitch_angle,)
+        Degrees.
+    joined : ndarray, shape (pitch_angle,)
+        How many bins of the instrument are added up in each.
+    energies : int
+    """
+
+    def __init__(self, pitch_angle: np.ndarray, joined: np.ndarray, energies: int) -> None:
+        self.angle, members = mirror_bins(pitch_angle)
+        self.energies, self._members = energies, members.astype(np.float32)
+        self.joined = self._members @ joined.astype(np.float32)
+        self._folds = len(self.angle) < len(pitch_angle)
+
+    def __call__(self, shares: np.ndarray, effective: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        """Measure a block of records.
+
+        Parameters
+        ----------
+        shares, effective : ndarray of float32
+            Of `padflow.autoencoder.denoiser.DenoisingNetwork.estimate`, shapes (`BLOCK_ROWS`, features) and
+            (`BLOCK_ROWS`, energies).
+        chosen : ndarray of bool, shape (rows,)
+            The records to measure, at most `BLOCK_ROWS`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Of the chosen records: ``shape`` int8, and the `STORED` float16, (chosen, energy). Where a record has no
+            effective count, its shape is unclear and the others are NaN.
+        """
+        whole = np.zeros(BLOCK_ROWS, bool)
+        whole[: len(chosen)] = chosen
+        known = whole[:, None] & (effective >= FEWEST_COUNTS)
+        counts = shares.reshape(len(shares), -1, self.energies).transpose(1, 0, 2) * effective
+        if self._folds:
+            counts = np.tensordot(self._members, counts, axes=1)
+        # One count a bin stands for the others: the bits of a record must not depend on how many are measured.
+        counts[:, ~known] = 1
+        measures = vars(measure_counts(self.angle, self.joined, counts))
+        shape = np.where(known, measures["shape"], UNCLEAR)[whole].astype(np.int8)
+        numbers = {
+            name: np.where(known, np.clip(measures[name], -LARGEST, LARGEST), np.nan)[whole].astype(np.float16)
+            for name in STORED
+        }
+        return {"shape": shape} | numbers
