@@ -14,9 +14,10 @@ import xarray as xr
 from padflow import open_archive, open_results
 from padflow.errors import ConfigError, PadflowError
 from padflow.report.export import _cf_time, export_labels
+from padflow.shapes.names import SHAPES
 
 START, END = np.datetime64("2013-03-02T06:00", "ns"), np.datetime64("2013-03-04", "ns")
-VALUES = ("pad_class", "reason", "distance", "margin", "reconstruction_error")
+VALUES = ("pad_class", "probability", "reason", "distance", "margin", "reconstruction_error")
 PLACES = ("L", "L_star", "MLT", "MLAT")
 
 
