@@ -302,7 +302,7 @@ def _classes(
     # A gap between modes may also be where the spacecraft was not, in a continuum of shapes.
     if shapes is not None and (told := _share_told(source, classes, scores, shapes)) < LEAST_TOLD:
         because = (
-            f"there are valleys between modes, but no more than {told:.0%} of the records have the shape that most of "
+            f"there are valleys between modes, but only {told:.0%} of the records have the shape that most of "
             f"their class have, so the modes are not shapes of their own (at least {LEAST_TOLD:.0%} is needed)"
         )
         return _regions(source, shapes, because)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dask
 import numpy as np
 import pytest
@@ -154,3 +156,30 @@ def test_the_nearest_energies_are_taken_or_the_lowest():
     assert class_energies(config(shape_energies=[3.3, 2.0]), ENERGY).tolist() == [1, 3]
     assert class_energies(config(shape_energies=[3.3, 3.5]), ENERGY).tolist() == [3]
     assert class_energies(config(), ENERGY).tolist() == [0]
+
+
+def test_modes_that_do_not_tell_the_shape_are_a_continuum():
+    source = Continuum(0.0)
+    source._scores[::2] += 20  # two modes far apart, and in each the shapes of the other
+    source.config = source.config.model_copy(update={"mean_shift": config().mean_shift.model_copy(update=FEW)})
+    fit_classes(source)
+    classes, modes, info = source.kept
+    assert len(modes) == 2
+    assert isinstance(classes, Regions)
+    assert info["separated"] is False
+    because = r"but only 5\d% of the records have the shape that most of their class have"
+    assert re.search(because, info["separated_because"])
+
+
+def test_modes_that_tell_the_shape_are_separated():
+    source = Continuum(0.0)
+    source._scores[source._shapes[:, -1] == BUTTERFLY] += 20
+    source.config = source.config.model_copy(update={"mean_shift": config().mean_shift.model_copy(update=FEW)})
+    fit_classes(source)
+    classes, _, info = source.kept
+    assert isinstance(classes, NearestCentre)
+    assert len(classes.centres) == 2
+    assert info["separated"] is True
+
+
+FEW = {"samples": 1500, "repeats": 2, "quantile": 0.3}
