@@ -89,7 +89,8 @@ FIRST_SIMULATED, LAST_SIMULATED = 1960, 2100
 def simulate(folder: Path, spacecraft: tuple[str, ...], start: datetime, **options: Any) -> None:
     """Simulate an archive of REPT level-3 files in DIR.
 
-    The true shape and population of each record stand in truth_*.nc.
+    The true shape and population of each record stand in truth_*.nc, the storms in sym_h_simulated.txt and
+    dst_simulated.txt.
     """
     from padflow.simulation.archive import parallel_map
     from padflow.simulation.troubles import Troubles

@@ -36,11 +36,16 @@ MINUTE_NAMES = {
 
 
 class Record(NamedTuple):
-    """One line: our name, begin of its first value, and the values, NaN where missing."""
+    """One line: our name, begin of its first value, the values, NaN where missing, and whether they are simulated."""
 
     name: str
     start: np.datetime64
     values: np.ndarray
+    simulated: bool
+
+
+SIMULATED_EDITION, SIMULATED_VERSION = "SIMULATED", "S"
+"""What `padflow simulate` writes for the edition, columns 25-34 of minutes, and for the version of Dst, column 14."""
 
 
 def is_dst(line: str) -> bool:
@@ -88,7 +93,8 @@ def _dst_record(line: str) -> Record | None:
     century = _number(line, 15, 16, blank=19)
     base = _number(line, 17, 20, blank=0)
     day = _day(100 * century + _number(line, 4, 5), _number(line, 6, 7), _number(line, 9, 10))
-    return Record("dst", day, 100 * base + _values(line, 21, width=4, count=24, missing=MISSING_HOUR))
+    values = 100 * base + _values(line, 21, width=4, count=24, missing=MISSING_HOUR)
+    return Record("dst", day, values, line[13] == SIMULATED_VERSION)
 
 
 def _minutes_record(line: str) -> Record | None:
@@ -103,7 +109,7 @@ def _minutes_record(line: str) -> Record | None:
     year += 1900 if year >= FIRST_TWO_DIGIT_YEAR else 2000
     start = _day(year, _number(line, 15, 16), _number(line, 17, 18)) + np.timedelta64(hour, "h")
     values = _values(line, 35, width=6, count=60, missing=MISSING_MINUTE)
-    return Record(MINUTE_NAMES[index, component], start, values)
+    return Record(MINUTE_NAMES[index, component], start, values, line[24:34].strip() == SIMULATED_EDITION)
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,10 @@ def _series(records: Iterator[Record], step: int, source: str) -> list[Series]:
     by_name: dict[str, list[Record]] = {}
     for record in records:
         by_name.setdefault(record.name, []).append(record)
-    return [in_order(name, *_joined(found, step), source) for name, found in by_name.items()]
+    return [
+        in_order(name, *_joined(found, step), source, simulated=any(record.simulated for record in found))
+        for name, found in by_name.items()
+    ]
 
 
 def _joined(records: Sequence[Record], step: int) -> tuple[np.ndarray, np.ndarray]:

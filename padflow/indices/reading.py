@@ -15,6 +15,7 @@ from padflow.indices.gfz import is_gfz, read_kp
 from padflow.indices.kyoto import is_dst, is_minutes, read_dst, read_minutes
 from padflow.indices.omni import read_omni
 from padflow.indices.series import DIMENSIONS, INDICES, Series
+from padflow.instruments.origin import NO_MEASUREMENT, SIMULATED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +39,8 @@ def read_indices(*paths: str | os.PathLike[str]) -> xr.Dataset:
     -------
     xarray.Dataset
         The indices of `padflow.indices.series.INDICES` that the files have, float32, NaN where missing. Each lies along
-        the time axis of its cadence, ``time_1min``, ``time_1h`` or ``time_3h``: begins of intervals, UTC.
+        the time axis of its cadence, ``time_1min``, ``time_1h`` or ``time_3h``: begins of intervals, UTC. An index of
+        simulated storms has the attribute ``SIMULATED``.
 
     Raises
     ------
@@ -106,4 +108,5 @@ def _merged(times: np.ndarray, several: list[Series]) -> np.ndarray:
 def _attributes(several: list[Series]) -> dict[str, str]:
     index = INDICES[several[0].name]
     sources = ", ".join(Path(series.source).name for series in several)
-    return {"units": index.units, "long_name": index.long_name, "source": sources}
+    simulated = {SIMULATED: NO_MEASUREMENT} if any(series.simulated for series in several) else {}
+    return {"units": index.units, "long_name": index.long_name, "source": sources} | simulated

@@ -75,15 +75,18 @@ class Series:
         NaN where a value is missing.
     source : str
         Name of the file.
+    simulated : bool
+        Whether the file says so.
     """
 
     name: str
     time: np.ndarray
     values: np.ndarray = field(repr=False)
     source: str
+    simulated: bool = False
 
 
-def in_order(name: str, time: np.ndarray, values: np.ndarray, source: str) -> Series:
+def in_order(name: str, time: np.ndarray, values: np.ndarray, source: str, *, simulated: bool = False) -> Series:
     """Return a series in the order of time. Values without a time are left out.
 
     Raises
@@ -97,4 +100,4 @@ def in_order(name: str, time: np.ndarray, values: np.ndarray, source: str) -> Se
     doubled = time[1:] == time[:-1]
     if doubled.any():
         raise BadFile("doubled_time", f"{source}: {name} at {time[:-1][doubled][0]} is there twice; expected once.")
-    return Series(name, time, values, source)
+    return Series(name, time, values, source, simulated)

@@ -13,9 +13,13 @@ import numpy as np
 
 from padflow.errors import PadflowError
 from padflow.indices.joining import intervals
+from padflow.instruments.origin import SIMULATED
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+METHOD = "Walach and Grocott 2019 (10.1029/2019JA026816)"
 
 
 STORM_LEVEL, QUIET_LEVEL = -80.0, -15.0
@@ -115,11 +119,8 @@ def find_storms(indices: xr.Dataset) -> xr.Dataset:
             "covered_start": ("covered", bounds[0], {"long_name": "begin of a stretch of the index"}),
             "covered_end": ("covered", bounds[1], {"long_name": "end of a stretch of the index"}),
         },
-        attrs={
-            "index": name,
-            "source": indices[name].attrs.get("source", ""),
-            "method": "Walach and Grocott 2019 (10.1029/2019JA026816)",
-        },
+        attrs={"index": name, "method": METHOD}
+        | {key: indices[name].attrs[key] for key in ("source", SIMULATED) if key in indices[name].attrs},
     )
 
 

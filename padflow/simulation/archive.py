@@ -22,6 +22,7 @@ from padflow.errors import ConfigError
 from padflow.simulation.day import SPACECRAFT, Noise, Settings
 from padflow.simulation.families import FAMILIES, Family, choose_family
 from padflow.simulation.files import write_whole
+from padflow.simulation.indices import write_indices
 from padflow.simulation.populations import POPULATIONS, Population
 from padflow.simulation.troubles import Troubles, assign
 from padflow.simulation.truth import remove_parts, write_truth
@@ -60,6 +61,8 @@ class SimulationSummary:
         Number of days struck by each trouble.
     truth : dict of str to Path
         The truth file of each spacecraft.
+    indices : dict of str to Path
+        The files of ``sym_h`` and ``dst`` (`padflow.read_indices`).
     """
 
     folder: Path
@@ -68,6 +71,7 @@ class SimulationSummary:
     records: int
     troubles: dict[str, int]
     truth: dict[str, Path]
+    indices: dict[str, Path]
 
 
 def parallel_map(function: Callable, items: Iterable, *, workers: int | None = None) -> Iterator:
@@ -101,7 +105,7 @@ def simulate_archive(
     records_per_day: int | None = None,
     map_days: Callable[[Callable, Iterable], Iterable] = map,
 ) -> SimulationSummary:
-    """Write an archive of simulated REPT level-3 files, its truth and ``simulation.json``.
+    """Write an archive of simulated REPT level-3 files, its truth, its SYM-H and Dst, and ``simulation.json``.
 
     Each day derives from the seed, the spacecraft and the date alone: it is the same in every archive of that
     seed, family and noise. Running again with the same arguments writes the same bytes.
@@ -150,6 +154,8 @@ def simulate_archive(
     2
     >>> summary.truth["rbspa"].name
     'truth_rbspa.nc'
+    >>> summary.indices["sym_h"].name
+    'sym_h_simulated.txt'
     """
     folder = local_path(folder, "folder")
     check_arguments(spacecraft, days, seed, records_per_day)
@@ -181,8 +187,10 @@ def simulate_archive(
 def finish_folder(
     folder: Path, parameters: dict[str, Any], family: Family, tasks: list[DayTask], results: list[DayResult]
 ) -> SimulationSummary:
-    """Write the truth of all days and the receipt that says the simulation is complete."""
+    """Write truth and indices of all days, and the receipt that says the simulation is complete."""
     truth = write_truths(folder, parameters["spacecraft"], results, family)
+    start = datetime.date.fromisoformat(parameters["start"])
+    indices = write_indices(folder, seed=parameters["seed"], start=start, days=parameters["days"])
     entries = [entry for result in results for entry in result.files]
     write_receipt(folder, {"complete": True, "parameters": parameters, "files": entries})
     paths = [folder / entry["path"] for entry in entries if entry["path"]]
@@ -193,6 +201,7 @@ def finish_folder(
         records=sum(result.records for result in results),
         troubles=dict(Counter(kind for task in tasks for kind in task.troubles)),
         truth=truth,
+        indices=indices,
     )
 
 

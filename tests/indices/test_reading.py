@@ -11,6 +11,7 @@ import pytest
 from padflow.errors import BadFile, ConfigError
 from padflow.indices.reading import read_indices
 from padflow.indices.series import INDICES
+from padflow.instruments.origin import SIMULATED
 
 HOURS = [-i for i in range(24)]
 
@@ -45,6 +46,7 @@ def test_each_format_is_known_by_its_content(files: list[Path]) -> None:
         assert dataset[name].dtype == np.float32
         assert (dataset[name].attrs["units"], dataset[name].attrs["long_name"]) == (index.units, index.long_name)
         assert dataset[dataset[name].dims[0]].attrs["cadence_seconds"] == index.cadence
+        assert SIMULATED not in dataset[name].attrs
     assert dataset["kp"].attrs["source"] == "kp.txt"
     np.testing.assert_array_equal(dataset["dst"], HOURS)
     np.testing.assert_array_equal(dataset["bz_gsm"][:3], np.float32([1.5, np.nan, -3]))
