@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -431,6 +432,32 @@ def test_simulate(padflow: Callable, tmp_path: Path) -> None:
     assert made["parameters"]["family"] == {"name": "continuum"}
     assert "'separated', 'continuum', 'wide', 'single'" in padflow("simulate", tmp_path / "x", *one_day, "narrow").err
     assert_refused(padflow("simulate", tmp_path / "x", *one_day, "wide", "--populations", "4"), 2, "separated")
+
+
+def test_storms(padflow: Callable, tmp_path: Path, index_factory: ModuleType) -> None:
+    path = tmp_path / "sym.txt"
+    path.write_text(index_factory.one_storm())
+    ended = padflow("storms", path)
+    assert ended.status == 0, ended.err
+    head, *lines = ended.out.splitlines()
+    assert head == "1 storm in sym_h of sym.txt, 2013-03-16T00:00 to 2013-03-19T00:00"
+    assert [line.split()[3] for line in lines] == ["recovery_start", "2013-03-17T02:00"]
+    assert lines[0].index("lowest") == lines[1].index("-100")
+    ended = padflow("storms", path, "--output", tmp_path / "new" / "storms.csv")
+    assert ended.out == f"1 storm in {tmp_path / 'new' / 'storms.csv'}\n"
+    with (tmp_path / "new" / "storms.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["recovery_start"], row["lowest_sym_h_nT"]) == ("2013-03-17T02:00", "-100")
+    text = index_factory.one_storm()
+    path.write_text("\n".join(text.splitlines()[:12] + text.splitlines()[-12:]))
+    words = "0 storms in sym_h of sym.txt, 2013-03-16T00:00 to 2013-03-19T00:00, with 1 gap of more than 3 h\n"
+    assert padflow("storms", path).out == words
+    assert_refused(padflow("storms", path, "--output", tmp_path / "storms.txt"), 2, "--output", ".csv")
+    assert_refused(padflow("storms", tmp_path / "none.txt"), 1, "none.txt cannot be read: No such file")
+    path.write_text(index_factory.GFZ_HEAD + index_factory.kp_line("2013-03-17T00", 3.0, 15))
+    assert_refused(padflow("storms", path), 1, "SYM-H or Dst, but the indices are kp, ap")
+    path.write_text(index_factory.one_storm()[:500])
+    assert_refused(padflow("storms", path), 1, f"{path}, line 2: expected a record of ASY, SYM or AE with at least 394")
 
 
 def test_version_and_help(padflow: Callable) -> None:

@@ -1,4 +1,4 @@
-"""Commands that read a run directory: how far it is, whether it is whole, its page, its labels as one file."""
+"""Commands that look: how far a run is, whether it is whole, its page, its labels as one file; and at storms."""
 
 from __future__ import annotations
 
@@ -91,6 +91,30 @@ def export(directory: Path, output: Path, spacecraft: str | None, start: str | N
         directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
     )
     say(f"{count:,} records in {output}")
+
+
+@command(
+    click.argument("paths", metavar="INDEX_FILE...", type=FILE, nargs=-1, required=True),
+    click.option("--output", metavar="FILE.csv", type=FILE, default=None, help="Write the list as CSV to this file."),
+)
+def storms(paths: tuple[Path, ...], output: Path | None) -> None:
+    """List the geomagnetic storms in files of SYM-H or Dst.
+
+    INDEX_FILE is of Kyoto (WDC format) or of OMNI (CDF). Times are UTC.
+    """
+    from padflow.cli.text import storms_text
+    from padflow.indices.table import storm_csv
+    from padflow.report.words import plural
+    from padflow.store.durable import write_bytes
+
+    if output is not None and output.suffix != ".csv":
+        raise ConfigError(f"--output {output}: the name must end in .csv.")
+    found = padflow.find_storms(padflow.read_indices(*paths))
+    if output is None:
+        say(storms_text(found))
+    else:
+        write_bytes(output, storm_csv(found).encode())
+        say(f"{plural(found.sizes['storm'], 'storm')} in {output}")
 
 
 def _time(text: str | None, option: str) -> Any:

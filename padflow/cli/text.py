@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from padflow.archive.changes import DayRange, in_words
 from padflow.errors import printable_line
+from padflow.indices.table import minutes, storm_rows
 from padflow.instruments.origin import SIMULATED, simulated_words
 from padflow.pipeline.receipts import Labelled, parts_set_aside, receipts
 from padflow.progress.lines import describe
+from padflow.report.words import plural
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.driver import Outcome
     from padflow.pipeline.plan import Plan
@@ -117,3 +121,16 @@ def set_aside_lines(plan: Plan) -> Iterator[str]:
         yield printable_line(f"set aside ({entry.reason}): {entry.message}")
     for note in parts_set_aside(plan.directory):
         yield printable_line(f"set aside in {note.stage}: {note.part}: {note.message}; the next run tries it again")
+
+
+def storms_text(storms: xr.Dataset) -> str:
+    """Return a list of storms (`padflow.find_storms`) in columns, below a line that says where they were found."""
+    begins, ends = (minutes(storms[name].values) for name in ("covered_start", "covered_end"))
+    gaps = f", with {plural(len(begins) - 1, 'gap')} of more than 3 h" if len(begins) > 1 else ""
+    source = f"{storms.attrs['index']} of {storms.attrs['source']}"
+    lines = [printable_line(f"{plural(storms.sizes['storm'], 'storm')} in {source}, {begins[0]} to {ends[-1]}{gaps}")]
+    if storms.sizes["storm"]:
+        columns = list(zip(*storm_rows(storms), strict=True))
+        padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        lines += ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+    return "\n".join(lines)
