@@ -56,6 +56,6 @@ def one_storm() -> str:
     hours = np.arange("2013-03-16", "2013-03-19", dtype="datetime64[h]")
     minutes = np.arange(60 * len(hours))
     knots, levels = [0, 12, 12.1, 20, 26, 60, 72], [-20, -20, 20, 10, -100, -10, 0]
-    values = np.interp(minutes / 60, knots, levels).round().astype(int).reshape(-1, 60)
+    values = np.ceil(np.interp(minutes / 60, knots, levels)).astype(int).reshape(-1, 60)
     lines = [minutes_line(str(hour), of_hour) for hour, of_hour in zip(hours, values.tolist(), strict=True)]
     return "\n".join([*lines, ""])
