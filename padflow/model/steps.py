@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 import dask
 import dask.array as da
 import numpy as np
+from sklearn.metrics import adjusted_rand_score
 
 from padflow.autoencoder.denoiser import AnyNetwork
 from padflow.clustering.agreement import NoModes, RepeatedModes
@@ -54,6 +55,10 @@ from padflow.shapes.names import UNCLEAR
 
 CELL_SAMPLES = 100_000
 """Most records that cells are made of (chosen: 500 a cell)."""
+
+
+STRETCH = 8192
+"""Records in a stretch that goes into one half of an archive: somewhat more than a day of REPT."""
 
 
 LEAST_TOLD = 0.7
@@ -328,15 +333,23 @@ def _regions(source: Source, shapes: FitScores, because: str) -> tuple[Classes, 
     """Cut the shapes of a continuum into classes that tell them."""
     seed, energies = source.config.seed_of("kmeans"), class_energies(source.config, source.shape_energy)
     source.progress.advance(0, text="cells of the shapes")
-    (sample,) = shapes.pick([sample_indices(shapes.total, min(shapes.total, CELL_SAMPLES), seed=seed)])
-    names = sample[:, -len(energies) :].astype(np.int8)
-    regions = fit_cells(sample[:, : -len(energies)], names, energies=energies, seed=seed)
+    index = sample_indices(shapes.total, min(shapes.total, CELL_SAMPLES), seed=seed)
+    (sample,) = shapes.pick([index])
+    coordinates, names = sample[:, : -len(energies)], sample[:, -len(energies) :].astype(np.int8)
+    fit = partial(fit_cells, energies=energies, seed=seed)
+    regions = fit(coordinates, names)
+    # Neighbouring records are alike, so halves are made of whole stretches.
+    halves = [index // STRETCH % 2 == number for number in range(2)]
+    by_half = [fit(coordinates[half], names[half]).nearest for half in halves if half.any()]
+    labels = [nearest.assign(coordinates)["pad_class"] for nearest in by_half]
     if (number := len(regions.names)) == 1:
         because += "; nearly all records have shapes of the same name, so there is one class"
     else:
         because += f"; so the {number} classes are regions of a continuum, and their borders are conventions"
     at = [float(source.shape_energy[place]) for place in energies]
-    info = {"assign": "nearest_shape", "class_energies_MeV": at, "sample": len(sample)}
+    info: dict[str, Any] = {"assign": "nearest_shape", "class_energies_MeV": at, "sample": len(sample)}
+    if len(labels) == len(halves):
+        info["agreement_of_halves"] = float(adjusted_rand_score(*labels))
     return regions, info | {"separated": False, "separated_because": because}
 
 

@@ -180,7 +180,13 @@ def separation_sentences(run: Run) -> list[str]:
     if separated:
         return [f"They are {len(run.classes)} separated classes: {because}."]
     if run.model.get("assign") == "nearest_shape":
-        return [f"These are not separated classes: {because}."]
+        sentences = [f"These are not separated classes: {because}."]
+        if (agreement := run.model.get("agreement_of_halves")) is not None and len(run.classes) > 1:
+            sentences.append(
+                f"Classes made of either half of the archive agree at {agreement:.2f} (adjusted Rand index: 1 is the "
+                "same, 0 is chance)."
+            )
+        return sentences
     return [f"Not all of them are separated classes: {because}. Borders between such classes are conventions."]
 
 

@@ -16,6 +16,7 @@ from padflow.clustering.mean_shift import Modes
 from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import Config
 from padflow.errors import PadflowError
+from padflow.model import steps
 from padflow.model.steps import FitScores, class_energies, fit_classes, kmeans_scheduler
 from padflow.progress.events import Progress
 from padflow.shapes.names import BUTTERFLY, PANCAKE
@@ -132,6 +133,19 @@ def test_a_continuum_has_classes_of_its_shapes():
         "so the 2 classes are regions of a continuum, and their borders are conventions"
     )
     assert (info["assign"], info["class_energies_MeV"]) == ("nearest_shape", [3.4])
+    assert "agreement_of_halves" not in info  # of 3,000 records, for that is less than a stretch
+
+
+def test_halves_of_a_continuum_are_compared(monkeypatch):
+    monkeypatch.setattr(steps, "STRETCH", 300)
+    source = Continuum(0.3)
+    fit_classes(source)
+    assert 0.9 < source.kept[2]["agreement_of_halves"] < 1  # cells of either half have their borders elsewhere
+    source = Continuum(0.3)
+    random = np.random.default_rng(1)
+    source._shapes[:, -1] = random.choice([BUTTERFLY, PANCAKE], 3000)  # names that no coordinate tells
+    fit_classes(source)
+    assert source.kept[2]["agreement_of_halves"] < 0.3
 
 
 def test_one_shape_is_one_class_and_no_error():
