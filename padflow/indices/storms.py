@@ -142,9 +142,9 @@ def storms_of(time: np.ndarray, values: np.ndarray) -> Iterator[Storm]:
         SYM-H or Dst, nT, without NaN.
     """
     quiet = values >= QUIET_LEVEL
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], quiet, [True]])))
+    runs = np.flatnonzero(np.diff(np.concatenate([[True], quiet, [True]]))).reshape(-1, 2)
     last_end = 0
-    for first, end in edges.reshape(-1, 2).tolist():  # values of a run, first to end, are below the quiet level
+    for first, end in runs.tolist():  # the values of a run, from first to before end, are below the quiet level
         lowest = first + int(values[first:end].argmin())
         if values[lowest] >= STORM_LEVEL:
             continue
@@ -153,7 +153,7 @@ def storms_of(time: np.ndarray, values: np.ndarray) -> Iterator[Storm]:
         if main_start >= 0:
             window = max(last_end, int(np.searchsorted(time, time[main_start] - INITIAL_WINDOW)))
             peak = window + int(values[window:first].argmax())
-            disturbed = np.flatnonzero(~quiet[:peak])
-            initial_start = int(disturbed[-1]) + 1 if disturbed.size else -1
+            before = int(np.searchsorted(runs[:, 1], peak, side="right")) - 1
+            initial_start = int(runs[before, 1]) if before >= 0 else -1
         yield Storm(initial_start, main_start, lowest, end)
         last_end = end

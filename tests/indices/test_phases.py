@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from padflow.errors import PadflowError
 from padflow.indices.phases import PHASES, join_storms, phase_bounds, phases_at
-from padflow.indices.storms import TIMES
+from padflow.indices.reading import read_indices
+from padflow.indices.storms import TIMES, find_storms
+from padflow.indices.table import storm_csv
 
 NAT = np.datetime64("NaT", "ns")
 
@@ -88,3 +92,15 @@ def test_what_cannot_be_joined_is_refused(factories: ModuleType) -> None:
         join_storms(dataset, storms(covered=True).drop_vars("recovery_end"))
     with pytest.raises(PadflowError, match="storm_phase already"):
         join_storms(join_storms(dataset, storms(covered=True)), storms(covered=True))
+
+
+def test_a_list_that_was_written_comes_back(factories: ModuleType, index_factory: ModuleType, tmp_path: Path) -> None:
+    """As ``docs/storms.md`` shows it."""
+    (tmp_path / "sym.txt").write_text(index_factory.one_storm())
+    found = find_storms(read_indices(tmp_path / "sym.txt"))
+    (tmp_path / "storms.csv").write_text(storm_csv(found))
+    listed = pd.read_csv(tmp_path / "storms.csv", index_col="storm", parse_dates=list(TIMES)).to_xarray()
+    dataset = factories.dataset(factories.records(2000))
+    phase = join_storms(dataset, listed)["storm_phase"]
+    xr.testing.assert_identical(phase, join_storms(dataset, found)["storm_phase"])
+    assert set(phase.values) == {PHASES["main"], PHASES["recovery"]}
