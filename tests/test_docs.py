@@ -1,7 +1,8 @@
-"""The documentation builds, its links lead somewhere, its commands and configurations are taken."""
+"""The documentation builds, its links lead somewhere, its commands and configurations are taken, its tutorial runs."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -16,13 +17,14 @@ import padflow
 from padflow.cli.commands import commands
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
+from padflow.store.specs import results_specs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("scripts/**/*.md")])
 
 
-def names(paths: list[Path]) -> list[str]:
+def ids(paths: list[Path]) -> list[str]:
     return [path.relative_to(REPOSITORY).as_posix() for path in paths]
 
 
@@ -36,7 +38,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
         if link.startswith(("https://", "#")):
@@ -61,14 +63,14 @@ def commands_of(page: Path) -> Iterator[list[str]]:
                 yield words[1:]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_commands_are_taken(page: Path) -> None:
     for name, *arguments in commands_of(page):
         assert name in commands.commands
         commands.commands[name].make_context(name, arguments, parent=click.Context(commands))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_configurations_are_taken_and_those_of_clusters_change_nothing_else(page: Path, tmp_path: Path) -> None:
     found = {}
     for number, block in enumerate(blocks(page, "yaml")):
@@ -82,6 +84,26 @@ def test_configurations_are_taken_and_those_of_clusters_change_nothing_else(page
         config = load_config(tmp_path / name)
         if block.startswith("cluster:"):
             assert config.model_copy(update={"cluster": Config().cluster}) == Config()
+
+
+def test_the_reference_has_each_public_name() -> None:
+    names = re.findall(r"^\.\. auto\w+:: (\w+)$", (DOCS / "python.md").read_text(), flags=re.MULTILINE)
+    assert sorted(names) == sorted(padflow.__all__)
+
+
+def first_cells(page: Path) -> set[str]:
+    """Return the code in the first cells of the rows of a page's tables."""
+    rows = re.findall(r"^\| ([^|]+) \|", page.read_text(), flags=re.MULTILINE)
+    return {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_page_on_the_report_has_each_variable_and_reason() -> None:
+    variables = {spec.name for spec in results_specs(1, 1)} - {"time"}
+    errors = {name for name in variables if name.endswith("_error")} - {"reconstruction_error"}
+    reasons = {reason.name.lower() for reason in padflow.Reason if reason is not padflow.Reason.SELECTED}
+    found = first_cells(DOCS / "report.md")
+    assert variables - errors | reasons <= found
+    assert found <= variables | reasons
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +121,13 @@ def text_of(page: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_reference_has_each_key_command_and_public_name(html: Path) -> None:
+def test_the_reference_has_each_key_and_command(html: Path) -> None:
     keys = text_of(html / "configuration.html")
     for section in Config.model_fields.values():
         for key in getattr(section.annotation, "model_fields", {}):
             assert re.search(rf"\b{key}\b", keys), key
     sections = (html / "commands.html").read_text()
     assert [name for name in commands.commands if f'id="padflow-{name}"' not in sections] == []
-    reference = (html / "python.html").read_text()
-    assert [name for name in padflow.__all__ if f'id="padflow.{name}"' not in reference] == []
 
 
 @pytest.mark.slow
@@ -119,3 +139,26 @@ def test_pages_need_no_network(html: Path) -> None:
         assert [url for url in loaded if "//" in url] == [], page.name
     for style in html.rglob("*.css"):
         assert not re.search(r"(?:@import|url\()[^;)]*//", style.read_text()), style.name
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    """Run the tutorial from top to bottom, in shell and Python, but for the installation and with fewer days."""
+    script, typed = ["set -euo pipefail"], ""
+    page = (DOCS / "tutorial.md").read_text().replace("--days 31", "--days 3").replace("--days 3\n", "--days 2\n")
+    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE):
+        if language == "python":
+            typed += block  # in one session
+            script.append(f"python - <<'EOF'\n{typed}EOF")
+        elif "padflow" in block and "pip install" not in block:
+            script.append(block)
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "night.nc").is_file()
