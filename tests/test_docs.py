@@ -15,8 +15,11 @@ import pytest
 
 import padflow
 from padflow.cli.commands import commands
+from padflow.clustering import cells, separation
+from padflow.components import inputs
 from padflow.config.reading import load_config
 from padflow.config.sections import Config
+from padflow.model.steps import LEAST_TOLD
 from padflow.store.specs import results_specs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -104,6 +107,21 @@ def test_the_page_on_the_report_has_each_variable_and_reason() -> None:
     found = first_cells(DOCS / "report.md")
     assert variables - errors | reasons <= found
     assert found <= variables | reasons
+
+
+def test_the_method_says_the_limits_that_the_code_has() -> None:
+    page = " ".join((DOCS / "method.md").read_text().split())
+    for words in (
+        f"Above {separation.NO_VALLEY:g} there is no valley",
+        f"Up to {separation.SHALLOWEST:g} the modes are separated",
+        f"none holds more than {separation.MOST_IN_ONE:.0%} of the records".replace("%", " %"),
+        f"at least {LEAST_TOLD:.0%} of the records must have the name".replace("%", " %"),
+        f"cut into {cells.CELLS} cells",
+        f"A class below {cells.LEAST_SHARE:.0%} of the records".replace("%", " %"),
+        f"If {cells.ONE_SHAPE:.0%} of the records have the same names".replace("%", " %"),
+        f"({inputs.PRIOR_COUNTS:g} counts, chosen)",
+    ):
+        assert words in page
 
 
 @pytest.fixture(scope="module")
