@@ -20,7 +20,7 @@ from padflow.clustering.ward import NearestSample
 from padflow.shapes.coordinates import border_coordinates
 from padflow.shapes.names import UNCLEAR
 
-OF_SHAPES = ("shape", "shape_probability", "j60_over_j90", "max_over_j90")
+OF_SHAPES = ("likeliest_shape", "shape_probability", "j60_over_j90", "max_over_j90")
 """What is needed of the shapes of records."""
 
 
@@ -74,8 +74,8 @@ class Regions:
         out = self.nearest.assign(coordinates)
         known = out["pad_class"] >= 0
         likeliest = scored["shape_probability"][:, self.energies].astype(np.float32)
-        # A name that is unclear is the likeliest nevertheless; where the class has another one, it takes what is left.
-        agrees = (names == UNCLEAR) | (names == self.names[out["pad_class"]])
+        # Where the class has another name than the likeliest, it takes what is left: at most that much is true.
+        agrees = names == self.names[out["pad_class"]]
         probability = np.where(agrees, likeliest, 1 - likeliest).prod(axis=1)
         out["probability"] = np.where(known, np.nan_to_num(probability), np.nan).astype(np.float32)
         return out
@@ -114,7 +114,7 @@ def shape_coordinates(scored: Mapping[str, np.ndarray], energies: np.ndarray) ->
     names : ndarray of int8, shape (records, energies)
     """
     flat, largest = (scored[name][:, energies].astype(np.float32) for name in ("j60_over_j90", "max_over_j90"))
-    return np.nan_to_num(border_coordinates(flat, largest)), scored["shape"][:, energies]
+    return np.nan_to_num(border_coordinates(flat, largest)), scored["likeliest_shape"][:, energies]
 
 
 def fit_cells(

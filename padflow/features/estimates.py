@@ -7,7 +7,7 @@ import numpy as np
 from padflow.records import BLOCK_ROWS
 from padflow.shapes.attributes import STORED
 from padflow.shapes.folding import mirror_bins
-from padflow.shapes.measures import FEWEST_COUNTS, measure_counts
+from padflow.shapes.measures import FEWEST_COUNTS, NAMED, measure_counts
 from padflow.shapes.names import UNCLEAR
 
 LARGEST = np.float32(60_000)
@@ -46,7 +46,7 @@ class EstimatedShapes:
         Returns
         -------
         dict of str to ndarray
-            Of the chosen records: ``shape`` int8, and the `STORED` float16, (chosen, energy). Where a record has no
+            Of the chosen records: the `NAMED` int8, and the `STORED` float16, (chosen, energy). Where a record has no
             effective count, its shape is unclear and the others are NaN.
         """
         whole = np.zeros(BLOCK_ROWS, bool)
@@ -58,9 +58,9 @@ class EstimatedShapes:
         # One count a bin stands for the others: the bits of a record must not depend on how many are measured.
         counts[:, ~known] = 1
         measures = vars(measure_counts(self.angle, self.joined, counts))
-        shape = np.where(known, measures["shape"], UNCLEAR)[whole].astype(np.int8)
+        names = {name: np.where(known, measures[name], UNCLEAR)[whole].astype(np.int8) for name in NAMED}
         numbers = {
             name: np.where(known, np.clip(measures[name], -LARGEST, LARGEST), np.nan)[whole].astype(np.float16)
             for name in STORED
         }
-        return {"shape": shape} | numbers
+        return names | numbers

@@ -15,7 +15,7 @@ from padflow.records import Axes, Needs, Rows
 from padflow.shapes.attributes import shape_attributes
 from padflow.shapes.equatorial import field_ratio
 from padflow.shapes.folding import mirror_bins
-from padflow.shapes.measures import Measures, measure_counts
+from padflow.shapes.measures import NAMED, Measures, measure_counts
 from padflow.shapes.names import name_shapes
 
 NAMES = tuple(field.name for field in fields(Measures))
@@ -68,7 +68,7 @@ class ShapeMeter:
     def __call__(self, rows: Rows) -> dict[str, np.ndarray]:
         """Return the arrays of `Measures` for rows, (rows, energy), block by block."""
         shape = (len(rows), len(self.axes.energy))
-        out = {name: np.empty(shape, np.int8 if name == "shape" else np.float32) for name in NAMES}
+        out = {name: np.empty(shape, np.int8 if name in NAMED else np.float32) for name in NAMES}
         for where, block in rows.blocks(self.needs.halo_seconds):
             for name, values in self._of_block(block).items():
                 out[name][where] = values
@@ -83,9 +83,9 @@ class ShapeMeter:
         uncounted = ~np.isfinite(self.axes.counts_per_flux)
         if uncounted.any():
             pads = flux[:, :, uncounted].transpose(0, 2, 1)
-            measures.shape[:, uncounted] = name_shapes(self.angle, pads)
+            measures.shape[:, uncounted] = measures.likeliest_shape[:, uncounted] = name_shapes(self.angle, pads)
         return {
-            name: values if name == "shape" else np.clip(values, -_limit(name), _limit(name))
+            name: values if name in NAMED else np.clip(values, -_limit(name), _limit(name))
             for name, values in vars(measures).items()
         }
 
@@ -146,11 +146,11 @@ def measure_shapes(dataset: xr.Dataset, *, average_seconds: float = 120.0, max_g
     axes = Axes.of_dataset(dataset)
     meter = ShapeMeter(axes, average_seconds=average_seconds, max_gap_seconds=max_gap_seconds)
     sizes = (len(axes.energy),)
-    outputs: Outputs = {name: (("energy",), sizes, "i1" if name == "shape" else "f4") for name in NAMES}
+    outputs: Outputs = {name: (("energy",), sizes, "i1" if name in NAMED else "f4") for name in NAMES}
     out = map_rows(dataset, meter, outputs=outputs, needs=meter.needs).assign_coords(energy=dataset["energy"])
     for name in NAMES:
         out[name].attrs = shape_attributes(name)
-        if name != "shape":
+        if name not in NAMED:
             out[name].encoding = {"dtype": "int16", "scale_factor": _step(name), "_FillValue": np.int16(FILL)}
     return out
 

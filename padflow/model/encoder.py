@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from padflow.autoencoder.denoiser import AnyNetwork, DenoisingNetwork, network_from_arrays
+from padflow.autoencoder.network import Network
 from padflow.autoencoder.split import Split, fit_rows
 from padflow.blas import one_blas_thread
 from padflow.components.inputs import component_inputs, input_size
@@ -17,7 +18,7 @@ from padflow.components.noise import neighbour_pairs
 from padflow.components.projection import Projection
 from padflow.config.sections import PreprocessConfig
 from padflow.features.estimates import EstimatedShapes
-from padflow.features.preprocessor import Preprocessor
+from padflow.features.preprocessor import Features, Preprocessor
 from padflow.records import BLOCK_ROWS, Reason, Rows, uniform_hash
 from padflow.shapes.names import UNCLEAR
 from padflow.store.specs import scored_specs
@@ -100,34 +101,45 @@ class Encoder:
         -------
         dict of str to ndarray
             ``reason`` (rows,) int8 and the arrays of `padflow.store.specs.scored_specs`; their fill values where the
-            reason is not 0. A record whose shape has no name at any energy keeps what was measured of its shape.
+            reason is not 0, but for shapes of records with few counts, or whose shape has no name at any energy.
         """
         specs = scored_specs(self.projection.components, len(self.shape_energy))
         out = {spec.name: np.full((len(rows), *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
         out["reason"] = np.empty(len(rows), np.int8)
+        network = self.network
         with one_blas_thread():
             for where, _, features in self.preprocessor.blocks(rows):
                 out["reason"][where] = features.reason
-                chosen = features.reason == Reason.SELECTED
-                if chosen.any():
-                    block = {name: values[where] for name, values in out.items()}
-                    self._score_block(_whole_block(features.rows, chosen), chosen, block)
+                block = {name: values[where] for name, values in out.items()}
+                if isinstance(network, DenoisingNetwork):
+                    self._estimate_block(network, features, block)
+                else:
+                    self._score_block(network, features, block)
         return out
 
-    def _score_block(self, rows: np.ndarray, chosen: np.ndarray, out: dict[str, np.ndarray]) -> None:
-        """Score the chosen rows of a whole block, into arrays of the block."""
-        taken = np.flatnonzero(chosen)
-        inputs = component_inputs(self.network, rows)
-        if isinstance(self.network, DenoisingNetwork):
-            estimate = self.network.estimate(rows)
-            error = estimate.error
-            for name, values in self._shapes(estimate.shares, estimate.effective, chosen).items():
-                out[name][taken] = values
-            named = (out["shape"][taken] != UNCLEAR).any(axis=1)
-            out["reason"][taken[~named]] = Reason.UNCLEAR_SHAPE
-            taken = taken[named]
-        else:
-            error = self.network.reconstruction_error(rows, inputs)
+    def _score_block(self, network: Network, features: Features, out: dict[str, np.ndarray]) -> None:
+        """Score the selected rows of a block, into arrays of the block."""
+        chosen = features.reason == Reason.SELECTED
+        if chosen.any():
+            rows = _whole_block(features.rows, chosen)
+            codes = component_inputs(network, rows)
+            self._put_scores(codes, network.reconstruction_error(rows, codes), out)
+
+    def _estimate_block(self, network: DenoisingNetwork, features: Features, out: dict[str, np.ndarray]) -> None:
+        """Score the selected rows of a block, and measure the shapes of those with few counts as well."""
+        chosen = np.isin(features.reason, (Reason.SELECTED, Reason.LOW_COUNTS))
+        if not chosen.any():
+            return
+        rows = _whole_block(features.rows, chosen)
+        estimate = network.estimate(rows)
+        for name, values in self._shapes(estimate.shares, estimate.effective, chosen).items():
+            out[name][chosen] = values
+        unnamed = (features.reason == Reason.SELECTED) & (out["shape"] == UNCLEAR).all(axis=1)
+        out["reason"][unnamed] = Reason.UNCLEAR_SHAPE
+        self._put_scores(component_inputs(network, rows), estimate.error, out)
+
+    def _put_scores(self, inputs: np.ndarray, error: np.ndarray, out: dict[str, np.ndarray]) -> None:
+        taken = np.flatnonzero(out["reason"] == Reason.SELECTED)
         out["score"][taken] = self.projection.score(inputs)[taken]
         out["reconstruction_error"][taken] = error[taken]
 

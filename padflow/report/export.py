@@ -13,6 +13,7 @@ import xarray as xr
 from padflow.config.local_paths import local_path
 from padflow.errors import ConfigError, PadflowError
 from padflow.instruments.origin import SIMULATED
+from padflow.shapes.measures import NAMED
 from padflow.shapes.names import SHAPES
 from padflow.startup import hold
 from padflow.store.durable import PARTIAL, naming
@@ -95,7 +96,7 @@ def export_labels(
 def _encodable(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset as CF wants it in NetCDF, without Zarr's encodings."""
     dataset = dataset.drop_encoding().assign_coords(time=_cf_time(dataset["time"]))
-    for name in {"pad_class", "reason", "shape"} & set(dataset.data_vars):
+    for name in {"pad_class", "reason", *NAMED} & set(dataset.data_vars):
         dataset[name].attrs = _cf_flags(dataset[name])
     dataset = dataset.map(lambda variable: variable.astype("f4") if variable.dtype == "f2" else variable)  # for HDF5
     for variable in dataset.variables.values():

@@ -5,26 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from padflow.shapes.equatorial import LEAST_REACH
-from padflow.shapes.measures import LEAST_PROBABILITY
+from padflow.shapes.measures import LEAST_PROBABILITY, NAMED
 from padflow.shapes.names import CRITERIA, SHAPES
 
 STORED = (
     *("shape_probability", "c2", "c4", "c6", "c2_error", "c4_error", "c6_error", "sin_n", "sin_n_error"),
     *("max_over_j90", "max_over_j90_error", "j60_over_j90", "j60_over_j90_error", "peak_pitch_angle"),
 )
-"""The numbers that a run stores beside ``shape``, as float16: their counting errors are larger than its rounding."""
+"""The numbers that a run stores beside the names, as float16: their counting errors are larger than its rounding."""
 
 
 def shape_attributes(name: str) -> dict[str, object]:
     """Return the CF attributes of an array of `padflow.shapes.measures.Measures`."""
-    if name == "shape":
+    if name in NAMED:
+        sure = "" if name == "shape" else ", however low its probability"
         return {
-            "long_name": "likeliest shape of the pitch-angle distribution",
+            "long_name": f"likeliest shape of the pitch-angle distribution{sure}",
             "flag_values": np.arange(len(SHAPES), dtype=np.int8),
             "flag_meanings": " ".join(SHAPES),
             "comment": "The first that holds of the distribution folded about 90 degrees: "
             + "; ".join(f"{shape}: {criterion}" for shape, criterion in CRITERIA.items())
-            + f". Also unclear: no name has a probability of at least {LEAST_PROBABILITY:g}.",
+            + (f". Also unclear: no name has a probability of at least {LEAST_PROBABILITY:g}." if not sure else "."),
         }
     base, error = name.removesuffix("_error"), name.endswith("_error")
     long_name = f"{'standard error of ' if error else ''}{LONG_NAMES[base]}"

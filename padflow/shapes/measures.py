@@ -53,12 +53,14 @@ TINY = np.float32(1e-12)
 class Measures:
     """What is measured of PADs. Arrays have the shape of the PADs, float32 where nothing else is said.
 
-    All are NaN, and `shape` is unclear, where too few bins have a value or there is not one count.
+    All are NaN, and the shapes are unclear, where too few bins have a value or there is not one count.
 
     Parameters
     ----------
     shape : ndarray of int8
         Likeliest name, a code of `SHAPES`; unclear where its probability is below `LEAST_PROBABILITY`.
+    likeliest_shape : ndarray of int8
+        The same, however low its probability.
     shape_probability : ndarray
         Probability of the likeliest name.
     c2, c4, c6, c2_error, c4_error, c6_error : ndarray
@@ -74,6 +76,7 @@ class Measures:
     """
 
     shape: np.ndarray
+    likeliest_shape: np.ndarray
     shape_probability: np.ndarray
     c2: np.ndarray
     c4: np.ndarray
@@ -94,6 +97,10 @@ class Measures:
     j60_over_j90: np.ndarray
     j60_over_j90_error: np.ndarray
     peak_pitch_angle: np.ndarray
+
+
+NAMED = ("shape", "likeliest_shape")
+"""The measures that are codes of names."""
 
 
 def measure_counts(
@@ -119,7 +126,7 @@ def measure_counts(
     flat = np.ascontiguousarray(counts, np.float32).reshape(len(angle), -1)
     ratio = np.broadcast_to(np.asarray(field_ratio, np.float32), counts.shape[1:]).ravel()
     out = {field.name: np.full(flat.shape[1], np.nan, np.float32) for field in fields(Measures)}
-    out["shape"] = np.full(flat.shape[1], UNCLEAR, np.int8)
+    out |= {name: np.full(flat.shape[1], UNCLEAR, np.int8) for name in NAMED}
     with one_blas_thread(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for bins, pads in _alike(flat):
             if not len(pads) or not is_covered(Folded(angle[bins], angle[bins], np.array(len(bins)))):
@@ -159,6 +166,7 @@ def _measure_alike(
     of_60, of_90, of_both = (denoised.covariance[pair] for pair in ((60.0, 60.0), (90.0, 90.0), (60.0, 90.0)))
     return {
         "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, UNCLEAR).astype(np.int8),
+        "likeliest_shape": likeliest.astype(np.int8),
         "shape_probability": largest,
         **_named("", *denoiser.series(denoised)),
         **(_named("_equatorial", *denoiser.series(denoised, ratio)) if np.isfinite(ratio).any() else {}),

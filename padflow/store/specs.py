@@ -10,6 +10,7 @@ import numpy as np
 
 from padflow.records import BLOCK_ROWS, Reason
 from padflow.shapes.attributes import STORED, shape_attributes
+from padflow.shapes.measures import NAMED
 from padflow.shapes.names import UNCLEAR
 
 NAT = np.iinfo("i8").min
@@ -111,7 +112,7 @@ def _shape_specs(energies: int) -> list[ArraySpec]:
         attributes = {key: np.asarray(value).tolist() for key, value in shape_attributes(name).items()}  # for JSON
         return ArraySpec(name, dtype, fill_value, ("energy",), (energies,), attributes)
 
-    return [spec("shape", "i1", UNCLEAR), *(spec(name, "f2", np.nan) for name in STORED)]
+    return [*(spec(name, "i1", UNCLEAR) for name in NAMED), *(spec(name, "f2", np.nan) for name in STORED)]
 
 
 def _label_spec(name: str, long_name: str) -> ArraySpec:

@@ -104,7 +104,7 @@ def shapes(rows: int = 500, seed: int = 2) -> dict[str, np.ndarray]:
     flat, largest = random.uniform(0.5, 1.2, (rows, 3)), random.uniform(1.0, 2.0, (rows, 3))
     return {
         "score": random.normal(size=(rows, 2)).astype("f4"),
-        "shape": random.integers(0, 5, (rows, 3)).astype("i1"),
+        "likeliest_shape": random.integers(0, 5, (rows, 3)).astype("i1"),
         "shape_probability": random.uniform(0.3, 1, (rows, 3)).astype("f2"),
         "j60_over_j90": flat.astype("f2"),
         "max_over_j90": largest.astype("f2"),
@@ -121,7 +121,7 @@ def test_coordinates_are_those_of_the_chosen_energies() -> None:
     coordinates, names = shape_coordinates(scored, np.array([2, 0]))
     flat, largest = (scored[name][:, [2, 0]].astype("f4") for name in ("j60_over_j90", "max_over_j90"))
     np.testing.assert_array_equal(coordinates, border_coordinates(flat, largest))
-    np.testing.assert_array_equal(names, scored["shape"][:, [2, 0]])
+    np.testing.assert_array_equal(names, scored["likeliest_shape"][:, [2, 0]])
     scored["j60_over_j90"][3, 2] = np.nan
     assert shape_coordinates(scored, np.array([2]))[0][3, 0] == 0
 
@@ -136,8 +136,8 @@ def test_the_probability_is_that_of_the_names_of_the_class() -> None:
     for row in [*range(7), *range(8, 60)]:
         expected = 1.0
         for place, energy in enumerate(energies):
-            likeliest, name = float(scored["shape_probability"][row, energy]), scored["shape"][row, energy]
-            same = name in (UNCLEAR, regions.names[found["pad_class"][row], place])
+            likeliest, name = float(scored["shape_probability"][row, energy]), scored["likeliest_shape"][row, energy]
+            same = name == regions.names[found["pad_class"][row], place]
             expected *= likeliest if same else 1 - likeliest
         assert found["probability"][row] == pytest.approx(expected, rel=1e-6)
     nearest = regions.nearest.assign(shape_coordinates(scored, energies)[0])["pad_class"]

@@ -14,7 +14,7 @@ from padflow.errors import ConfigError
 from padflow.features.shapes import NAMES, ShapeMeter, measure_shapes
 from padflow.records import BLOCK_ROWS, Axes
 from padflow.shapes.folding import mirror_bins
-from padflow.shapes.measures import measure_counts
+from padflow.shapes.measures import NAMED, measure_counts
 from padflow.shapes.names import BUTTERFLY_INDEX, SHAPES, name_shape
 
 ROWS = BLOCK_ROWS + 456
@@ -38,7 +38,7 @@ def test_chunks_change_no_bit(factories, records, in_memory: xr.Dataset, chunks)
     assert all(isinstance(lazy[name].data, da.Array) for name in NAMES)
     computed = lazy.compute()
     for name in NAMES:
-        assert computed[name].dtype == in_memory[name].dtype == (np.int8 if name == "shape" else np.float32)
+        assert computed[name].dtype == in_memory[name].dtype == (np.int8 if name in NAMED else np.float32)
         assert computed[name].values.tobytes() == in_memory[name].values.tobytes(), name
 
 
@@ -105,8 +105,8 @@ def test_attributes_say_what_the_codes_mean_and_by_which_limits(in_memory: xr.Da
 def test_files_hold_16_bits_a_value_and_lose_less_than_counting_does(in_memory: xr.Dataset, tmp_path: Path) -> None:
     in_memory.to_netcdf(tmp_path / "shapes.nc", engine="h5netcdf")
     with xr.open_dataset(tmp_path / "shapes.nc", engine="h5netcdf", mask_and_scale=False) as raw:
-        assert {raw[name].dtype.itemsize for name in NAMES if name != "shape"} == {2}
-        assert raw["shape"].dtype.itemsize == 1
+        assert {raw[name].dtype.itemsize for name in NAMES if name not in NAMED} == {2}
+        assert {raw[name].dtype.itemsize for name in NAMED} == {1}
     with xr.open_dataset(tmp_path / "shapes.nc", engine="h5netcdf") as read:
         for name in NAMES:
             np.testing.assert_allclose(read[name], in_memory[name], atol=6e-3 if name == "peak_pitch_angle" else 6e-4)
