@@ -166,6 +166,8 @@ class Model:
             needs=encoder.preprocessor.needs,
         )
         for spec in specs:
+            if spec.dtype == "f2":  # as `padflow.open_results`
+                labels[spec.name] = labels[spec.name].astype(np.float32)
             labels[spec.name].attrs = dict(spec.attributes)
         labels["pad_class"].attrs |= class_flags(self.names)
         if len(encoder.shape_energy):

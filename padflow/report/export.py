@@ -98,7 +98,6 @@ def _encodable(dataset: xr.Dataset) -> xr.Dataset:
     dataset = dataset.drop_encoding().assign_coords(time=_cf_time(dataset["time"]))
     for name in {"pad_class", "reason", *NAMED} & set(dataset.data_vars):
         dataset[name].attrs = _cf_flags(dataset[name])
-    dataset = dataset.map(lambda variable: variable.astype("f4") if variable.dtype == "f2" else variable)  # for HDF5
     for variable in dataset.variables.values():
         # NaN is missing; no integer is, for -1 and times mean something.
         fill = np.nan if np.issubdtype(variable.dtype, np.floating) else None

@@ -169,7 +169,8 @@ class _Rows(BackendArray):
 
     def __init__(self, reader: GroupReader, name: str, shape: tuple[int, ...], dtype: np.dtype):
         self._reader, self._name = reader, name
-        self.shape, self.dtype = shape, dtype
+        # 16 bits are for the disk: sums of many values overflow in them.
+        self.shape, self.dtype = shape, np.dtype(np.float32) if dtype == np.float16 else dtype
 
     def __getitem__(self, key: ExplicitIndexer) -> np.ndarray:
         return explicit_indexing_adapter(key, self.shape, IndexingSupport.BASIC, self._chosen)
@@ -183,4 +184,4 @@ class _Rows(BackendArray):
         return self._read(min(rows[0], rows[-1]), max(rows[0], rows[-1]) + 1)[:: rows.step][:, *key[1:]]
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        return _twice(lambda: self._reader.read_array(self._name, start, stop))
+        return _twice(lambda: self._reader.read_array(self._name, start, stop)).astype(self.dtype, copy=False)

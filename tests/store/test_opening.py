@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import zarr
 
 from padflow.errors import PadflowError
 from padflow.records import BLOCK_ROWS
-from padflow.store.opening import open_archive
+from padflow.store.opening import open_archive, open_results
 
 PART = 2 * BLOCK_ROWS
 
@@ -23,3 +25,12 @@ def test_open_archive_finds_the_only_one_and_names_those_there_are(archive, tmp_
         assert opened["flux"].values.tobytes() == records.flux.tobytes()
     with open_archive(archive, "rbspa", chunks={"time": 2 * PART}) as opened:
         assert opened["flux"].chunks[0] == (2 * PART, 700)
+
+
+def test_numbers_of_16_bits_are_given_as_32(finished_run) -> None:
+    results = open_results(finished_run.directory)
+    stored = zarr.open_group(finished_run.directory / "results.zarr", mode="r")["rbspa/max_over_j90"]
+    assert stored.dtype == np.float16
+    assert results["max_over_j90"].dtype == np.float32
+    np.testing.assert_array_equal(results["max_over_j90"].values, stored[...].astype("f4"))
+    assert np.isfinite(results["max_over_j90"].mean().compute())
