@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from padflow.config.local_paths import is_url, local_path
 from padflow.config.plain_yaml import parse_yaml, read_yaml
-from padflow.config.presets import config_file
+from padflow.config.presets import PRESETS, config_file, preset_path
 from padflow.config.sections import Config
 from padflow.config.text import describe_validation
 from padflow.errors import ConfigError, brief, one_line
@@ -23,8 +23,9 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     ----------
     path : path or None
         The YAML file; None for the defaults. Paths in it are relative to its folder. Its key ``include`` names another
-        file. Keys of the including file replace those of the included file one by one. A preset is loaded by its name,
-        such as ``"recommended"`` or ``"killey2023"`` (`padflow.config.presets`), where no file has this name.
+        file, or a preset. Keys of the including file replace those of the included file one by one. A preset is loaded
+        by its name, such as ``"recommended"`` or ``"killey2023"`` (`padflow.config.presets`), where no file has this
+        name.
     overrides : iterable of str
         Texts such as ``key=value`` or ``section.key=value``. The value is read as YAML.
 
@@ -67,10 +68,12 @@ def _read_file(path: Path, including: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _included(path: Path, name: Any) -> Path:
-    """Return the path of an included file, which is relative to the folder of the including file."""
+    """Return the path of an included file, which is relative to the folder of the including file, or of a preset."""
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{path}: {INCLUDE} = {brief(name)}: expected the path of a YAML file.")
     included = path.resolve().parent / local_path(name, INCLUDE).expanduser()
+    if not included.exists() and name in PRESETS:
+        return preset_path(name)
     if not included.exists():
         raise ConfigError(f"{path}: {INCLUDE} = {brief(name)}: there is no file {included}.")
     return included

@@ -21,6 +21,7 @@ import numpy as np
 
 from padflow.autoencoder import epoch_graph, tensorflow
 from padflow.autoencoder import keras as keras_module
+from padflow.autoencoder.epochs import shuffled
 
 FEATURES, CODE, BATCH = 204, 102, 256
 FLOP_PER_ROW = 5 * 2 * FEATURES * CODE
@@ -45,7 +46,7 @@ def padflow_epoch(rows: int):
 
 def time_padflow(rows: int) -> float:
     tf, _, data, epoch = padflow_epoch(rows)
-    order = keras_module._shuffled(rows, 1, 0)
+    order = shuffled(rows, 1, 0)
     began = time.perf_counter()
     epoch(data, order, tf.constant(0, tf.int64)).numpy()
     return rows / (time.perf_counter() - began)

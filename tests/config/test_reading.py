@@ -137,6 +137,14 @@ def test_a_file_that_is_included_may_include_another(tmp_path: Path, write):
     assert (config.seed, config.train.epochs) == (1, 7)
 
 
+def test_a_preset_is_included_by_its_name_where_no_file_has_it(tmp_path: Path, write):
+    including = write("include: killey2023\ntrain:\n  epochs: 7\n")
+    expected = load_config("killey2023", ["train.epochs=7"])
+    assert load_config(including) == expected
+    (tmp_path / "killey2023").write_text("seed: 5")
+    assert load_config(including).seed == 5
+
+
 def test_files_that_include_each_other_are_named(tmp_path: Path, write, message_of):
     first = write("include: b.yaml")
     (tmp_path / "b.yaml").write_text(f"include: {first}")
