@@ -62,7 +62,9 @@ def open_archive(
     >>> spectrum.shape
     (12,)
     """
-    return _open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
+    opened = _open_group(_store(path, ARCHIVE), spacecraft, chunks=chunks)
+    # A coordinate: xarray.concat would give a variable without time one along time.
+    return opened.set_coords([name for name in ("counts_per_flux",) if name in opened])
 
 
 def open_results(

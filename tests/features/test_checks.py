@@ -152,3 +152,14 @@ def test_fit_needs_a_whole_configuration(dataset) -> None:
     for other in (CONFIG, {}, "run.yaml"):
         with pytest.raises(ConfigError, match="fit needs a whole configuration"):
             padflow.fit(dataset, other)
+
+
+def test_archives_joined_by_plain_concat_are_taken_or_told_to_be_sorted(finished_run) -> None:
+    archive = padflow.open_archive(finished_run.directory)
+    config = padflow.load_config("recommended", ["preprocess.min_counts=100"])
+    half = archive.sizes["time"] // 2
+    first, second = archive.isel(time=slice(half)), archive.isel(time=slice(half, None))
+    joined = padflow.preprocess(xr.concat([first, second], "time"), config)
+    np.testing.assert_array_equal(joined["reason"].values, padflow.preprocess(archive, config)["reason"].values)
+    with pytest.raises(PadflowError, match=r'sortby\("time"\)'):
+        padflow.preprocess(xr.concat([second, first], "time"), config)
