@@ -199,7 +199,10 @@ class Mishaps(RuleBasedStateMachine):
             path = self.directory / name
             return path.read_bytes() if path.exists() else None
 
-        parts = self.part_files()  # what no receipt names any more is no part, but room for one
+        # What no receipt names any more is no part, but room for one. Nor is what a smaller archive has no part for.
+        files = self.part_files()
+        there = {(group, index) for stage, group, index in files.values() if stage == "ingest"}
+        parts = {name for name, (_, group, index) in files.items() if (group, index) in there}
         return {name: harm for name, harm in self.damaged.items() if name in parts and content(name) == harm}
 
     # The input
