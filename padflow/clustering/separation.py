@@ -91,7 +91,7 @@ class Separation:
     def _why_not(self) -> str:
         modes = len(self.valleys)
         if modes < 2:
-            return "mean shift found a single mode in the density of the scores"
+            return "mean shift found no two modes in the density of the scores"
         beside = int((self.valleys > SHALLOWEST).any(axis=1).sum())
         return (
             f"{beside} of the {modes} modes have no valley towards another mode: on the way there, the density of the "

@@ -89,7 +89,7 @@ def test_another_number_of_classes_than_of_populations_is_not_separated() -> Non
 def test_a_single_mode_is_not_separated() -> None:
     found = separation_of(two_populations(0.0), Modes(1.0, np.zeros((1, 2)), np.ones(1), 1))
     assert not found.separated
-    because = "mean shift found a single mode in the density of the scores"
+    because = "mean shift found no two modes in the density of the scores"
     assert found.describe(1) == {"separated": False, "separated_because": because}
 
 

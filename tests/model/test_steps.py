@@ -128,7 +128,7 @@ def test_a_continuum_has_classes_of_its_shapes():
     assert classes.energies.tolist() == [3]
     assert modes.shape == (1, 2)
     assert info["separated"] is False
-    assert info["separated_because"].startswith("mean shift found a single mode")
+    assert info["separated_because"].startswith("mean shift found no two modes")
     assert info["separated_because"].endswith(
         "so the 2 classes are regions of a continuum, and their borders are conventions"
     )
