@@ -123,9 +123,13 @@ LABELLED = (
     ArraySpec("pad_class", "i2", -1, attributes={"long_name": "class of the record; -1 where it has none"}),
     _label_spec(
         "probability",
-        "probability that the record belongs to its class; missing where classes are those of the nearest centre",
+        "probability that the record belongs to its class; missing where the kind of classes gives none",
     ),
-    _label_spec("distance", "distance of the score to the centre of its class, over the spread of a class with one"),
+    _label_spec(
+        "distance",
+        "distance of the score to the centre of its class, over the spread of a class with one; in a continuum, of the "
+        "shape to the centre of its region",
+    ),
     _label_spec("margin", "0 on the border to the next class, near 1 well within the class"),
 )
 """What labelling gives."""
