@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from padflow.components.pca import IncrementalPCA
     from padflow.config.reading import load_config
     from padflow.config.sections import Config
     from padflow.errors import BadFile, ConfigError, PadflowError
+    from padflow.estimators import PadClasses
     from padflow.features.dataset import preprocess
     from padflow.features.shapes import measure_shapes
     from padflow.indices.joining import join_indices
@@ -33,8 +35,10 @@ __all__ = [
     "BadFile",
     "Config",
     "ConfigError",
+    "IncrementalPCA",
     "Instrument",
     "Model",
+    "PadClasses",
     "PadflowError",
     "Reason",
     "export",
@@ -62,8 +66,10 @@ _HOMES = {
     "BadFile": "padflow.errors:BadFile",
     "Config": "padflow.config.sections:Config",
     "ConfigError": "padflow.errors:ConfigError",
+    "IncrementalPCA": "padflow.components.pca:IncrementalPCA",
     "Instrument": "padflow.instruments.instrument:Instrument",
     "Model": "padflow.model.model:Model",
+    "PadClasses": "padflow.estimators:PadClasses",
     "PadflowError": "padflow.errors:PadflowError",
     "Reason": "padflow.records:Reason",
     "export": "padflow.report.export:export_labels",

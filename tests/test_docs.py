@@ -124,6 +124,12 @@ def test_the_method_says_the_limits_that_the_code_has() -> None:
         assert words in page
 
 
+def test_the_example_of_estimators_runs() -> None:
+    (example,) = blocks(DOCS / "python.md", "python")
+    done = subprocess.run([sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True)
+    assert done.stdout == "[33334 33333 33333]\n"
+
+
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages as HTML, built without a warning."""

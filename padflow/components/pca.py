@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from numbers import Integral
 
 import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from padflow.blas import one_blas_thread
+from padflow.components.arrays import Table, checked_rows, each_block, of_rows
 from padflow.components.moments import Moments, _float64_blocks
 from padflow.errors import ConfigError, PadflowError
 
@@ -68,12 +70,24 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
     Notes
     -----
     A full SVD resolves variances down to about 1e-32 of the largest, the covariance only to 1e-16.
+
+    Of a Dask array, moments are taken block by block where the blocks are, and ``transform`` is lazy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import padflow
+    >>> rows = np.random.default_rng(0).normal(size=(1000, 4)) * [3, 2, 1, 0.1]
+    >>> first = padflow.IncrementalPCA(2).fit(rows[:600])
+    >>> pca = first.merge(padflow.IncrementalPCA(2).fit(rows[600:]))
+    >>> pca.n_samples_seen_, pca.transform(rows).shape
+    (1000, (1000, 2))
     """
 
     def __init__(self, n_components: int | None = None):
         self.n_components = n_components
 
-    def fit(self, X: np.ndarray, y: object = None) -> IncrementalPCA:
+    def fit(self, X: Table, y: object = None) -> IncrementalPCA:
         """Forget what was seen and fit ``X``, shape (rows, features); ``y`` is ignored.
 
         Raises
@@ -81,16 +95,16 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
         ConfigError
             If there are fewer rows or features than components.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        self.moments_ = Moments.of(X)
+        X = checked_rows(self, X, reset=True, fewest=2)
+        self.moments_ = _moments(X)
         self._decomposition: _Decomposition | None = _decompose(self.moments_, self.n_components)
         return self
 
-    def partial_fit(self, X: np.ndarray, y: object = None) -> IncrementalPCA:
+    def partial_fit(self, X: Table, y: object = None) -> IncrementalPCA:
         """Add the rows of ``X``, shape (rows, features); there may be none. ``y`` is ignored."""
         first = not hasattr(self, "moments_")
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=0, reset=first)
-        return self.merge(Moments.of(X))
+        X = checked_rows(self, X, reset=first, fewest=0)
+        return self.merge(_moments(X))
 
     def merge(self, other: IncrementalPCA | Moments) -> IncrementalPCA:
         """Add the rows that ``other`` has seen.
@@ -176,23 +190,29 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
         with np.errstate(divide="ignore"):
             return np.log(fit.variance).sum() + (left_out * np.log(fit.noise_variance) if left_out else 0.0)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return the scores of ``X``, float64 of shape (rows, n_components_)."""
+    def transform(self, X: Table) -> Table:
+        """Return the scores of ``X``, float64 of shape (rows, components)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = checked_rows(self, X, reset=False)
+        return of_rows(self._scores, X, columns=self.n_components_, dtype=np.float64)
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
         scores = np.empty((len(X), self.n_components_))
         with one_blas_thread():
             for rows, block in _float64_blocks(X):
                 scores[rows] = (block - self.mean_) @ self.components_.T
         return scores
 
-    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
-        """Return the rows whose scores are ``X``, float64 of shape (rows, n_features_in_)."""
+    def inverse_transform(self, X: Table) -> Table:
+        """Return the rows whose scores are ``X``, float64 of shape (rows, features)."""
         check_is_fitted(self)
-        with one_blas_thread():
-            return np.asarray(X, dtype=np.float64) @ self.components_ + self.mean_
+        return of_rows(self._rows, X, columns=self.n_features_in_, dtype=np.float64)
 
-    def score(self, X: np.ndarray, y: object = None) -> float:
+    def _rows(self, scores: np.ndarray) -> np.ndarray:
+        with one_blas_thread():
+            return np.asarray(scores, dtype=np.float64) @ self.components_ + self.mean_
+
+    def score(self, X: Table, y: object = None) -> float:
         """Return the mean log-likelihood of ``X`` under the probabilistic PCA model; ``y`` is ignored.
 
         Raises
@@ -201,20 +221,30 @@ class IncrementalPCA(TransformerMixin, BaseEstimator):
             If the fitted rows lie in a subspace, where the model gives no density.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = checked_rows(self, X, reset=False)
         log_determinant = self._log_determinant()
         if not np.isfinite(log_determinant):
             raise PadflowError(
                 "The PCA's model has no density, because the records it was fitted to do not vary along every"
                 " axis: fit more records, or lower pca.components below the number of axes that vary."
             )
+        squared = sum(each_block(self._squared_lengths, X))
+        return float(-0.5 * (self.n_features_in_ * np.log(2 * np.pi) + log_determinant + squared / len(X)))
+
+    def _squared_lengths(self, X: np.ndarray) -> float:
+        """Return the summed squared Mahalanobis length of rows under the model."""
         total = 0.0
-        for rows, scores in _float64_blocks(self.transform(X)):
+        for rows, scores in _float64_blocks(self._scores(X)):
             total += (scores**2 / self.explained_variance_).sum()
             if self.n_components_ < self.n_features_in_:
-                residual = X[rows] - self.inverse_transform(scores)
+                residual = X[rows] - self._rows(scores)
                 total += (residual**2).sum() / self.noise_variance_
-        return -0.5 * (self.n_features_in_ * np.log(2 * np.pi) + log_determinant + total / len(X))
+        return total
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "moments_")
+
+
+def _moments(X: Table) -> Moments:
+    """Return the moments of all rows; those of blocks are merged in their order, for the same last bits each time."""
+    return reduce(Moments.merge, each_block(Moments.of, X))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import padflow.components.pca
-from padflow.components import IncrementalPCA
 from padflow.components.moments import Moments
+from padflow.components.pca import IncrementalPCA
 from padflow.errors import ConfigError, PadflowError
 
 ATTRIBUTES = [
@@ -84,6 +85,21 @@ def test_encoded_records_in_float32_chunks(n_components):
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores[:, :3], reference.transform(values.astype(float))[:, :3], atol=1e-6)
     np.testing.assert_allclose(pca.inverse_transform(scores), reference.inverse_transform(scores), atol=1e-6)
+
+
+def test_a_dask_array_is_fitted_block_by_block_and_scored_lazily():
+    values = correlated(500, 6).astype("f4")
+    lazy = da.from_array(values, chunks=(170, 4))
+    pca, reference = IncrementalPCA(2).fit(lazy), IncrementalPCA(2).fit(values)
+    assert_same_pca(pca, PCA(2, svd_solver="full").fit(values.astype("f8")))
+    assert pca.partial_fit(lazy[:9]).n_samples_seen_ == 509
+    scores = reference.transform(lazy)
+    back = reference.inverse_transform(scores)
+    assert isinstance(scores, da.Array)
+    assert isinstance(back, da.Array)
+    np.testing.assert_array_equal(scores.compute(), reference.transform(values))
+    np.testing.assert_allclose(back.compute(), reference.inverse_transform(reference.transform(values)))
+    np.testing.assert_allclose(reference.score(lazy), reference.score(values))
 
 
 def test_scores_of_new_records_and_likelihood():
