@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from padflow.pipeline.verify import verify
     from padflow.records import Reason
     from padflow.report.export import export_labels as export
+    from padflow.report.plot import plot
     from padflow.shapes.names import name_shape
     from padflow.simulation.archive import simulate_archive as simulate
     from padflow.store.opening import open_archive, open_results
@@ -54,6 +55,7 @@ __all__ = [
     "open_archive",
     "open_results",
     "plan",
+    "plot",
     "preprocess",
     "read_indices",
     "run",
@@ -85,6 +87,7 @@ _HOMES = {
     "open_archive": "padflow.store.opening:open_archive",
     "open_results": "padflow.store.opening:open_results",
     "plan": "padflow.pipeline.driver:plan",
+    "plot": "padflow.report.plot:plot",
     "preprocess": "padflow.features.dataset:preprocess",
     "read_indices": "padflow.indices.reading:read_indices",
     "run": "padflow.pipeline.driver:run",

@@ -158,6 +158,12 @@ def index_factory() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def report_factory() -> ModuleType:
+    """The module report/conftest.py, which writes what a report is made from."""
+    return _module("report/conftest")
+
+
+@pytest.fixture(scope="session")
 def loops() -> ModuleType:
     """The module loops.py."""
     return _module("loops")

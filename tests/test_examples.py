@@ -26,11 +26,17 @@ SLOW = {"fit", "label", "plan", "run", "status", "verify"}
 
 
 @pytest.fixture(scope="module")
-def folder(factories: ModuleType, index_factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the examples have it: ``recommended.yaml``, ``sym_h.txt``, and the run directory ``run``."""
+def folder(
+    factories: ModuleType,
+    index_factory: ModuleType,
+    report_factory: ModuleType,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder as the examples have it: ``recommended.yaml``, ``sym_h.txt``, run directories ``run`` and ``my-run``."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copy(RECOMMENDED, folder)
     (folder / "sym_h.txt").write_text(index_factory.one_storm())
+    report_factory.write_run(folder / "my-run", n_classes=2, n_energies=2)
     records = factories.records(ROWS)
     axes = {"pitch_angle": factories.PITCH_ANGLE, "energy": factories.ENERGY}
     write(

@@ -22,6 +22,7 @@ from padflow.compute.workers import Workers
 from padflow.config.cluster import ClusterConfig
 from padflow.config.sections import Config
 from padflow.errors import CannotRead, ConfigError, NoSpace
+from padflow.facts import as_html, as_text
 from padflow.model.model import Model
 from padflow.pipeline.directory import Fit, Fixed, Provenance, RunDirectory
 from padflow.pipeline.guard import clear_from, guard_settings, left_from
@@ -43,7 +44,7 @@ from padflow.store.npz_specs import CLASSES, ENCODER
 from padflow.store.paths import refuse_links
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """The result of a run, or of labelling an archive.
 
@@ -60,6 +61,22 @@ class Outcome:
     plan: Plan
     labelled: int
     reasons: dict[str, int]
+
+    def __repr__(self) -> str:
+        return as_text("padflow.Outcome", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html("padflow.Outcome", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Return what is shown of an outcome."""
+        directory = self.plan.directory
+        facts = {"directory": str(directory), "labelled": f"{self.labelled:,} of {self.records:,} records"}
+        if self.reasons:
+            facts["left out"] = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in self.reasons.items())
+        if directory.page.is_file():
+            facts["report"] = str(directory.page)
+        return facts
 
     @property
     def records(self) -> int:

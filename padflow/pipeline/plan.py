@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dask.utils import format_bytes
+
 from padflow.archive.catalog import Catalog, RecordsByDay, axes_of
 from padflow.archive.changes import records_by_day, smaller
 from padflow.archive.plan import GroupPlan
@@ -20,6 +22,7 @@ from padflow.compute.workers import WorkerDeath, Workers
 from padflow.config.local_paths import local_path
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
+from padflow.facts import as_html, as_text
 from padflow.features.preprocessor import Preprocessor
 from padflow.instruments.instrument import Instrument, load_instrument
 from padflow.model.model import Model
@@ -68,7 +71,7 @@ class Request:
     command: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What a run will do.
 
@@ -94,6 +97,27 @@ class Plan:
     ingest_keys: dict[tuple[str, int], str]
     held: RecordsByDay
     budget: Budget
+
+    def __repr__(self) -> str:
+        return as_text("padflow.Plan", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html("padflow.Plan", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Return what is shown of a plan."""
+        budget = self.budget
+        groups = ", ".join(f"{rows:,} of {name}" for name, rows in self.rows.items())
+        disk = format_bytes(budget.archive_bytes + budget.results_bytes)
+        memory = f"{format_bytes(budget.worker_bytes)} a worker, {format_bytes(budget.driver_bytes)} the driver"
+        return {
+            "directory": str(self.directory),
+            "files": f"{budget.files:,}",
+            "records": f"{self.records:,} ({groups})",
+            "parts": f"{budget.parts:,}",
+            "disk": f"at most {disk}, before compression",
+            "memory": memory,
+        }
 
     @property
     def config(self) -> Config:

@@ -15,6 +15,7 @@ from padflow.compute.workers import SerialWorkers
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
 from padflow.model.model import Model
+from padflow.pipeline.driver import Outcome
 from padflow.pipeline.plan import Plan, approve, make_plan, plan_again, request_of
 from padflow.pipeline.timing import StageTimes
 from padflow.progress.events import Progress
@@ -49,6 +50,15 @@ def test_a_plan_is_made_and_validated_without_a_write(plan: Plan, source: Path, 
     assert (changes.added.records, changes.removed.records) == (plan.records, 0)
     assert changes.parts == {"unchanged": 0, "rewritten": 0, "new": plan.budget.parts, "removed": 0}
     assert len(plan.axes.energy) * len(plan.axes.pitch_angle) * 4 * 1024 == plan.budget.part_bytes
+
+
+def test_a_plan_and_what_came_of_it_are_shown_in_a_few_lines(plan: Plan) -> None:
+    outcome = Outcome(plan, plan.records - 7, {"low_counts": 7})
+    for shown, fact in ((plan, f"{plan.records:,} of rbspa"), (outcome, "7 low counts")):
+        assert fact in repr(shown)
+        assert fact in shown._repr_html_()
+        assert str(plan.directory) in repr(shown)
+        assert len(repr(shown).splitlines()) < 10
 
 
 def test_training_on_other_spins_takes_more_memory(plan: Plan, source: Path, tmp_path: Path) -> None:

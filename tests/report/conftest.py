@@ -210,30 +210,31 @@ def make_provenance() -> dict[str, Any]:
     }
 
 
+def write_run(
+    folder: Path,
+    *,
+    n_classes: int = 8,
+    n_energies: int = 12,
+    n_pitch: int = 17,
+    spacecraft: tuple[str, ...] = ("rbspa", "rbspb"),
+    n_records: int = 150_000,
+) -> Path:
+    """Write a run directory of any size, as far as the report reads it."""
+    (folder / "model").mkdir(parents=True)
+    summary = make_summary(n_classes, n_energies, n_pitch, list(spacecraft), n_records)
+    write_summary(folder, summary)
+    write_json(folder / "model/model.json", make_model(summary))
+    write_json(folder / "catalog.json", make_catalog(list(spacecraft)))
+    write_json(folder / "run.json", make_provenance())
+    config = "instrument: rept\ninput:\n  pattern: '<b>*.cdf</b>'\npreprocess:\n  average: 2min\n"
+    (folder / "config.yaml").write_text(config)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def make_run() -> Callable[..., Path]:
-    """Return a function that writes a run directory of any size."""
-
-    def make(
-        folder: Path,
-        *,
-        n_classes=8,
-        n_energies=12,
-        n_pitch=17,
-        spacecraft=("rbspa", "rbspb"),
-        n_records=150_000,
-    ) -> Path:
-        (folder / "model").mkdir(parents=True)
-        summary = make_summary(n_classes, n_energies, n_pitch, list(spacecraft), n_records)
-        write_summary(folder, summary)
-        write_json(folder / "model/model.json", make_model(summary))
-        write_json(folder / "catalog.json", make_catalog(list(spacecraft)))
-        write_json(folder / "run.json", make_provenance())
-        config = "instrument: rept\ninput:\n  pattern: '<b>*.cdf</b>'\npreprocess:\n  average: 2min\n"
-        (folder / "config.yaml").write_text(config)
-        return folder
-
-    return make
+    """Return `write_run`."""
+    return write_run
 
 
 def write_json(path: Path, content: Any) -> None:
