@@ -7,7 +7,7 @@ import numpy as np
 from padflow.records import BLOCK_ROWS
 from padflow.shapes.attributes import STORED
 from padflow.shapes.folding import mirror_bins
-from padflow.shapes.measures import FEWEST_COUNTS, NAMED, measure_counts
+from padflow.shapes.measures import FEWEST_COUNTS, NAMED, measure_whole
 from padflow.shapes.names import UNCLEAR
 
 LARGEST = np.float32(60_000)
@@ -57,10 +57,10 @@ class EstimatedShapes:
             counts = np.tensordot(self._members, counts, axes=1)
         # One count a bin stands for the others: the bits of a record must not depend on how many are measured.
         counts[:, ~known] = 1
-        measures = vars(measure_counts(self.angle, self.joined, counts))
-        names = {name: np.where(known, measures[name], UNCLEAR)[whole].astype(np.int8) for name in NAMED}
-        numbers = {
-            name: np.where(known, np.clip(measures[name], -LARGEST, LARGEST), np.nan)[whole].astype(np.float16)
-            for name in STORED
-        }
-        return names | numbers
+        measures = measure_whole(self.angle, self.joined, counts.reshape(len(counts), -1))
+        names = np.where(known.ravel(), [measures[name] for name in NAMED], UNCLEAR).astype(np.int8)
+        numbers = np.stack([measures[name] for name in STORED])
+        np.clip(numbers, -LARGEST, LARGEST, out=numbers)
+        numbers[:, ~known.ravel()] = np.nan
+        found = zip((*NAMED, *STORED), (*names, *numbers.astype(np.float16)), strict=True)
+        return {name: values.reshape(known.shape)[whole] for name, values in found}

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from padflow.shapes.compiled import Matrices, denoise_pads, series_of_terms
 from padflow.shapes.equatorial import equatorial_matrix, equatorial_rows
 from padflow.shapes.folding import interpolation_weights
 from padflow.shapes.names import FIELD_ALIGNED_SHARE
@@ -42,7 +43,6 @@ LEAST_FLUX = 0.25
 
 TERMS = 4
 PAIRS = [(m, n) for m in range(TERMS) for n in range(m, TERMS)]  # of coefficients that have a covariance
-VARIANCES = [PAIRS.index((m, m)) for m in range(1, TERMS)]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Denoised:
         By folded bin, from the smallest pitch angle up.
     variance, with_90 : ndarray, shape (angles, ...)
         Variances of `flux`, and their covariances with the flux at 90 degrees.
-    at : dict of float to ndarray
-        Fluxes at 90, 60, 45 and 30 degrees.
+    logs, at : dict of float to ndarray
+        Logarithms of the fluxes at 90, 60, 45 and 30 degrees, and the fluxes.
     covariance : dict of (float, float) to ndarray
         Of the fluxes at 90, 60 and 30 degrees.
     rise_variance : ndarray
@@ -68,6 +68,7 @@ class Denoised:
     flux: np.ndarray
     variance: np.ndarray
     with_90: np.ndarray
+    logs: dict[float, np.ndarray]
     at: dict[float, np.ndarray]
     covariance: dict[tuple[float, float], np.ndarray]
     rise_variance: np.ndarray
@@ -75,6 +76,7 @@ class Denoised:
     terms_covariance: np.ndarray
 
 
+DEGREES = (90.0, 60.0, 45.0, 30.0)
 COVARIANCES = [(90.0, 90.0), (60.0, 60.0), (30.0, 30.0), (60.0, 90.0), (30.0, 90.0), (30.0, 60.0)]
 
 
@@ -96,31 +98,33 @@ class Denoiser:
         basis, mixing = np.linalg.qr(series * root)
         sign = np.sign(np.diag(mixing))
         basis, mixing = basis * sign / root, mixing * sign[:, None]
-        self._set_prior(mixing)
-        self.unmixing = np.linalg.inv(mixing).astype(np.float32)
-        self.equatorial = equatorial_matrix(np.linalg.inv(mixing))
-        self._set_covariances(basis, joined)
-        self.basis = basis.astype(np.float32)
-        self.products = np.stack([basis[:, m] * basis[:, n] for m, n in PAIRS]).astype(np.float32)
+        self._unmixing = np.ascontiguousarray(np.linalg.inv(mixing)[:, :, None], np.float32)
+        self._equatorial = equatorial_matrix(np.linalg.inv(mixing))
+        self._matrices = Matrices(
+            self.joined,
+            np.ascontiguousarray(basis, np.float32),
+            np.ascontiguousarray(basis.T, np.float32),
+            *_prior(mixing),
+            np.array(PAIRS),
+            np.stack([basis[:, m] * basis[:, n] for m, n in PAIRS]).astype(np.float32),
+            *self._errors(basis, joined),
+            np.float32(LEAST_EXPECTED),
+            np.float32(RESIDUAL_FACTOR * (len(angle) - TERMS)),
+        )
 
-    def _set_prior(self, mixing: np.ndarray) -> None:
-        first = mixing[0] @ PRIOR_MEAN
-        self.prior_mean = ((mixing[1:] @ PRIOR_MEAN) / first).astype(np.float32)[:, None]
-        variance = (mixing[1:, 1:] ** 2 @ PRIOR_SPREAD**2) / first**2
-        self.prior_variance = variance.astype(np.float32)[:, None]
-
-    def _set_covariances(self, basis: np.ndarray, joined: np.ndarray) -> None:
+    def _errors(self, basis: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what gives (co)variances of fluxes from those of the series' terms, and from the noise of the rest."""
         bins = np.eye(len(self.angle))
-        self.weights = {degrees: interpolation_weights(self.angle, degrees) for degrees in (90.0, 60.0, 45.0, 30.0)}
-        at_90, at_60, at_45, at_30 = self.weights.values()
+        self._weights = np.array([interpolation_weights(self.angle, degrees) for degrees in DEGREES])
+        at_90, at_60, at_45, at_30 = self._weights
         rise = (bins[0] - at_45) - FIELD_ALIGNED_SHARE * (bins[0] - at_90)
         rows = np.array([*bins, at_90, at_60, at_30, rise])
         place = {90.0: len(bins), 60.0: len(bins) + 1, 30.0: len(bins) + 2}
         pairs = [(k, k) for k in range(len(bins))] + [(k, place[90.0]) for k in range(len(bins))]
         pairs += [(place[a], place[b]) for a, b in COVARIANCES] + [(len(rows) - 1, len(rows) - 1)]
         rest = rows - rows @ basis @ (basis * joined[:, None]).T
-        self.of_series = _symmetric(rows @ basis, pairs)
-        self.of_rest = np.stack([rest[a] * rest[b] for a, b in pairs]).astype(np.float32)
+        of_rest = np.stack([rest[a] * rest[b] for a, b in pairs]).astype(np.float32)
+        return _symmetric(rows @ basis, pairs), of_rest
 
     def __call__(self, counts: np.ndarray) -> Denoised:
         """Denoise PADs.
@@ -130,62 +134,42 @@ class Denoiser:
         counts : ndarray of float32, shape (angles, pads)
             At least one in each PAD.
         """
-        joined = self.joined[:, None]
-        projected = self.basis.T @ counts
-        first, relative = projected[:1], projected[1:] / projected[:1]
-        # The noise of coefficients depends on the counts that are expected, and these on the coefficients: two rounds.
-        kept = self.prior_variance / (self.prior_variance + 1 / counts.sum(axis=0))
-        expected = np.maximum(self._smooth(first, relative, kept) * joined, LEAST_EXPECTED)
-        covariance = self.products @ expected
-        kept = self.prior_variance / (self.prior_variance + covariance[VARIANCES] / first**2)
-        noise = expected / joined**2
-        rest = counts / joined - self.basis @ projected
-        chi2 = (rest**2 / noise).sum(axis=0)
-        freedom = RESIDUAL_FACTOR * (len(self.angle) - TERMS)
-        share = np.maximum(1 - np.divide(freedom, chi2, out=np.ones_like(chi2), where=chi2 > freedom), 0)
-        flux = self._smooth(first, relative, kept) + share * rest
-        root = np.sqrt(np.concatenate([np.ones_like(first), kept]))
-        shrunk = np.stack([root[m] * root[n] for m, n in PAIRS]) * covariance
-        errors = self.of_series @ shrunk + share * (self.of_rest @ noise)
-        return self._described(flux, errors, projected, covariance)
-
-    def _smooth(self, first: np.ndarray, relative: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        likely = self.prior_mean + kept * (relative - self.prior_mean)
-        return self.basis[:, :1] * first + self.basis[:, 1:] @ (likely * first)
-
-    def _described(
-        self, flux: np.ndarray, errors: np.ndarray, projected: np.ndarray, covariance: np.ndarray
-    ) -> Denoised:
-        bins = len(self.angle)
-        logs = np.log(np.maximum(flux, LEAST_FLUX / self.joined[:, None]))
+        bins, pads = counts.shape
+        sizes = (bins, len(self._matrices.of_series), TERMS, len(PAIRS))
+        flux, errors, projected, covariance = (np.empty((size, pads), np.float32) for size in sizes)
+        denoise_pads(np.ascontiguousarray(counts), self._matrices, flux, errors, projected, covariance)
+        logs = self._weights.astype(np.float32) @ np.log(np.maximum(flux, LEAST_FLUX / self.joined[:, None]))
         return Denoised(
             flux,
             errors[:bins],
             errors[bins : 2 * bins],
-            {degrees: np.exp(weights.astype(np.float32) @ logs) for degrees, weights in self.weights.items()},
+            dict(zip(DEGREES, logs, strict=True)),
+            dict(zip(DEGREES, np.exp(logs), strict=True)),
             dict(zip(COVARIANCES, errors[2 * bins : -1], strict=True)),
             errors[-1],
             projected,
             covariance,
         )
 
-    def series(self, pad: Denoised, ratio: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return c2, c4, c6 over c0 by least squares, and their standard errors, both of shape (3, pads).
+    def series(self, pad: Denoised, ratio: np.ndarray | None = None) -> np.ndarray:
+        """Return c2, c4, c6 over c0 by least squares, and then their standard errors, shape (6, pads).
 
         Parameters
         ----------
         ratio : ndarray, shape (pads,), optional
             B_Eq over B: the series is then one in the equatorial pitch angle.
         """
-        rows = self.unmixing[:, :, None] if ratio is None else equatorial_rows(self.equatorial, ratio)
-        values = np.stack([sum(row[m] * pad.projected[m] for m in range(TERMS)) for row in rows])
-        over_first = values[1:] / values[0]
-        relative = rows[1:] - over_first[:, None] * rows[0]  # what an error of the ratio is made of
-        variance = sum(
-            (1 if m == n else 2) * relative[:, m] * relative[:, n] * pad.terms_covariance[i]
-            for i, (m, n) in enumerate(PAIRS)
-        )
-        return over_first, np.sqrt(np.maximum(variance, 0)) / np.abs(values[0])
+        rows = self._unmixing if ratio is None else equatorial_rows(self._equatorial, ratio)
+        out = np.empty((6, pad.flux.shape[1]), np.float32)
+        series_of_terms(rows, pad.projected, pad.terms_covariance, self._matrices.pairs, out)
+        return out
+
+
+def _prior(mixing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means and variances of the terms over the first one."""
+    first = mixing[0] @ PRIOR_MEAN
+    variance = mixing[:, 1:] ** 2 @ PRIOR_SPREAD**2
+    return (mixing @ PRIOR_MEAN / first).astype(np.float32), (variance / first**2).astype(np.float32)
 
 
 def _symmetric(rows: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.special import ndtr
 
 from padflow.blas import one_blas_thread
-from padflow.shapes.denoising import Denoised, denoiser_of
+from padflow.shapes.compiled import TINY, find_largest, fit_powers, normal_probabilities, raise_to_excess, take_rows
+from padflow.shapes.denoising import Denoised, Denoiser, denoiser_of
 from padflow.shapes.folding import Folded
 from padflow.shapes.names import (
     BUTTERFLY,
@@ -44,9 +44,6 @@ uncertain (chosen so that of names with 0.9 nine in ten are right, see ``tests/s
 
 FEWEST_COUNTS = 1.0
 """Counts below which nothing is measured."""
-
-
-TINY = np.float32(1e-12)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def measure_counts(
             if not len(pads) or not is_covered(Folded(angle[bins], angle[bins], np.array(len(bins)))):
                 continue
             chosen = flat if len(bins) * len(pads) == flat.size else flat[np.ix_(bins, pads)]
-            for name, values in _measure_alike(angle[bins], joined[bins], chosen, ratio[pads]).items():
+            for name, values in measure_whole(angle[bins], joined[bins], chosen, ratio[pads]).items():
                 out[name][pads] = values
     return Measures(**{name: values.reshape(counts.shape[1:]) for name, values in out.items()})
 
@@ -148,40 +145,71 @@ def _alike(counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.flatnonzero(pattern), np.flatnonzero((which == i) & enough)) for i, pattern in enumerate(patterns.T)]
 
 
-def _measure_alike(
-    angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, ratio: np.ndarray
+def measure_whole(
+    angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, ratio: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Measure PADs (angles, pads) without a missing bin."""
+    """Measure PADs without a missing bin, whose angles suffice and of which each has a count.
+
+    Parameters
+    ----------
+    angle, joined : ndarray, shape (angles,)
+        As `measure_counts` takes them.
+    counts : ndarray of float32, shape (angles, pads)
+    ratio : ndarray, shape (pads,), optional
+        B_Eq over B.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (pads,)
+        The arrays of `Measures`, names as int32; without those in the equatorial pitch angle where no ratio is finite.
+    """
     denoiser = denoiser_of(tuple(angle.tolist()), tuple(joined.tolist()))
     denoised = denoiser(counts)
-    probability = name_probabilities(angle, denoised)
-    likeliest = probability.argmax(axis=0)
-    largest = probability.max(axis=0)
-    sin_n, sin_n_error = _sine_power(angle, joined, counts)
-    at_90, at_60 = denoised.at[90.0], denoised.at[60.0]
-    peak = denoised.flux.argmax(axis=0)[None]
-    at_peak, variance, with_90 = (
-        np.take_along_axis(values, peak, axis=0)[0] for values in (denoised.flux, denoised.variance, denoised.with_90)
-    )
-    of_60, of_90, of_both = (denoised.covariance[pair] for pair in ((60.0, 60.0), (90.0, 90.0), (60.0, 90.0)))
+    likeliest, largest = _largest(name_probabilities(angle, denoised))
     return {
-        "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, UNCLEAR).astype(np.int8),
-        "likeliest_shape": likeliest.astype(np.int8),
+        "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, np.int32(UNCLEAR)),
+        "likeliest_shape": likeliest,
         "shape_probability": largest,
-        **_named("", *denoiser.series(denoised)),
-        **(_named("_equatorial", *denoiser.series(denoised, ratio)) if np.isfinite(ratio).any() else {}),
-        **{"sin_n": sin_n, "sin_n_error": sin_n_error},
-        "max_over_j90": at_peak / at_90,
-        "max_over_j90_error": _error(variance, with_90, of_90, at_peak / at_90) / at_90,
-        "j60_over_j90": at_60 / at_90,
-        "j60_over_j90_error": _error(of_60, of_both, of_90, at_60 / at_90) / at_90,
-        "peak_pitch_angle": angle.astype(np.float32)[peak[0]],
+        **dict(zip(COEFFICIENTS, denoiser.series(denoised), strict=True)),
+        **_equatorial(denoiser, denoised, ratio),
+        **dict(zip(("sin_n", "sin_n_error"), _sine_power(angle, joined, counts), strict=True)),
+        **_ratios(angle, denoised),
     }
 
 
-def _named(suffix: str, values: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
-    names = [f"{name}{suffix}" for name in ("c2", "c4", "c6")]
-    return dict(zip(names, values, strict=True)) | dict(zip([f"{name}_error" for name in names], errors, strict=True))
+def _largest(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row with the largest value of each column, and the value."""
+    row, largest = np.empty(values.shape[1], np.int32), np.empty(values.shape[1], np.float32)
+    find_largest(values, row, largest)
+    return row, largest
+
+
+def _ratios(angle: np.ndarray, pad: Denoised) -> dict[str, np.ndarray]:
+    peak, at_peak = _largest(pad.flux)
+    of_peak, peak_with_90 = np.empty((2, len(peak)), np.float32)
+    take_rows(pad.variance, peak, of_peak)
+    take_rows(pad.with_90, peak, peak_with_90)
+    at_90, of_90, of_60 = pad.at[90.0], pad.covariance[90.0, 90.0], pad.covariance[60.0, 60.0]
+    largest, ratio_60 = at_peak / at_90, pad.at[60.0] / at_90
+    return {
+        "max_over_j90": largest,
+        "max_over_j90_error": _error(of_peak, peak_with_90, of_90, largest) / at_90,
+        "j60_over_j90": ratio_60,
+        "j60_over_j90_error": _error(of_60, pad.covariance[60.0, 90.0], of_90, ratio_60) / at_90,
+        "peak_pitch_angle": angle.astype(np.float32)[peak],
+    }
+
+
+COEFFICIENTS = ("c2", "c4", "c6", "c2_error", "c4_error", "c6_error")
+
+
+EQUATORIAL = tuple(f"{name[:2]}_equatorial{name[2:]}" for name in COEFFICIENTS)
+
+
+def _equatorial(denoiser: Denoiser, pad: Denoised, ratio: np.ndarray | None) -> dict[str, np.ndarray]:
+    if ratio is None or not np.isfinite(ratio).any():
+        return {}
+    return dict(zip(EQUATORIAL, denoiser.series(pad, ratio), strict=True))
 
 
 def _error(
@@ -191,7 +219,7 @@ def _error(
     return np.sqrt(np.maximum(variance - 2 * factor * covariance + factor**2 * of_other, TINY))
 
 
-def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Fit log flux by n log sin(pitch angle) + constant, weighted by counts; return n and its standard error.
 
     Half a count is added to each bin (Haldane 1956), so that bins without counts take part.
@@ -199,11 +227,9 @@ def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> tu
     inside = angle > 0
     position = np.log(np.sin(np.radians(angle[inside]))).astype(np.float32)
     weight = counts[inside] + np.float32(0.5)
-    logs = np.log(weight / joined[inside, None].astype(np.float32))
-    away = position[:, None] - position @ weight / weight.sum(axis=0)
-    weighted = weight * away
-    spread = (weighted * away).sum(axis=0)
-    return (weighted * logs).sum(axis=0) / spread, 1 / np.sqrt(spread)
+    out = np.empty((2, counts.shape[1]), np.float32)
+    fit_powers(weight, np.log(weight / joined[inside, None].astype(np.float32)), position, out)
+    return out
 
 
 def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:
@@ -214,48 +240,46 @@ def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:
     angle : ndarray, shape (angles,)
         Folded pitch angles in degrees.
     """
-    of_90 = pad.covariance[90.0, 90.0]
-    at_90 = pad.at[90.0]
+    of_90, at_90 = pad.covariance[90.0, 90.0], pad.at[90.0]
     beside = slice(0, len(angle) - (angle[-1] > 90 - 1e-6))  # bins that are not at 90 degrees
-    flux, variance, with_90 = pad.flux[beside], pad.variance[beside], pad.with_90[beside]
-
-    def chance(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
-        return ndtr(difference / (ERROR_FACTOR * error))
-
-    above = (flux - BUTTERFLY_INDEX * at_90) / _error(variance, with_90, of_90, BUTTERFLY_INDEX)
-    minimum = ndtr(above.max(axis=0) / ERROR_FACTOR)
+    bins = pad.flux[beside], pad.variance[beside], pad.with_90[beside], at_90, of_90
+    minimum, too_low, aligned, flat, bump = chances = np.full((5, len(at_90)), -np.inf, np.float32)
+    raise_to_excess(*bins, np.float32(BUTTERFLY_INDEX), minimum)
+    raise_to_excess(*bins, np.float32(-1 / ISOTROPIC_RATIO), too_low)
     rise = (pad.flux[0] - pad.at[45.0]) - FIELD_ALIGNED_SHARE * (pad.flux.max(axis=0) - at_90)
-    aligned = chance(rise, np.sqrt(np.maximum(pad.rise_variance, TINY)))
-    flat = chance(
-        pad.at[60.0] - FLATTOP_RATIO * at_90,
-        _error(pad.covariance[60.0, 60.0], pad.covariance[60.0, 90.0], of_90, FLATTOP_RATIO),
-    )
-    lowest = (flux - at_90 / ISOTROPIC_RATIO) / _error(variance, with_90, of_90, 1 / ISOTROPIC_RATIO)
-    between = ndtr(lowest.min(axis=0) / ERROR_FACTOR) - minimum  # neither one bin too low, nor one too high
-    bump, bump_error = _bump(pad)
+    aligned[:] = rise / np.sqrt(np.maximum(pad.rise_variance, TINY))
+    of_flat = _error(pad.covariance[60.0, 60.0], pad.covariance[60.0, 90.0], of_90, FLATTOP_RATIO)
+    flat[:] = (pad.at[60.0] - FLATTOP_RATIO * at_90) / of_flat
+    bump[:] = _bump(pad)
+    chances /= np.float32(ERROR_FACTOR)
+    normal_probabilities(chances)
     # A minimum at 90 degrees, a flat top and the rest follow one another as the flux at 90 degrees grows: their
     # probabilities are steps between two limits, and not products.
     flat = np.maximum(flat - minimum, 0)
     rest = 1 - minimum - flat
-    out = np.zeros((len(SHAPES), flux.shape[1]), np.float32)
+    out = np.zeros((len(SHAPES), len(at_90)), np.float32)
     out[FIELD_ALIGNED] = minimum * aligned
     out[BUTTERFLY] = minimum - out[FIELD_ALIGNED]
-    out[ISOTROPIC] = np.clip(between, 0, flat)
+    out[ISOTROPIC] = np.clip(1 - too_low - minimum, 0, flat)  # neither one bin too low, nor one too high
     out[FLATTOP] = flat - out[ISOTROPIC]
-    out[CAP] = rest * chance(bump, bump_error)
+    out[CAP] = rest * bump
     out[PANCAKE] = rest - out[CAP]
     return out
 
 
-def _bump(pad: Denoised) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much the criterion of a cap is fulfilled, and the standard error."""
+INNER_STEP, OUTER_STEP = np.float32(-np.log(np.sqrt(0.75))), np.float32(np.log(np.sqrt(3.0)))
+"""Differences of log sin(pitch angle) from 60 to 90, and from 30 to 60 degrees."""
+
+
+def _bump(pad: Denoised) -> np.ndarray:
+    """Return by how many errors the criterion of a cap is fulfilled."""
     at_90, at_60, at_30 = (pad.at[degrees] for degrees in (90.0, 60.0, 30.0))
-    inner_step, outer_step = -np.log(np.sqrt(0.75)), np.log(np.sqrt(3.0))  # of log sin from 60 to 90, from 30 to 60
-    inner, outer = np.log(at_90 / at_60) / inner_step, np.log(at_60 / at_30) / outer_step
-    factor = np.where(outer > 0, CAP_FACTOR, 0.0)
-    by_90 = 1 / (inner_step * at_90)
-    by_60 = -(1 / inner_step + factor / outer_step) / at_60
-    by_30 = factor / (outer_step * at_30)
+    log_90, log_60, log_30 = (pad.logs[degrees] for degrees in (90.0, 60.0, 30.0))
+    inner, outer = (log_90 - log_60) / INNER_STEP, (log_60 - log_30) / OUTER_STEP
+    factor = np.where(outer > 0, np.float32(CAP_FACTOR), np.float32(0))
+    by_90 = 1 / (INNER_STEP * at_90)
+    by_60 = -(1 / INNER_STEP + factor / OUTER_STEP) / at_60
+    by_30 = factor / (OUTER_STEP * at_30)
     covariance = pad.covariance
     variance = (
         by_90**2 * covariance[90.0, 90.0]
@@ -265,4 +289,4 @@ def _bump(pad: Denoised) -> tuple[np.ndarray, np.ndarray]:
         + 2 * by_90 * by_30 * covariance[30.0, 90.0]
         + 2 * by_60 * by_30 * covariance[30.0, 60.0]
     )
-    return inner - factor * outer - CAP_EXCESS, np.sqrt(np.maximum(variance, TINY))
+    return (inner - factor * outer - np.float32(CAP_EXCESS)) / np.sqrt(np.maximum(variance, TINY))

@@ -36,7 +36,7 @@ def test_coefficients_of_a_series_are_found(angles: np.ndarray) -> None:
     terms = np.polynomial.legendre.legvander(np.cos(np.radians(angles)), 6)[:, ::2]
     series = np.array([[1, -0.7, 0.1, 0.02], [1, 0.4, -0.2, 0.05], [1, 0, 0, 0]])
     found = denoise(angles, 1e5 * series @ terms.T)
-    np.testing.assert_allclose(denoiser(angles).series(found)[0], series[:, 1:].T, atol=1e-4)
+    np.testing.assert_allclose(denoiser(angles).series(found)[:3], series[:, 1:].T, atol=1e-4)
 
 
 @in_each_layout
@@ -44,7 +44,7 @@ def test_coefficients_of_a_series_are_found(angles: np.ndarray) -> None:
 def test_errors_of_coefficients_are_the_scatter_of_draws(angles: np.ndarray, power: float) -> None:
     pad = np.sin(np.radians(angles)) ** power
     found = denoise(angles, drawn(np.tile(pad, (4000, 1)), np.full(4000, 1500.0), np.random.default_rng(2)))
-    values, errors = denoiser(angles).series(found)
+    values, errors = np.split(denoiser(angles).series(found), 2)
     np.testing.assert_allclose(values.std(axis=1) / errors.mean(axis=1), 1, atol=0.08)
 
 
