@@ -52,15 +52,22 @@ class EstimatedShapes:
         whole = np.zeros(BLOCK_ROWS, bool)
         whole[: len(chosen)] = chosen
         known = whole[:, None] & (effective >= FEWEST_COUNTS)
-        counts = shares.reshape(len(shares), -1, self.energies).transpose(1, 0, 2) * effective
+        unknown = None if known.all() else ~known
+        counts = np.empty((shares.shape[1] // self.energies, *known.shape), np.float32)
+        np.multiply(shares.reshape(len(shares), -1, self.energies).transpose(1, 0, 2), effective, out=counts)
         if self._folds:
             counts = np.tensordot(self._members, counts, axes=1)
-        # One count a bin stands for the others: the bits of a record must not depend on how many are measured.
-        counts[:, ~known] = 1
+        if unknown is not None:
+            # One count a bin stands for the others: bits of a record must not depend on how many are measured.
+            np.copyto(counts, 1, where=unknown)
         measures = measure_whole(self.angle, self.joined, counts.reshape(len(counts), -1))
-        names = np.where(known.ravel(), [measures[name] for name in NAMED], UNCLEAR).astype(np.int8)
-        numbers = np.stack([measures[name] for name in STORED])
+        names = np.empty((len(NAMED), *known.shape), np.int8)
+        numbers = np.empty((len(STORED), *known.shape), np.float32)
+        for row, name in zip((*names, *numbers), (*NAMED, *STORED), strict=True):
+            row.ravel()[:] = measures[name]
         np.clip(numbers, -LARGEST, LARGEST, out=numbers)
-        numbers[:, ~known.ravel()] = np.nan
+        if unknown is not None:
+            np.copyto(names, UNCLEAR, where=unknown)
+            np.copyto(numbers, np.nan, where=unknown)
         found = zip((*NAMED, *STORED), (*names, *numbers.astype(np.float16)), strict=True)
-        return {name: values.reshape(known.shape)[whole] for name, values in found}
+        return {name: values if whole.all() else values[whole] for name, values in found}
