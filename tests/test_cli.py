@@ -414,6 +414,8 @@ def test_export(padflow: Callable, finished_run, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["pad_class"].values, results["pad_class"].values)
     with (tmp_path / "labels.csv").open(newline="") as file:
         assert [int(row["pad_class"]) for row in csv.DictReader(file)] == results["pad_class"].values.tolist()
+    assert padflow("export", finished_run.directory, tmp_path / "daily", *chosen).status == 0
+    assert [path.name for path in (tmp_path / "daily").iterdir()] == ["rbspa_l4_rept-pad_20130302_v0.1.0.cdf"]
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.nc", "--start", "noon"), 2, "--start noon")
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.txt"), 2, ".nc", ".csv")
 

@@ -1,4 +1,4 @@
-"""Convert the three time types of CDF to ``datetime64[ns]``, by integer arithmetic over whole arrays.
+"""Convert the three time types of CDF to ``datetime64[ns]``, and back to TT2000, by integer arithmetic over arrays.
 
 Definitions: CDF User's Guide (NASA/GSFC). ``to_datetime`` of cdflib gives the same times, but uses calendar fields and
 takes some hundred times longer.
@@ -76,6 +76,24 @@ def to_datetime64(raw: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
     if raw.dtype.kind == "i" and raw.dtype.itemsize == 8:
         return _from_tt2000(raw.astype(np.int64, copy=False), leap_seconds)
     raise TypeError(f"CDF times are float64, complex128 or int64, not {raw.dtype}")
+
+
+def to_tt2000(time: np.ndarray, leap_seconds: LeapSeconds) -> np.ndarray:
+    """Convert times to CDF_TIME_TT2000: ns since J2000 in Terrestrial Time.
+
+    Parameters
+    ----------
+    time : ndarray of datetime64[ns], any shape
+        UTC, from 1972 on.
+
+    Returns
+    -------
+    ndarray of int64
+        Same shape. `to_datetime64` gives the times back.
+    """
+    entry = np.searchsorted(leap_seconds.since, time, side="right") - 1
+    behind_ns = leap_seconds.tai_minus_utc_seconds[entry].astype(np.int64) * 10**9 + _TT_MINUS_TAI_NS
+    return time.astype("datetime64[ns]").astype(np.int64) - _J2000_NS + behind_ns
 
 
 def _from_epoch(raw: np.ndarray) -> np.ndarray:

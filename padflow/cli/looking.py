@@ -86,7 +86,7 @@ def report(directory: Path) -> None:
     click.option("--end", default=None, metavar="TIME", help="End, not included."),
 )
 def export(directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None) -> None:
-    """Write labels of the run in DIR to FILE.nc or FILE.csv."""
+    """Write labels of the run in DIR to FILE.nc or FILE.csv, or as one CDF file a day into the folder FILE."""
     count = padflow.export(
         directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
     )

@@ -14,6 +14,7 @@ NAMES = (
     "Data_type",
     "Data_version",
     "Mission_group",
+    "Project",
     "PI_name",
     "PI_affiliation",
     "Generated_by",

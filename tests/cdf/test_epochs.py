@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from padflow.cdf.epochs import EARLIEST, LATEST, to_datetime64
+from padflow.cdf.epochs import EARLIEST, LATEST, to_datetime64, to_tt2000
 from padflow.cdf.reader import leap_seconds
 
 YEAR_0_MS = 62_167_219_200_000
@@ -39,6 +39,14 @@ def test_tt2000_equals_cdflib(raw):
 @given(st.integers(-883_655_957_816_000_000, 6_311_347_269_183_999_999))
 def test_tt2000_equals_pycdfpp(raw):
     assert to_datetime64(np.array([raw]), LEAP)[0] == pycdfpp.to_datetime64(pycdfpp.tt2000_t(raw))
+
+
+@given(st.lists(seconds_1972_2199, min_size=1, max_size=20), st.integers(0, 10**9 - 1))
+def test_times_become_tt2000_and_come_back(seconds, ns):
+    times = (np.array(seconds) * 10**9 + ns).view("M8[ns]")
+    raw = to_tt2000(times, LEAP)
+    np.testing.assert_array_equal(to_datetime64(raw, LEAP), times)
+    assert pycdfpp.to_datetime64(pycdfpp.tt2000_t(int(raw[0]))) == times[0]
 
 
 @given(st.floats(6.23e13, 6.9e13))

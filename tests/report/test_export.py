@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import cftime
@@ -52,15 +53,19 @@ def test_netcdf_is_what_other_tools_read(finished_run, expected: xr.Dataset, tmp
         assert cftime.num2date(time[:2], time.units)[1] == found[1]  # without a calendar it is the standard one
         assert (time[:].astype("f8").astype("i8") == time[:]).all()  # whole in float64 too
         assert file.Conventions.startswith("CF-")
+        assert "doi:10.1093/rasti/rzad035" in file.acknowledgement
+        assert file.source.startswith("8 CDF files")
+        assert list(file.variables)[:3] == ["pad_class", "probability", "reason"]
+        assert (file["energy"].units, file["energy"].long_name) == ("MeV", "electron energy")
         for name, variable in file.variables.items():
-            if variable.dtype.kind != "f":
+            if variable.dtype.kind != "f" or name in file.dimensions:
                 assert "_FillValue" not in variable.ncattrs(), name
             else:
                 assert np.isnan(variable._FillValue), name
                 assert variable.units, name
             if "time" in variable.dimensions and name not in ("time", *PLACES):
                 assert set(variable.coordinates.split()) == set(PLACES), name
-        for name in ("pad_class", "reason"):
+        for name in ("pad_class", "reason", "shape", "likeliest_shape"):
             variable = file[name]
             assert variable.flag_values.dtype == variable.dtype
             assert len(variable.flag_values) == len(variable.flag_meanings.split())
@@ -100,6 +105,11 @@ def test_csv(finished_run, expected: xr.Dataset, tmp_path: Path) -> None:
     assert len(np.unique(names)) > 1
     np.testing.assert_array_equal(np.array([[row[name] for name in shapes] for row in rows]), names)
     assert {row["SIMULATED"] for row in rows} == {"no measurement"}
+    said = json.loads((tmp_path / "labels.csv-metadata.json").read_text())
+    assert [column["titles"] for column in said["tableSchema"]["columns"]] == list(rows[0])[:-1]
+    assert said["tableSchema"]["columns"][1]["notes"]["flag_meanings"].startswith("no_class ")
+    assert said["notes"]["cdf_PI_name"] == "none (SIMULATED)"
+    assert "doi:10.1093/rasti/rzad035" in said["notes"]["acknowledgement"]
     found = {name: [row[name] for row in rows] for name in rows[0]}
     np.testing.assert_array_equal(np.array(found["time"], "datetime64[ns]"), expected["time"].values)
     assert found["pad_class"] == [str(value) for value in expected["pad_class"].values]
