@@ -94,6 +94,29 @@ def export(directory: Path, output: Path, spacecraft: str | None, start: str | N
 
 
 @command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.argument("paths", metavar="[INDEX_FILE]...", type=FILE, nargs=-1),
+    click.option("--spacecraft", default=None, help="Which one, where the run has several."),
+)
+def explore(directory: Path, paths: tuple[Path, ...], spacecraft: str | None) -> None:
+    """Write a page to choose class, energy and region on.
+
+    The page is DIR/report/explorer.html; it needs neither network nor server.
+    Storm phases need an INDEX_FILE of SYM-H or Dst.
+    """
+    from padflow.pipeline.directory import RunDirectory
+    from padflow.pipeline.lock import locked
+    from padflow.report.explorer.page import write_explorer
+
+    run = RunDirectory.at(directory)
+    run.config()  # refuses a folder that is no run directory
+    storms = padflow.find_storms(padflow.read_indices(*paths)) if paths else None
+    with locked(run):
+        page = write_explorer(directory, storms=storms, spacecraft=spacecraft)
+    say(page)
+
+
+@command(
     click.argument("paths", metavar="INDEX_FILE...", type=FILE, nargs=-1, required=True),
     click.option("--output", metavar="FILE.csv", type=FILE, default=None, help="Write the list as CSV to this file."),
 )

@@ -34,6 +34,10 @@ REPORT, PAGE, FIGURES_FOLDER, TABLES_FOLDER = "report", "index.html", "figures",
 """Folder of the report, and the files and folders in it."""
 
 
+EXPLORER = "explorer.html"
+"""The page of `padflow explore`, in the folder of the report."""
+
+
 PERFORMANCE = "performance.html"
 """Dask's own report of its tasks, in the folder of the report."""
 

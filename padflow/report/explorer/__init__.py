@@ -1,0 +1,1 @@
+"""The page on which a reader chooses class, energy, region and storm phase: `sums` counts, `page` writes."""
