@@ -80,13 +80,16 @@ def report(directory: Path) -> None:
 
 @command(
     click.argument("directory", metavar="DIR", type=FOLDER),
-    click.argument("output", metavar="FILE", type=FILE),
+    click.argument("output", metavar="FILE|FOLDER", type=FILE),
     click.option("--spacecraft", default=None, help="Which one, where the run has several."),
     click.option("--start", default=None, metavar="TIME", help="First time, such as 2013-03-17T06:00."),
     click.option("--end", default=None, metavar="TIME", help="End, not included."),
 )
 def export(directory: Path, output: Path, spacecraft: str | None, start: str | None, end: str | None) -> None:
-    """Write labels of the run in DIR to FILE.nc or FILE.csv, or as one CDF file a day into the folder FILE."""
+    """Write labels of the run in DIR for other programs.
+
+    FILE.nc is NetCDF, FILE.csv is CSV; into a FOLDER go daily CDF files.
+    """
     count = padflow.export(
         directory, output, spacecraft=spacecraft, start=_time(start, "--start"), end=_time(end, "--end")
     )
