@@ -129,8 +129,9 @@ def run(
 def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_removal: int) -> None:
     """Label the archive of CONFIG with MODEL. Fits nothing.
 
-    MODEL is the folder `model` of a run. It decides how records are classified. CONFIG says with its sections archive
-    and cluster which records, and where to compute.
+    MODEL is the folder `model` of a run, or demo: the model for REPT that comes with padflow, fitted to SIMULATED data,
+    to try things out. It decides how records are classified. CONFIG says with its sections archive and cluster which
+    records, and where to compute.
     """
     from padflow.pipeline.labelling import config_for_labels
 
@@ -138,6 +139,8 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
     config, warning = config_for_labels(path, overrides, fitted)
     if warning:
         say(f"padflow: {warning}", err=True)
+    if words := fitted.fitted_to_simulated:
+        say(f"padflow: the model was fitted to {words}", err=True)
     directory = workdir or Path(f"{path.stem}-labels")
     command = f"padflow label {model} {path.name}"
     _finish(padflow.label(config, fitted, directory, allow_removal=allow_removal, command=command))

@@ -21,8 +21,10 @@ from padflow.errors import ConfigError, PadflowError
 from padflow.facts import as_html, as_text, some_of
 from padflow.features.checks import check_dataset
 from padflow.features.preprocessor import Preprocessor
+from padflow.instruments.origin import SIMULATED
 from padflow.model.description import AGAIN, FORMAT, read_description
 from padflow.model.encoder import Encoder
+from padflow.model.shipped import model_folder
 from padflow.records import Axes, Rows
 from padflow.store.durable import sha256_of, write_bytes, write_json
 from padflow.store.npz import pack_arrays, read_bounded
@@ -99,10 +101,17 @@ class Model:
         }
         if because := self.info.get("separated_because"):
             facts["separated"] = f"{'yes' if self.info.get('separated') else 'no'}: {because}"
-        for name, key in (("data", "simulated"), ("padflow", "padflow")):
-            if words := self.info.get(key):
-                facts[name] = str(words)
+        if words := self.fitted_to_simulated:
+            facts["fitted to"] = words
+        if version := self.info.get("padflow"):
+            facts["padflow"] = str(version)
         return facts
+
+    @property
+    def fitted_to_simulated(self) -> str:
+        """That the model was fitted to simulated data, in words; empty where it was not."""
+        words = self.info.get("simulated")
+        return f"{SIMULATED} data: {words}" if words else ""
 
     def encoder(self, axes: Axes | None = None) -> Encoder:
         """Return the way from records to scores.
@@ -169,7 +178,7 @@ class Model:
             if spec.dtype == "f2":  # as `padflow.open_results`
                 labels[spec.name] = labels[spec.name].astype(np.float32)
             labels[spec.name].attrs = dict(spec.attributes)
-        labels["pad_class"].attrs |= class_flags(self.names)
+        labels["pad_class"].attrs |= class_attributes(self.names, self.fitted_to_simulated)
         if len(encoder.shape_energy):
             labels = labels.assign_coords(energy=("energy", encoder.shape_energy, {"units": "MeV"}))
         return labels
@@ -202,12 +211,24 @@ class Model:
     def load(directory: str | Path) -> Model:
         """Read a model.
 
+        Parameters
+        ----------
+        directory : path
+            The folder ``model`` of a run. Or ``"demo"``: the model of the recommended mode for REPT that comes with
+            padflow. It was fitted to a SIMULATED month; try things out with it, and publish nothing that it says.
+
         Raises
         ------
         PadflowError
             Where a file is missing, altered, or of another format. No code in a file is ever run.
+
+        Examples
+        --------
+        >>> import padflow
+        >>> padflow.Model.load("demo").fitted_to_simulated
+        'SIMULATED data: no measurement'
         """
-        directory = local_path(directory, "directory")
+        directory = model_folder(local_path(directory, "directory"))
         description = read_description(directory / DESCRIPTION)
         names = tuple(description.pop("names"))
         preprocess = PreprocessConfig.model_validate(description.pop("preprocess"))
@@ -298,9 +319,17 @@ def _read_arrays(directory: Path, *, sha256: str) -> dict[str, np.ndarray]:
         raise PadflowError(f"{path} cannot be read: {error} {AGAIN}") from None
 
 
-def class_flags(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the attributes that name the classes of a variable of class numbers (CF flags)."""
-    return {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
+def class_attributes(names: tuple[str, ...], fitted_to: str) -> dict[str, Any]:
+    """Return the attributes that name the classes of a variable of class numbers (CF flags).
+
+    Parameters
+    ----------
+    names : tuple of str
+    fitted_to : str
+        See `Model.fitted_to_simulated`.
+    """
+    flags = {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
+    return flags | ({"fitted_to": fitted_to} if fitted_to else {})
 
 
 def _listed(values: np.ndarray) -> str:

@@ -202,6 +202,8 @@ def summary_sentences(run: Run) -> list[str]:
     first = f"{plural(n_all, 'record')} of {what}."
     if run.simulated:
         first = f"{SIMULATED} data, {run.simulated}: {plural(n_all, 'record')} made to look like those of {what}."
+    elif words := run.model.get("simulated"):
+        first += f" Their classes are those of a model that was fitted to {SIMULATED} data, {words}."
     sentences = [
         first,
         f"{plural(run.n_labelled, 'record')} ({share(run.n_labelled / n_all if n_all else 0)}) were sorted "

@@ -41,6 +41,7 @@ def test_a_wheel_in_an_empty_folder_finds_them(tmp_path):
     assert sorted(name for name in names if "/configs/" in name) == [
         f"padflow/configs/{n}.yaml" for n in sorted(PRESETS)
     ]
+    assert {"padflow/model/demo/arrays.npz", "padflow/model/demo/model.json"} <= set(names)
     target = tmp_path / "target"
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", target, wheel]
     subprocess.run(install, check=True, capture_output=True)

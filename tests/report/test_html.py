@@ -107,6 +107,12 @@ def test_simulated_data_are_called_so(small_run, edit_json):
         assert all(row.endswith(",no measurement in 19 of 20 files") for row in rows), path
 
 
+def test_a_model_of_simulated_data_is_called_so(small_run, edit_json):
+    edit_json(small_run / "model/model.json", lambda model: model.update(simulated="no measurement"))
+    first = summary_sentences(read_run(small_run))[0]
+    assert first.endswith("Their classes are those of a model that was fitted to SIMULATED data, no measurement.")
+
+
 def test_each_figure_of_simulated_data_has_a_mark(small_run, edit_json):
     without = {name: draw(name, read_run(small_run)).figure.get_suptitle() for name in FIGURES}
     edit_json(

@@ -13,7 +13,7 @@ import xarray as xr
 from padflow.clustering.classes import classes_from_arrays
 from padflow.errors import PadflowError
 from padflow.instruments.origin import simulated_words
-from padflow.model.model import class_flags, fitted_model
+from padflow.model.model import class_attributes, fitted_model
 from padflow.pipeline.directory import Fixed, RunDirectory, Shown
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.receipts import (
@@ -131,8 +131,9 @@ def _save_model(run: Run, metrics: dict[str, float], classes: list[dict[str, Any
         },
     )
     model.save(run.directory.model)
+    attributes = class_attributes(fixed.names, model.fitted_to_simulated)
     for group in run.groups:
-        set_attributes(run.directory.results, f"{group.group}/pad_class", class_flags(fixed.names))
+        set_attributes(run.directory.results, f"{group.group}/pad_class", attributes)
 
 
 def _fixed_at_the_fit(run: Run, classes: list[dict[str, Any]], pads: xr.DataArray) -> Fixed:
