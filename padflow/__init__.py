@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from padflow.indices.reading import read_indices
     from padflow.indices.storms import find_storms
     from padflow.instruments.instrument import Instrument, load_instrument
+    from padflow.maps.occurrence import occurrence
     from padflow.model.fit import fit
     from padflow.model.model import Model
     from padflow.pipeline.driver import label, plan, run
@@ -52,6 +53,7 @@ __all__ = [
     "load_instrument",
     "measure_shapes",
     "name_shape",
+    "occurrence",
     "open_archive",
     "open_results",
     "plan",
@@ -84,6 +86,7 @@ _HOMES = {
     "load_instrument": "padflow.instruments.instrument:load_instrument",
     "measure_shapes": "padflow.features.shapes:measure_shapes",
     "name_shape": "padflow.shapes.names:name_shape",
+    "occurrence": "padflow.maps.occurrence:occurrence",
     "open_archive": "padflow.store.opening:open_archive",
     "open_results": "padflow.store.opening:open_results",
     "plan": "padflow.pipeline.driver:plan",

@@ -14,10 +14,11 @@ import padflow
 from padflow.clustering.classes import NearestCentre
 from padflow.components.projection import Projection
 from padflow.features.preprocessor import Preprocessor
+from padflow.model.model import class_attributes
 from padflow.records import BLOCK_ROWS
 from padflow.store.run_files import ARCHIVE, RESULTS
 from padflow.store.specs import archive_specs, results_specs
-from padflow.store.writing import prepare_group, write_part
+from padflow.store.writing import prepare_group, set_attributes, write_part
 
 RECOMMENDED = Path(__file__).resolve().parent.parent / "configs" / "recommended.yaml"
 ROWS = 2 * BLOCK_ROWS
@@ -49,6 +50,7 @@ def folder(
     specs = results_specs(5)
     results = {spec.name: np.full((ROWS, *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
     write(folder / "run" / RESULTS, specs, results | {"time": records.time.astype("i8")}, {})
+    set_attributes(folder / "run" / RESULTS, "rbspa/pad_class", class_attributes(("class_0", "class_1", "class_2"), ""))
     preprocess = padflow.load_config(RECOMMENDED).preprocess
     features = Preprocessor(preprocess, factories.AXES).features
     projection, classes = Projection(np.zeros(20), np.eye(5, 20)), NearestCentre(np.eye(3, 5))

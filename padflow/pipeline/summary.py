@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from padflow.clustering.metrics import ClassStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
+from padflow.maps.orbits import LOOK_BACK, ORBIT_L, last_known
+from padflow.maps.run_maps import MapCounter, MapSums
 from padflow.pipeline.directory import RunDirectory, read_left
 from padflow.pipeline.parts import PartTask
 from padflow.pipeline.passes import Pass
@@ -20,16 +22,10 @@ from padflow.shapes.names import SHAPES
 from padflow.store.durable import facts_of, write_bytes
 from padflow.store.npz import pack_arrays
 from padflow.store.npz_specs import OF_SUMMARY
-from padflow.store.reading import needed_rows
+from padflow.store.reading import ArchiveReader, needed_rows
 from padflow.store.run_files import FIT
 
 QUANTILES = (0.25, 0.5, 0.75)
-
-
-L_EDGES = np.arange(1.0, 8.01, 0.25)
-
-
-MLT_EDGES = np.arange(0.0, 24.01, 1.0)
 
 
 SHAPE_SAMPLES = 2000
@@ -40,19 +36,6 @@ SCORE_SAMPLES = 20_000
 """Scores shown as points, and the silhouette's."""
 
 
-LONGEST_TIME_AXIS, SHORTEST_TIME_BIN = 60, np.timedelta64(12, "h")
-
-
-def time_edges(first: np.datetime64, last: np.datetime64) -> np.ndarray:
-    """Return edges of at most `LONGEST_TIME_AXIS` equal bins from a whole day to a whole day, or of 12 h."""
-    start = first.astype("datetime64[D]").astype("datetime64[ns]")
-    span = last.astype("datetime64[D]") + np.timedelta64(1, "D") - start
-    second = np.timedelta64(1, "s")  # whole seconds, for every reader of NetCDF decodes these
-    width = max(np.ceil(span / LONGEST_TIME_AXIS / second).astype(int) * second, SHORTEST_TIME_BIN)
-    width = width.astype("timedelta64[ns]")
-    return start + np.arange(int(np.ceil(span / width)) + 1) * width
-
-
 @dataclass(frozen=True)
 class SummaryPart(Pass):
     """Sums over one part for the summary; left as a file of the ``fit`` folder.
@@ -61,8 +44,8 @@ class SummaryPart(Pass):
     ----------
     l_variable : str
         Which L the occurrence is counted by.
-    edges_ns : tuple of int
-        Time edges.
+    maps : MapCounter
+        Counts where and when classes and shapes occur.
     share_shapes : tuple of float
         By class, share of its records that quartiles are computed from.
     share_scores : float
@@ -75,7 +58,7 @@ class SummaryPart(Pass):
     """
 
     l_variable: str
-    edges_ns: tuple[int, ...]
+    maps: MapCounter
     share_shapes: tuple[float, ...]
     share_scores: float
     centroids: tuple[tuple[float, ...], ...]
@@ -88,7 +71,8 @@ class SummaryPart(Pass):
         pad_class = results.read("pad_class", task.start, task.stop)
         score = results.read("score", task.start, task.stop)
         reason = results.read("reason", task.start, task.stop)
-        rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=(self.l_variable, "MLT")))
+        rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=(self.l_variable, "MLT", *ORBIT_L)))
+        shape = results.read("shape", task.start, task.stop) if self.shaped else None
         k = len(self.centroids)
         arrays = self._shapes(rows, pad_class, reader.axes.counts_per_flux)
         statistics = ClassStatistics.of(score, pad_class, k, centroids=np.array(self.centroids))
@@ -100,9 +84,9 @@ class SummaryPart(Pass):
             "distance": statistics.distance,
             "unlabelled": np.bincount(reason[pad_class < 0], minlength=len(Reason) - 1),
         }
-        arrays |= self._occurrence(rows, pad_class, k)
-        if self.shaped:
-            arrays["name_counts"] = count_shapes(results.read("shape", task.start, task.stop), pad_class, k)
+        arrays |= self._count_maps(rows, self.maps.outcomes.of(pad_class, reason, shape), reader)
+        if shape is not None:
+            arrays["name_counts"] = count_shapes(shape, pad_class, k)
         kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (pad_class >= 0)
         arrays |= {"sample_score": score[kept], "sample_class": pad_class[kept]}
         content = pack_arrays(arrays)
@@ -118,30 +102,18 @@ class SummaryPart(Pass):
         sample = shape_ratio(rows.flux[sampled], counts_per_flux)
         return sums | {"shape_sample": sample, "shape_class": pad_class[sampled]}
 
-    def _occurrence(self, rows: Rows, pad_class: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    def _count_maps(self, rows: Rows, outcome: np.ndarray, reader: ArchiveReader) -> dict[str, np.ndarray]:
+        """Count where and when classes and shapes occur; nothing where the archive does not say where it was."""
         ephemeris = rows.records.ephemeris  # there is no halo
-        l_value = ephemeris.get(self.l_variable)
-        if l_value is None:
+        orbit_l = next((name for name in ORBIT_L if name in ephemeris), None)
+        if self.l_variable not in ephemeris or orbit_l is None:
             return {}
-        edges = np.array(self.edges_ns)
-        known = (pad_class >= 0) & np.isfinite(l_value)
-        classes = np.arange(k + 1) - 0.5
-        ns = rows.time.astype(np.int64)
-        # Times as fractions of bins: nanoseconds since 1970 have more digits than float64 holds.
-        place = (ns - edges[0]) / (edges[1] - edges[0])
-        bins = [classes, L_EDGES, np.arange(len(edges))]
-        out = {"occurrence": _counts([pad_class[known], l_value[known], place[known]], bins)}
+        values = {"time": rows.time, "L": ephemeris[self.l_variable]}
         if "MLT" in ephemeris:
-            mlt = ephemeris["MLT"] % 24
-            known &= np.isfinite(mlt)
-            out["occurrence_mlt"] = _counts(
-                [pad_class[known], l_value[known], mlt[known]], [classes, L_EDGES, MLT_EDGES]
-            )
-        return out
-
-
-def _counts(values: list[np.ndarray], edges: list[np.ndarray]) -> np.ndarray:
-    return np.histogramdd(np.column_stack(values).astype("f8"), edges)[0].astype(np.int64)
+            values["MLT"] = ephemeris["MLT"]
+        earlier = reader.ephemeris(orbit_l, rows.start - LOOK_BACK, rows.start)
+        before = np.nan if earlier is None else last_known(earlier)
+        return self.maps.count(values, outcome, orbit_l=ephemeris[orbit_l], before=before)
 
 
 def summary_file(task: PartTask) -> str:
@@ -155,7 +127,7 @@ def summarise(
     *,
     axes: Axes,
     shape_energy: np.ndarray,
-    edges_ns: tuple[int, ...],
+    maps: MapCounter,
     silhouette_samples: int,
     seed: int,
 ) -> tuple[xr.Dataset, dict[str, float], list[dict[str, Any]]]:
@@ -175,6 +147,7 @@ def summarise(
     totals: dict[str, np.ndarray] = {}
     by_group: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
     samples: dict[str, list[np.ndarray]] = {}
+    found_maps = MapSums(maps)
     statistics: ClassStatistics | None = None
     for task in tasks:
         arrays = read_left(directory.path / summary_file(task), OF_SUMMARY, stage="report")
@@ -182,8 +155,9 @@ def summarise(
         statistics = part if statistics is None else statistics.merge(part)
         for name in ("n", "unlabelled"):
             _add(by_group[task.group], name, arrays[name])
+        found_maps.add(task.group, arrays)
         for name, values in arrays.items():
-            if name.startswith(("ratio_", "flux_", "occurrence", "name_")):
+            if name.startswith(("ratio_", "flux_", "name_")):
                 _add(totals, name, values)
             elif name.startswith(("sample_", "shape_")):
                 samples.setdefault(name, []).append(values)
@@ -199,7 +173,7 @@ def summarise(
         metrics["silhouette"] = silhouette(
             drawn["sample_score"], drawn["sample_class"], samples=silhouette_samples, seed=seed
         )
-    dataset = _dataset(totals, by_group, drawn, axes=axes, edges_ns=edges_ns)
+    dataset = _dataset(totals, by_group, drawn, axes=axes).merge(found_maps.dataset(shape_energy))
     if "name_counts" in totals:
         dataset["shape_records"] = (("pad_class", "shape_energy", "shape"), totals["name_counts"])
         dataset = dataset.assign_coords(
@@ -218,7 +192,6 @@ def _dataset(
     drawn: dict[str, np.ndarray],
     *,
     axes: Axes,
-    edges_ns: tuple[int, ...],
 ) -> xr.Dataset:
     k = len(totals["ratio_n"])
     reasons = [reason for reason in Reason if reason >= 0]
@@ -227,7 +200,7 @@ def _dataset(
     error = standard_error(*(totals[f"ratio_{name}"] for name in ("sum", "squares", "n")))
     quantiles = np.where(few, np.nan, _quantiles(drawn["shape_sample"], drawn["shape_class"], k))
     flux = np.where(totals["flux_n"] > 0, totals["flux_sum"] / np.maximum(totals["flux_n"], 1), np.nan)
-    dataset = xr.Dataset(
+    return xr.Dataset(
         {
             "pad_mean": (bins, ratio, {"long_name": "flux over its pitch-angle average", "units": "1"}),
             "pad_error": (
@@ -258,15 +231,6 @@ def _dataset(
             "reason": [int(r) for r in reasons],
         },
     )
-    if "occurrence" in totals:
-        dataset["occurrence"] = (("pad_class", "l_bin", "time_bin"), totals["occurrence"])
-        dataset["l_edges"] = (("l_edge",), L_EDGES)
-        dataset["time_edges"] = (("time_edge",), np.array(edges_ns).astype("datetime64[ns]"))
-        dataset["time_edges"].encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "i8"}
-    if "occurrence_mlt" in totals:
-        dataset["occurrence_mlt"] = (("pad_class", "l_bin", "mlt_bin"), totals["occurrence_mlt"])
-        dataset["mlt_edges"] = (("mlt_edge",), MLT_EDGES, {"units": "h"})
-    return dataset
 
 
 def _quantiles(sample: np.ndarray, pad_class: np.ndarray, k: int) -> np.ndarray:

@@ -137,8 +137,11 @@ OF_SUMMARY = {
     "sample_score": Spec("sample component"),
     "sample_class": Spec("sample", "integer"),
     "name_counts": Spec("pad_class shape_energy name", "integer", optional=True),
-    "occurrence": Spec("pad_class l_bin time_bin", "integer", optional=True),
-    "occurrence_mlt": Spec("pad_class l_bin mlt_bin", "integer", optional=True),
+    "orbits_begun": Spec("", "integer", optional=True),
+    "l_time_key": Spec("l_time_entry", "integer", optional=True),
+    "l_time_count": Spec("l_time_entry", "integer", optional=True),
+    "l_mlt_key": Spec("l_mlt_entry", "integer", optional=True),
+    "l_mlt_count": Spec("l_mlt_entry", "integer", optional=True),
 }
 
 

@@ -7,12 +7,11 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn import metrics
 
+import padflow
 from padflow import Model, open_archive, open_results
-from padflow.pipeline.summary import time_edges
+from padflow.maps.run_maps import map_of
 from padflow.records import Reason
 from padflow.shapes.means import MIN_COUNTS, MIN_RECORDS
 
@@ -71,16 +70,17 @@ def test_mean_distributions(archive: xr.Dataset, results: xr.Dataset, summary: x
     assert compared > len(summary["pad_class"])
 
 
-def test_occurrence(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
-    pad_class, L = results["pad_class"].values, archive["L"].values
-    time_bins = np.searchsorted(summary["time_edges"].values, results["time"].values, side="right") - 1
-    l_bins = np.searchsorted(summary["l_edges"].values, L.astype("f8"), side="right") - 1
-    mlt_bins = np.searchsorted(summary["mlt_edges"].values, archive["MLT"].values.astype("f8") % 24, "right") - 1
-    for name, bins in (("occurrence", time_bins), ("occurrence_mlt", mlt_bins)):
-        expected = np.zeros(summary[name].shape, int)
-        known = (pad_class >= 0) & np.isfinite(L) & (l_bins < expected.shape[1])
-        np.add.at(expected, (pad_class[known], l_bins[known], bins[known]), 1)
-        np.testing.assert_array_equal(summary[name].values, expected)
+def test_maps_are_those_of_the_records(archive: xr.Dataset, results: xr.Dataset, summary: xr.Dataset) -> None:
+    """The figures show the numbers that `padflow.occurrence` gives, whatever the parts of the run."""
+    assert archive["L"].dims == ("time",)
+    for name, by in (("l_time", ("L", "time")), ("l_mlt", ("L", "MLT"))):
+        expected = padflow.occurrence(results, archive, by=by)
+        found = map_of(summary, name)
+        assert set(found.data_vars) == set(expected.data_vars)
+        for variable in expected.data_vars:
+            np.testing.assert_array_equal(found[variable].values, expected[variable].values, err_msg=str(variable))
+        for edges in (f"{variable}_edges" for variable in by):
+            np.testing.assert_array_equal(summary[edges].values, expected[edges].values)
 
 
 def test_metrics_are_those_of_scikit_learn(finished_run, results: xr.Dataset) -> None:
@@ -122,20 +122,3 @@ def test_what_is_no_longer_needed_is_gone(finished_run) -> None:
     assert not (finished_run.directory / "fit" / "summary").exists()
     assert not list((finished_run.directory / "receipts" / "summary").glob("*/*"))
     assert not list((finished_run.directory / "receipts" / "moments").glob("*/*"))
-
-
-MINUTES = st.integers(0, 60 * 24 * 365 * 8)
-
-
-@given(MINUTES, MINUTES)
-def test_time_edges_hold_all_and_are_few(a: int, b: int) -> None:
-    first, last = (np.datetime64("2012-09-01", "ns") + np.timedelta64(m, "m") for m in sorted((a, b)))
-    edges = time_edges(first, last)
-    assert edges.dtype == np.dtype("datetime64[ns]")
-    assert edges[0] <= first
-    assert edges[-1] > last
-    assert edges[0] == edges[0].astype("datetime64[D]")
-    assert 2 <= len(edges) <= 61
-    steps = np.diff(edges)
-    assert (steps == steps[0]).all()
-    assert steps[0] >= np.timedelta64(12, "h")

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from padflow.maps.outcomes import Outcomes
+from padflow.maps.run_maps import MapCounter, MapSums
+from padflow.records import Reason
+
 REPT_ENERGIES = [1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20.0]
 SHAPES = ["pancake", "flattop", "butterfly", "pancake", "flattop", "butterfly", "isotropic", "pancake"]
 
@@ -68,7 +72,6 @@ def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list
                     "flag_meanings": "labelled no_flux too_few_counts outside_region",
                 },
             ),
-            **occurrence(per_class, rng),
             **sample(per_class, rng),
         },
         coords={
@@ -79,32 +82,32 @@ def make_summary(n_classes: int, n_energies: int, n_pitch: int, spacecraft: list
             "spacecraft": spacecraft,
             "reason": np.arange(4),
         },
-    )
+    ).merge(maps(per_class, rng))
 
 
-def occurrence(per_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    n = len(per_class)
-    l_edges = np.arange(2.0, 7.01, 0.25)
-    time_edges = np.datetime64("2012-09-01", "ns") + np.arange(61) * np.timedelta64(7, "D")
-    mlt_edges = np.arange(25.0)
-    middle = (l_edges[1:] + l_edges[:-1]) / 2
-    centres = 3.2 + 3 * np.arange(n) / n
-    ring = np.exp(-(((middle - centres[:, None]) / 1.2) ** 2))
-    season = 1 + 0.8 * np.sin(2 * np.pi * (np.arange(60) / 25 + np.arange(n)[:, None] / n))
-    expected = ring[:, :, None] * season[:, None, :]
-    expected *= (per_class / expected.sum(axis=(1, 2)))[:, None, None]
-    by_time = rng.poisson(expected)
-    by_time[:, :, 20:22] = 0
-    noon = 1 + 0.9 * np.cos(2 * np.pi * (np.arange(24) + 0.5 - 24 * np.arange(n)[:, None] / n) / 24)
-    expected = ring[:, :, None] * noon[:, None, :]
-    expected *= (per_class / expected.sum(axis=(1, 2)))[:, None, None]
-    return {
-        "occurrence": (("pad_class", "l_bin", "time_bin"), by_time.astype("i8")),
-        "l_edges": (("l_edge",), l_edges),
-        "time_edges": (("time_edge",), time_edges),
-        "occurrence_mlt": (("pad_class", "l_bin", "mlt_bin"), rng.poisson(expected).astype("i8")),
-        "mlt_edges": (("mlt_edge",), mlt_edges),
+def maps(per_class: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
+    """Each class in a ring of its own, by day or night, now and then; some days without records; orbits of a day."""
+    n, days = len(per_class), np.arange(420)
+    edges = np.datetime64("2012-09-01", "ns") + np.arange(0, 421, 7) * np.timedelta64(1, "D")
+    outcomes = Outcomes(n, 2)
+    counter = MapCounter(tuple(edges.astype(np.int64).tolist()), outcomes)
+    rows = np.repeat(np.arange(n), np.minimum(per_class, 2000))
+    day = np.sort(rng.choice(days[(days // 7 < 20) | (days // 7 > 21)], len(rows)))
+    pad_class = rng.permutation(rows)
+    values = {
+        "time": edges[0] + (day * 24 + rng.integers(0, 24, len(rows))) * np.timedelta64(1, "h"),
+        "L": np.clip(3.2 + 3 * pad_class / n + rng.normal(0, 0.6, len(rows)), 2.1, 6.9),
+        "MLT": 12 + 24 * pad_class / n + rng.normal(0, 4, len(rows)),
     }
+    reason = np.where(rng.random(len(rows)) < 0.07, Reason.LOW_COUNTS, Reason.SELECTED)
+    shape = np.stack([1 + pad_class % 4, np.where(rng.random(len(rows)) < 0.3, 0, 1 + pad_class % 3)], axis=1)
+    shape[reason > 0] = 0
+    pad_class = np.where(reason > 0, -1, pad_class)
+    orbit_l = np.where(np.diff(day, prepend=-1) > 0, 2.5, 1.5)  # L of one record a day is above 2
+    arrays = counter.count(values, outcomes.of(pad_class, reason, shape), orbit_l=orbit_l, before=1.5)
+    sums = MapSums(counter)
+    sums.add("rbspa", arrays)
+    return sums.dataset(np.array([1.8, 4.2]))
 
 
 def sample(per_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_every_figure_is_embedded_as_written(page, full_run):
     images = page.named("img")
     written = {path.read_bytes() for path in (full_run / "report/figures").iterdir()}
     assert {base64.b64decode(image["src"].split(",", 1)[1]) for image in images} == written
-    assert len(images) == len(written) == 9
+    assert len(images) == len(written) == len(FIGURES)
     assert all(len(image["alt"]) > 15 and image["width"] and image["height"] for image in images)
 
 
@@ -220,7 +220,7 @@ def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary,
     page = Page(write_report(small_run).read_text(encoding="utf-8"))
     assert len(page.named("img")) == 1
     assert not stale.exists()
-    assert "summary.nc holds no occurrence" in page.text
+    assert "summary.nc holds no such map" in page.text
     assert "model.json holds no training history" in page.text
     assert "Every record has a class." in page.text
     assert "No file was set aside." in page.text

@@ -27,7 +27,7 @@ def test_panels_are_those_of_the_report_and_pyplot_shows_their_figure(report_run
     panels = plot(report_run, "occurrence_l_time")
     titles = [panel.get_title(loc="left") for panel in panels]
     labels = [row.label for row in read_run(report_run).classes]
-    assert [title.partition(" ")[2] for title in titles] == [*labels, "records"]
+    assert [title.partition(" ")[2] for title in titles] == [*labels, "no class", "records", "orbits"]
     assert pyplot.gcf() is panels[0].figure
     assert dict(matplotlib.rcParams) == before
     assert plot(report_run)[0].figure is not panels[0].figure

@@ -13,6 +13,9 @@ import xarray as xr
 from padflow.clustering.classes import classes_from_arrays
 from padflow.errors import PadflowError
 from padflow.instruments.origin import simulated_words
+from padflow.maps.grid import time_edges
+from padflow.maps.outcomes import Outcomes
+from padflow.maps.run_maps import MapCounter
 from padflow.model.model import class_attributes, fitted_model
 from padflow.pipeline.directory import Fixed, RunDirectory, Shown
 from padflow.pipeline.parts import PartTask
@@ -28,7 +31,7 @@ from padflow.pipeline.receipts import (
 )
 from padflow.pipeline.run import Run, run_pass
 from padflow.pipeline.stages.fit import ALL_DIED, encoder_of
-from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise, time_edges
+from padflow.pipeline.summary import SCORE_SAMPLES, SHAPE_SAMPLES, SummaryPart, summarise
 from padflow.pipeline.tasks import parts_of
 from padflow.records import Axes, Reason
 from padflow.report.figures.contents import FIGURES
@@ -74,13 +77,14 @@ def _summarise(run: Run, *, key: str) -> None:
     readers = [ArchiveReader(run.directory.archive, g.group) for g in run.groups]
     first = min(reader.times(0, 1)[0] for reader in readers)
     last = max(reader.times(reader.rows - 1, reader.rows)[0] for reader in readers)
-    edges = tuple(time_edges(first, last).astype(np.int64).tolist())
     config, shape_energy = run.config, encoder_of(run).shape_energy
+    edges = time_edges(first, last).astype(np.int64).tolist()
+    maps = MapCounter(tuple(edges), Outcomes(len(sizes), len(shape_energy)))
     function = SummaryPart.of(
         run.directory,
         run.config,
         l_variable=config.preprocess.l_variable,
-        edges_ns=edges,
+        maps=maps,
         share_shapes=tuple((SHAPE_SAMPLES / np.maximum(sizes, 1)).tolist()),
         share_scores=max(SCORE_SAMPLES, config.kmeans.silhouette_samples) / int(sizes.sum()),
         centroids=tuple(tuple(row) for row in centroids.tolist()),
@@ -96,7 +100,7 @@ def _summarise(run: Run, *, key: str) -> None:
         [task for task in tasks if task not in died],
         axes=readers[0].axes,
         shape_energy=shape_energy,
-        edges_ns=edges,
+        maps=maps,
         silhouette_samples=config.kmeans.silhouette_samples,
         seed=config.seed,
     )

@@ -19,6 +19,7 @@ FIGURES = {
     "pads_quartiles": "classes",
     "occurrence_l_time": "maps",
     "occurrence_l_mlt": "maps",
+    "shapes_l_mlt": "maps",
     "scores": "model",
     "variance": "model",
     "mean_shift": "model",
