@@ -167,9 +167,9 @@ def _origin(run: Run, spacecraft: str) -> dict[str, Any]:
 
 
 def instrument_name(model: dict[str, Any]) -> str:
-    """Return the instrument's name, whether the model gives the name alone or a description."""
+    """Return the instrument's title, or else its name, whether the model gives the name alone or a description."""
     instrument = model["instrument"]
-    return str(instrument.get("name", "") if isinstance(instrument, dict) else instrument)
+    return str(model.get("title") or (instrument.get("name", "") if isinstance(instrument, dict) else instrument))
 
 
 def separation_sentences(run: Run) -> list[str]:
@@ -198,7 +198,7 @@ def summary_sentences(run: Run) -> list[str]:
     when = f", {days[0]} to {days[-1]}" if days else ""
     shapes = Counter(row.shape or "without a named shape" for row in run.classes)
     kinds = join([f"{number} {shape}" for shape, number in shapes.most_common()])
-    what = f"{instrument_name(run.model)} on {join(names)}{when}"
+    what = f"{join(names)} ({instrument_name(run.model)}){when}"
     first = f"{plural(n_all, 'record')} of {what}."
     if run.simulated:
         first = f"{SIMULATED} data, {run.simulated}: {plural(n_all, 'record')} made to look like those of {what}."

@@ -16,6 +16,7 @@ import xarray as xr
 
 from padflow.errors import CannotRead, PadflowError, printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
+from padflow.report.words import reason_in_words
 from padflow.store.durable import read_bytes
 from padflow.store.run_files import CATALOG, CONFIG, MODEL, MODEL_FACTS, PROVENANCE, SUMMARY
 
@@ -258,7 +259,7 @@ def _meanings(counts: xr.DataArray) -> list[str]:
     values = counts.attrs.get("flag_values")
     values = reasons[: len(names)] if values is None else np.atleast_1d(values)
     named = dict(zip(values.tolist(), names, strict=False))
-    return [str(named.get(reason, reason)).replace("_", " ") for reason in reasons.tolist()]
+    return [reason_in_words(str(named.get(reason, reason))) for reason in reasons.tolist()]
 
 
 def _classes_table(run: Run) -> Table:

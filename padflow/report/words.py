@@ -44,3 +44,23 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.3g} s"
     minutes = seconds / 60
     return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+REASONS = {
+    "outside_time": "outside the period",
+    "l_missing": "L is missing",
+    "outside_l": "outside the range of L",
+    "few_channels": "too few bins have a value",
+    "low_flux": "too little flux",
+    "low_counts": "too few counts",
+    "empty": "no count at all",
+    "set_aside": "set aside: workers died of its part",
+    "unclear_shape": "the shape has no name",
+    "not_processed": "not processed yet",
+}
+"""Why a record has no class, in words, by the names of `padflow.records.Reason`."""
+
+
+def reason_in_words(name: str) -> str:
+    """Write a reason as people say it."""
+    return REASONS.get(name, name.replace("_", " "))

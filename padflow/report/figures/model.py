@@ -330,7 +330,7 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: in
     if width is not None:
         caption += f" Bandwidth: {width:.3g} in units of the scores that mean shift works on."
     if unconfirmed:
-        caption += f" Grey: {unconfirmed} not found again where the length of the scores is softened."
+        caption += f" Grey: {unconfirmed} not found again after scores far from the mean were drawn closer."
     if found.get("n_all") is not None:
         caption += f" A repeat found {found['n_all']} modes before those of too few records were left out."
     alt = "Numbers of classes found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
