@@ -22,4 +22,5 @@ fi
 setup_environment test
 
 scripts/lint.sh
-.venv/bin/python -m pytest "$@"
+# The tests of a file stay together in one of two processes: they share what takes long to make.
+.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
