@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from padflow.records import Reason
     from padflow.report.export import export_labels as export
     from padflow.report.plot import plot
+    from padflow.report.view import view, view_class
     from padflow.shapes.names import name_shape
     from padflow.simulation.archive import simulate_archive as simulate
     from padflow.store.opening import open_archive, open_results
@@ -64,6 +65,8 @@ __all__ = [
     "simulate",
     "status",
     "verify",
+    "view",
+    "view_class",
 ]
 
 _HOMES = {
@@ -97,6 +100,8 @@ _HOMES = {
     "simulate": "padflow.simulation.archive:simulate_archive",
     "status": "padflow.pipeline.status:status",
     "verify": "padflow.pipeline.verify:verify",
+    "view": "padflow.report.view:view",
+    "view_class": "padflow.report.view:view_class",
 }
 
 

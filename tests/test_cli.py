@@ -420,6 +420,29 @@ def test_export(padflow: Callable, finished_run, tmp_path: Path) -> None:
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.txt"), 2, ".nc", ".csv")
 
 
+def test_view(
+    padflow: Callable, finished_run, tmp_path: Path, index_factory: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("padflow.report.figures.style.DOTS_PER_INCH", 30)
+    monkeypatch.chdir(tmp_path)
+    Path("sym.txt").write_text(index_factory.one_storm())
+    run = finished_run.directory
+    for arguments, name in (
+        (["2013-03-02", "--index", "sym.txt", "--energy", "2.1"], "2013-03-02.png"),
+        (["2013-03-02T12:00", "--orbit"], "2013-03-02T1200.png"),
+        (["--class", "0"], "class_0.png"),
+        (["2013-03-02T06:00", "--end", "2013-03-02T09:00", "--output", "hours.pdf"], "hours.pdf"),
+    ):
+        ended = padflow("view", run, *arguments)
+        assert (ended.status, ended.out.strip()) == (0, name), ended.err
+        assert Path(name).stat().st_size > 10_000
+    assert_refused(padflow("view", run), 2, "Give a TIME such as 2013-03-17, or --class")
+    assert_refused(padflow("view", run, "2013-03-02", "--class", "0"), 2, "Give a TIME")
+    assert_refused(padflow("view", run, "2013-03-02", "--output", "x.gif"), 2, ".png or .pdf")
+    assert_refused(padflow("view", run, "noon"), 2, "TIME noon")
+    assert_refused(padflow("view", run, "2014-01-01"), 2, "the nearest day that has some is 2013-03-0")
+
+
 def test_simulate(padflow: Callable, tmp_path: Path) -> None:
     folder = tmp_path / "cdf"
     ended = padflow("simulate", folder, "--days", "1", "--workers", "1", "--start", "2014-05-06", "--seed", "3")

@@ -49,6 +49,8 @@ def folder(
     )
     specs = results_specs(5)
     results = {spec.name: np.full((ROWS, *spec.sizes), spec.fill_value, spec.dtype) for spec in specs}
+    results |= {"pad_class": np.zeros(ROWS, "i2"), "distance": np.ones(ROWS, "f4"), "margin": np.ones(ROWS, "f4")}
+    shutil.copy(RECOMMENDED, folder / "run" / "config.yaml")
     write(folder / "run" / RESULTS, specs, results | {"time": records.time.astype("i8")}, {})
     set_attributes(folder / "run" / RESULTS, "rbspa/pad_class", class_attributes(("class_0", "class_1", "class_2"), ""))
     preprocess = padflow.load_config(RECOMMENDED).preprocess
@@ -60,7 +62,8 @@ def folder(
 
 
 def write(store: Path, specs: list, values: dict, axes: dict) -> None:
-    prepare_group(store, "rbspa", specs=specs, rows=ROWS, rows_per_part=ROWS, axes=axes, attributes={})
+    said = {"spacecraft": "rbspa", "instrument": "rept", "source": "1 CDF file", "padflow_version": "0.1.0"}
+    prepare_group(store, "rbspa", specs=specs, rows=ROWS, rows_per_part=ROWS, axes=axes, attributes=said)
     write_part(store, "rbspa", 0, specs=specs, values=values, rows_per_part=ROWS)
 
 

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from padflow.cli.group import Verbosity, commands, say
-from padflow.cli.looking import explore, export, report, status, storms, verify
+from padflow.cli.looking import explore, export, report, status, storms, verify, view
 from padflow.cli.machines import scheduler, submit, worker
 from padflow.cli.making import init, show_config, simulate
 from padflow.cli.running import demo, ingest, label, plan, run
@@ -18,7 +18,7 @@ from padflow.startup import FAILED, INTERRUPTED, USAGE, interrupted
 COMMANDS = (
     *(demo, simulate, init, show_config),
     *(plan, ingest, run, submit, scheduler, worker, label),
-    *(status, verify, report, explore, storms, export),
+    *(status, verify, report, view, explore, storms, export),
 )
 """In the order of use, in which `padflow --help` shows them."""
 

@@ -1,4 +1,4 @@
-"""Commands that look: how far a run is, whether it is whole, its page, its labels as one file; and at storms."""
+"""Commands that look: how far a run is, whether it is whole, its page, a day of it, its labels; and at storms."""
 
 from __future__ import annotations
 
@@ -76,6 +76,43 @@ def report(directory: Path) -> None:
     with locked(run), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
         page = write_report(directory, apply=partial(SerialWorkers().map, on_done=progress.step))
     say(page)
+
+
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.argument("when", metavar="[TIME]", required=False),
+    click.option("--end", default=None, metavar="TIME", help="Draw from TIME to this time, not included."),
+    click.option("--orbit", is_flag=True, help="Draw the orbit of TIME."),
+    click.option("--class", "pad_class", type=int, default=None, help="Draw records of this class, without TIME."),
+    click.option("--spacecraft", default=None, help="Which one, where the run has several."),
+    click.option("--energy", multiple=True, type=click.FloatRange(0, min_open=True), help="MeV; repeatable."),
+    click.option("--index", "indices", multiple=True, type=FILE, help="File with SYM-H or Dst; repeatable."),
+    click.option(
+        "--output", default=None, metavar="FILE", type=FILE, help="Ends in .png or .pdf. Named after TIME by default."
+    ),
+)
+def view(directory: Path, when: str | None, pad_class: int | None, output: Path | None, **options: Any) -> None:
+    """Draw a day of the run in DIR, or records of a class.
+
+    TIME is a day such as 2013-03-17, or with --end or --orbit a time such as 2013-03-17T06:00. The figure shows flux,
+    pitch angles, shapes and classes. With --class it shows the most typical and the least certain records of the class.
+    """
+    from padflow.report.view import save
+
+    if (when is None) == (pad_class is None):
+        raise ConfigError("Give a TIME such as 2013-03-17, or --class and the number of a class.")
+    output = output or Path(f"class_{pad_class}.png" if when is None else f"{when.replace(':', '')}.png")
+    if output.suffix not in (".png", ".pdf"):
+        raise ConfigError(f"--output {output}: the name must end in .png or .pdf.")
+    if pad_class is not None:
+        figure = padflow.view_class(directory, pad_class, spacecraft=options["spacecraft"])
+    else:
+        start, end = _time(when, "TIME"), _time(options.pop("end"), "--end")
+        energies, files = options.pop("energy"), options.pop("indices")
+        indices = padflow.read_indices(*files) if files else None
+        figure = padflow.view(directory, start, end, energies=energies, indices=indices, **options)
+    save(figure, output)
+    say(output)
 
 
 @command(

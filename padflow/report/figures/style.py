@@ -189,6 +189,13 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as PDF; the same figure gives the same bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="pdf", dpi=DOTS_PER_INCH, facecolor="white", metadata={"CreationDate": None})
+    return stream.getvalue()
+
+
 def numbers(values: Any) -> np.ndarray:
     """Return a JSON list of numbers as float64, None as NaN."""
     return np.array([np.nan if value is None else value for value in values or ()], dtype=float)
