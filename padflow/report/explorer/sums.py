@@ -30,7 +30,7 @@ REGIONS = (len(REGION_L) - 1) * len(SECTORS) + 1
 """L changes slowest; the last region is where L or MLT is not known or lies outside."""
 
 
-ROWS_AT_ONCE = 131_072
+ROWS_AT_ONCE = 16_384
 """Records that are read at a time (chosen)."""
 
 
@@ -140,8 +140,8 @@ def _add_pads(pads: np.ndarray, group: np.ndarray, ratio: np.ndarray) -> None:
     """Add the PADs of records to the sums of their groups, (3, group, bin)."""
     order = np.argsort(group, kind="stable")
     present, begins = np.unique(group[order], return_index=True)
-    values = ratio.reshape(len(ratio), -1)[order].astype("f8")
+    values = ratio.reshape(len(ratio), -1)[order]
     known = np.isfinite(values)
-    values[~known] = 0
-    for total, added in zip(pads, (values, values**2, known.astype("f8")), strict=True):
-        total[present] += np.add.reduceat(added, begins, axis=0)
+    np.copyto(values, 0, where=~known)
+    for total, added in zip(pads, (values, np.square(values), known), strict=True):
+        total[present] += np.add.reduceat(added, begins, axis=0, dtype="f8")

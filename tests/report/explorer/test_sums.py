@@ -47,9 +47,9 @@ def test_sums_are_those_of_the_records_one_by_one(
             expected["ratio"][outcome, phase, region, e] += np.nan_to_num(ratio)
             expected["number"][outcome, phase, region, e] += np.isfinite(ratio)
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-6, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5, atol=1e-6, err_msg=name)
     assert found.counts.sum() == found.by_day.sum() == results.sizes["time"]
-    assert (found.squares >= found.ratio**2 / np.maximum(found.number, 1) - 1e-9).all()
+    assert (found.squares >= found.ratio**2 / np.maximum(found.number, 1) - 1e-4).all()
 
 
 def test_regions_have_their_lower_edges_and_night_goes_over_midnight() -> None:
