@@ -14,7 +14,15 @@ author = "The padflow developers"
 copyright = author
 version = release = padflow.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_click", "padflow_keys"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "sphinx_click",
+    "padflow_keys",
+    "notebooks",
+]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_ext"]
 

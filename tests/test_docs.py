@@ -155,6 +155,15 @@ def test_the_reference_has_each_key_and_command(html: Path) -> None:
 
 
 @pytest.mark.slow
+def test_notebooks_are_pages_with_a_link_to_themselves(html: Path) -> None:
+    for name in ("first_steps", "new_days"):
+        page = html / "notebooks" / f"{name}.html"
+        assert "import padflow" in text_of(page)
+        (link,) = re.findall(rf'href="([^"]+/{name}\.ipynb)"', page.read_text())
+        assert (page.parent / link).read_bytes() == (DOCS / "notebooks" / f"{name}.ipynb").read_bytes()
+
+
+@pytest.mark.slow
 def test_pages_need_no_network(html: Path) -> None:
     pages = list(html.rglob("*.html"))
     assert len(pages) > 20
