@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from padflow.indices.storms import find_storms
     from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.maps.occurrence import occurrence
+    from padflow.maps.superposed import superpose
     from padflow.model.fit import fit
     from padflow.model.model import Model
     from padflow.pipeline.driver import label, plan, run
@@ -64,6 +65,7 @@ __all__ = [
     "run",
     "simulate",
     "status",
+    "superpose",
     "verify",
     "view",
     "view_class",
@@ -99,6 +101,7 @@ _HOMES = {
     "run": "padflow.pipeline.driver:run",
     "simulate": "padflow.simulation.archive:simulate_archive",
     "status": "padflow.pipeline.status:status",
+    "superpose": "padflow.maps.superposed:superpose",
     "verify": "padflow.pipeline.verify:verify",
     "view": "padflow.report.view:view",
     "view_class": "padflow.report.view:view_class",

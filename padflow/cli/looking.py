@@ -59,21 +59,35 @@ def verify(directory: Path, repair: bool, as_json: bool) -> None:
         raise PadflowError(f"{directory} is not whole. Do {first}the `padflow run` that made it once more.")
 
 
-@command(click.argument("directory", metavar="DIR", type=FOLDER))
-def report(directory: Path) -> None:
-    """Draw the figures and the page of the run in DIR again."""
+@command(
+    click.argument("directory", metavar="DIR", type=FOLDER),
+    click.argument("paths", metavar="[INDEX_FILE]...", type=FILE, nargs=-1),
+    click.option("--events", metavar="FILE.csv", type=FILE, default=None, help="Your own storms or times."),
+)
+def report(directory: Path, paths: tuple[Path, ...], events: Path | None) -> None:
+    """Draw the figures and the page of the run in DIR again.
+
+    With an INDEX_FILE of SYM-H or Dst, figures show what happens in storms.
+    """
     from padflow.compute.workers import SerialWorkers
+    from padflow.indices.epochs import read_events
     from padflow.pipeline.directory import RunDirectory
     from padflow.pipeline.lock import locked
     from padflow.pipeline.status import refuse_first_scan
     from padflow.progress.shown import shown
     from padflow.report.figures.contents import FIGURES
     from padflow.report.html import write_report
+    from padflow.report.superposed import write_superposed
 
+    if paths and events is not None:
+        raise ConfigError("--events: give either files of an index or your own events.")
     run = RunDirectory.at(directory)
     refuse_first_scan(run)
     run.config()  # refuses a folder that is no run directory
+    given = read_events(events) if events else padflow.find_storms(padflow.read_indices(*paths)) if paths else None
     with locked(run), closing(shown()) as progress, progress.stage("report", total=len(FIGURES), unit="figures"):
+        if given is not None:
+            write_superposed(directory, given)
         page = write_report(directory, apply=partial(SerialWorkers().map, on_done=progress.step))
     say(page)
 

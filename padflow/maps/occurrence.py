@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,7 +12,7 @@ import xarray as xr
 
 from padflow.errors import PadflowError
 from padflow.instruments.origin import SIMULATED
-from padflow.maps.grid import Grid, grid_of
+from padflow.maps.grid import grid_of
 from padflow.maps.orbits import ORBIT_L, OrbitCounts, OrbitSums, begins_of_orbits, last_known
 from padflow.maps.outcomes import Outcomes
 from padflow.maps.tables import as_dataset
@@ -75,26 +75,33 @@ def occurrence(
     ('L',)
     """
     grid = grid_of(by, results["time"].values)
-    records = _needed(results, places, grid, where)
-    energy = results["energy"].values if "shape" in results else np.empty(0)
-    outcomes = Outcomes(_classes(results), len(energy))
+    records = needed_records(results, places, grid.names, where)
+    energy = shape_energies(results)
+    outcomes = Outcomes(number_of_classes(results), len(energy))
     sums = OrbitSums(grid.size, outcomes.size, complete=outcomes.complete)
     before = np.nan
-    for chunk in _chunks(records):
-        l_value = chunk["orbit_L"]
+    for chunk in chunks_of(records):
         cell = np.where(chunk.get("counted", True), grid.cells(chunk), -1)
         outcome = outcomes.of(chunk["pad_class"], chunk["reason"], chunk.get("shape"))
-        begins = begins_of_orbits(l_value, before=before)
+        begins = begins_of_orbits(chunk["orbit_L"], before=before)
         sums.add(OrbitCounts.of(begins, cell, outcome, size=(grid.size, outcomes.size)))
-        before = last_known(l_value, before=before)
+        before = last_known(chunk["orbit_L"], before=before)
     sums.finish()
-    found = as_dataset(sums, grid, outcomes, energy=energy)
-    found["pad_class"].attrs = dict(results["pad_class"].attrs)
-    found.attrs |= {name: results.attrs[name] for name in (SIMULATED, "spacecraft") if name in results.attrs}
-    return found
+    return as_dataset(sums, grid, outcomes, energy=energy).assign_attrs(of_results(results))
 
 
-def _classes(results: xr.Dataset) -> int:
+def of_results(results: xr.Dataset) -> dict[str, Any]:
+    """Return the attributes of results that what is made from them keeps."""
+    return {name: results.attrs[name] for name in (SIMULATED, "spacecraft") if name in results.attrs}
+
+
+def shape_energies(results: xr.Dataset) -> np.ndarray:
+    """Return the energies at which results have shapes, MeV."""
+    return results["energy"].values if "shape" in results else np.empty(0)
+
+
+def number_of_classes(results: xr.Dataset) -> int:
+    """Return how many classes there are, by the attributes of ``pad_class``."""
     flags = results["pad_class"].attrs.get("flag_values") if "pad_class" in results else None
     if flags is None:
         raise PadflowError(
@@ -104,12 +111,14 @@ def _classes(results: xr.Dataset) -> int:
     return len(np.atleast_1d(flags))
 
 
-def _needed(results: xr.Dataset, places: xr.Dataset, grid: Grid, where: xr.DataArray | None) -> xr.Dataset:
-    """Return what is read of each record, in the chunks of the results."""
+def needed_records(
+    results: xr.Dataset, places: xr.Dataset, by: Iterable[str], where: xr.DataArray | None = None
+) -> xr.Dataset:
+    """Return what is read of each record, in the chunks of the results: the variables of `by` and what orbits need."""
     if not np.array_equal(results["time"].values, places["time"].values):
         raise PadflowError("The results and the places do not have the same times; do not leave out records.")
     orbit_l = next((name for name in ORBIT_L if name in places.variables), ORBIT_L[0])
-    names = {name: name for name in grid.names} | {"orbit_L": orbit_l}
+    names = {name: name for name in by} | {"orbit_L": orbit_l}
     needed = {name: results[name] for name in ("pad_class", "reason", "shape") if name in results}
     for name, variable in names.items():
         source = results if variable in results.variables else places
@@ -126,7 +135,7 @@ def _needed(results: xr.Dataset, places: xr.Dataset, grid: Grid, where: xr.DataA
     return dataset.chunk({"time": results.chunksizes["time"]}) if results.chunksizes.get("time") else dataset
 
 
-def _chunks(records: xr.Dataset) -> Iterator[dict[str, np.ndarray]]:
+def chunks_of(records: xr.Dataset) -> Iterator[dict[str, np.ndarray]]:
     """Yield the variables of the records of one chunk after the other."""
     sizes = records.chunksizes.get("time") or (ROWS_AT_ONCE,) * -(-records.sizes["time"] // ROWS_AT_ONCE)
     slices = [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]

@@ -6,7 +6,7 @@ records: a cell has as many observations as orbits that went through it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,10 +80,15 @@ class OrbitCounts:
         size : tuple of int
             Cells, and outcomes.
         """
-        place = np.cumsum(begins) * size[0] + cell
-        key = place[:, None] * size[1] + outcome
+        counts = OrbitCounts.of_numbers(np.cumsum(begins), cell, outcome, size=size)
+        return replace(counts, begun=int(begins.sum()))
+
+    @staticmethod
+    def of_numbers(number: np.ndarray, cell: np.ndarray, outcome: np.ndarray, *, size: tuple[int, int]) -> OrbitCounts:
+        """Count records of orbits that have a number, or of other events, int64 of shape (records,)."""
+        key = (number * size[0] + cell)[:, None] * size[1] + outcome
         key, count = np.unique(key[(cell >= 0)[:, None] & (outcome >= 0)], return_counts=True)
-        return OrbitCounts(key, count, int(begins.sum()))
+        return OrbitCounts(key, count, 0)
 
 
 class OrbitSums:

@@ -160,6 +160,11 @@ class RunDirectory:
         return self.path / run_files.SUMMARY
 
     @property
+    def superposed_file(self) -> Path:
+        """Occurrence in storms, as the report draws it."""
+        return self.path / run_files.SUPERPOSED
+
+    @property
     def progress_file(self) -> Path:
         """How far a run at work is."""
         return self.path / run_files.PROGRESS

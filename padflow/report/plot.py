@@ -26,7 +26,8 @@ def plot(run_dir: str | Path, figure: str = "pads") -> list[Axes]:
     figure : str
         Name of the figure: ``"sizes"`` (records of each class), ``"pads"`` (mean pitch-angle distributions),
         ``"pads_quartiles"`` (the same with quartiles), ``"occurrence_l_time"``, ``"occurrence_l_mlt"`` (where classes
-        occur), ``"shapes_l_mlt"``, ``"scores"``, ``"variance"``, ``"mean_shift"`` or ``"loss"``.
+        occur), ``"shapes_l_mlt"``, ``"superposed_classes"``, ``"superposed_shapes"`` (in storms), ``"scores"``,
+        ``"variance"``, ``"mean_shift"`` or ``"loss"``.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from padflow.errors import CannotRead, PadflowError, printable_line
 from padflow.instruments.origin import SIMULATED, simulated_words
 from padflow.report.words import reason_in_words
 from padflow.store.durable import read_bytes
-from padflow.store.run_files import CATALOG, CONFIG, MODEL, MODEL_FACTS, PROVENANCE, SUMMARY
+from padflow.store.run_files import CATALOG, CONFIG, MODEL, MODEL_FACTS, PROVENANCE, SUMMARY, SUPERPOSED
 
 FORMULA_SIGNS = tuple("=+-@＝＋－＠")
 """What makes a cell a formula at its beginning; the last four are what East Asian keyboards write."""
@@ -86,6 +86,8 @@ class Run:
     unlabelled: dict[str, dict[str, int]]
     origins: dict[str, dict[str, str]]
     """What files say of their origin, by the name that `files` give."""
+    superposed: xr.Dataset | None = None
+    """What `padflow.superpose` found, where `padflow report` was given events."""
 
     def origin_of_files(self, spacecraft: str | None = None) -> list[dict[str, str]]:
         """Return what each used file, of one spacecraft or of all, says of its origin."""
@@ -134,7 +136,7 @@ def read_run(directory: Path) -> Run:
         If a file is missing or unreadable; the text names the file and the command that makes it.
     """
     model = _read_json(directory, f"{MODEL}/{MODEL_FACTS}")
-    summary = _read_summary(directory)
+    summary = _read_dataset(directory, SUMMARY, needs="records")
     catalog = _read_json(directory, CATALOG)
     return Run(
         directory=directory,
@@ -146,6 +148,7 @@ def read_run(directory: Path) -> Run:
         classes=_class_rows(model, summary),
         unlabelled=_unlabelled(summary),
         origins=catalog.get("origins", {}),
+        superposed=_read_dataset(directory, SUPERPOSED, needs="events") if (directory / SUPERPOSED).is_file() else None,
     )
 
 
@@ -194,19 +197,19 @@ def _read_json(directory: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def _read_summary(directory: Path) -> xr.Dataset:
-    path = _existing(directory, SUMMARY)
+def _read_dataset(directory: Path, name: str, *, needs: str) -> xr.Dataset:
+    path = _existing(directory, name)
     try:
         # From memory: HDF5 locks the files that it opens, which some file systems refuse.
         with xr.open_dataset(io.BytesIO(read_bytes(path)), engine="h5netcdf") as dataset:
-            summary = dataset.load()
+            found = dataset.load()
     except CannotRead:
         raise
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    if "records" not in summary:
-        raise _unreadable(path, "no variable records")
-    return summary
+    if needs not in found:
+        raise _unreadable(path, f"no variable {needs}")
+    return found
 
 
 def _unreadable(path: Path, why: object) -> PadflowError:

@@ -26,6 +26,10 @@ SUMMARY = "summary.nc"
 """The numbers that the report draws."""
 
 
+SUPERPOSED = "superposed.nc"
+"""Occurrence in storms or other events, where `padflow report` was given some."""
+
+
 MODEL, MODEL_FACTS = "model", "model.json"
 """Folder of the model, and the file in it that describes the model."""
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from padflow.indices.storms import TIMES
 from padflow.maps.outcomes import Outcomes
 from padflow.maps.run_maps import MapCounter, MapSums
+from padflow.maps.superposed import superpose
 from padflow.records import Reason
 
 REPT_ENERGIES = [1.8, 2.1, 2.6, 3.4, 4.2, 5.2, 6.3, 7.7, 9.9, 12.3, 15.2, 20.0]
@@ -108,6 +110,23 @@ def maps(per_class: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
     sums = MapSums(counter)
     sums.add("rbspa", arrays)
     return sums.dataset(np.array([1.8, 4.2]))
+
+
+def superposed(rng: np.random.Generator, classes: int) -> xr.Dataset:
+    """Five storms of half a day a phase: class 0 before and after the main phase, the last class in it."""
+    starts = np.datetime64("2012-09-01", "ns") + np.arange(5) * np.timedelta64(10, "D")
+    phases = [starts + i * np.timedelta64(12, "h") for i in range(4)]
+    storms = xr.Dataset({name: ("storm", phase) for name, phase in zip(TIMES, phases, strict=True)})
+    time = np.datetime64("2012-09-01", "ns") + np.sort(rng.integers(0, 50 * 24 * 60, 8000)) * np.timedelta64(1, "m")
+    in_main = ((time - starts[0]) % np.timedelta64(10, "D") // np.timedelta64(12, "h")) == 1
+    pad_class = np.where(in_main, classes - 1, 0).astype("i2")
+    data = {
+        "pad_class": ("time", pad_class, {"flag_values": np.arange(classes)}),
+        "reason": ("time", np.zeros(len(time), "i1")),
+        "shape": (("time", "energy"), np.stack([1 + 3 * in_main, 1 + 2 * in_main], axis=1).astype("i1")),
+    }
+    results = xr.Dataset(data, {"time": time, "energy": [1.8, 4.2]})
+    return superpose(results, xr.Dataset({"L": ("time", rng.uniform(3, 6, len(time)))}, {"time": time}), storms)
 
 
 def sample(per_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
@@ -226,6 +245,7 @@ def write_run(
     (folder / "model").mkdir(parents=True)
     summary = make_summary(n_classes, n_energies, n_pitch, list(spacecraft), n_records)
     write_summary(folder, summary)
+    superposed(np.random.default_rng(7), n_classes).to_netcdf(folder / "superposed.nc", engine="h5netcdf")
     write_json(folder / "model/model.json", make_model(summary))
     write_json(folder / "catalog.json", make_catalog(list(spacecraft)))
     write_json(folder / "run.json", make_provenance())

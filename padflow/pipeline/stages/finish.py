@@ -106,6 +106,7 @@ def _summarise(run: Run, *, key: str) -> None:
     )
     content = dataset.to_netcdf(engine="h5netcdf")
     write_bytes(run.directory.summary_file, bytes(content))
+    run.directory.superposed_file.unlink(missing_ok=True)  # it is of other labels
     _save_model(run, metrics, classes, pads=dataset["pad_mean"])
     drop_receipts(run.directory, Summarised.stage)
     shutil.rmtree(run.directory.fit_folder / "summary", ignore_errors=True)

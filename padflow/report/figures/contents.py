@@ -20,6 +20,8 @@ FIGURES = {
     "occurrence_l_time": "maps",
     "occurrence_l_mlt": "maps",
     "shapes_l_mlt": "maps",
+    "superposed_classes": "superposed",
+    "superposed_shapes": "superposed",
     "scores": "model",
     "variance": "model",
     "mean_shift": "model",

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.projections.polar import PolarAxes
 
 from padflow.maps.run_maps import map_of
+from padflow.report.figures.cells import (
+    CAPTION,
+    Panel,
+    class_panels,
+    colour_bars,
+    colour_cells,
+    norms_of,
+    shape_panels,
+    unsure_words,
+    used_range,
+)
 from padflow.report.figures.style import (
     FAINT,
     INK,
@@ -29,54 +34,16 @@ from padflow.report.figures.style import (
     NothingToDraw,
     energy_scale,
     finish,
-    finish_bar,
     letters,
     new_figure,
-    plain_log,
 )
 from padflow.report.tables import Run
-
-EMPTY, UNSURE = "#ffffff", "#c9c9c9"
-
-
-WIDEST_INTERVAL = 0.5
-"""A share whose 95 % interval is wider is not drawn where a map stands for more than its own records (chosen)."""
-
-
-SHARE_TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1)
-
-
-MOST_ENERGIES, SMALLEST_NAMED_SHARE, SMALLEST_SHAPE_SHARE = 4, 0.05, 0.005
-"""Shapes are drawn at so many energies, of those at which so many of all records have a name. A shape that fewer have
-at all of them is left out (chosen)."""
-
-
-CAPTION = (
-    "Share of all records of each cell (100 % are all records measured there, with a class or without; colours follow "
-    "the square root, so that rare classes show). Cells without records are blank."
-)
-
-
-UNSURE_WORDS = (
-    " Grey: the 95 % interval of the share, which comes from the scatter of orbits, is wider than "
-    f"{100 * WIDEST_INTERVAL:.0f} %, or a single orbit was there."
-)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A map: its title, values by L and another variable, whether they count, and where they are unsure."""
-
-    title: str
-    values: np.ndarray
-    counts: bool = False
-    unsure: np.ndarray | None = None
 
 
 def occurrence_l_time(run: Run) -> Drawing:
     """Draw the share of each class against L and time."""
     found = _map(run, "l_time", "Class against L and time")
-    panels = _class_panels(run, found, mark_unsure=False)
+    panels = class_panels(run, found, mark_unsure=False)
     times = date2num(found["time_edges"].values.astype("datetime64[us]"))
     l_edges = found["L_edges"].values.astype(float)
     n = len(panels)
@@ -84,10 +51,10 @@ def occurrence_l_time(run: Run) -> Drawing:
     n_rows = math.ceil(n / n_columns)
     figure = new_figure(0.75 + 1.25 * n_rows)
     axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
-    norms = _norms(found)
-    low, high = _used_range(found["records"].values, l_edges)
+    norms = norms_of(found)
+    low, high = used_range(found["records"].values, l_edges)
     for i, (ax, panel, letter) in enumerate(zip(axes, panels, letters(n), strict=False)):
-        _colour_cells(ax, times, l_edges, panel, norms)
+        colour_cells(ax, times, l_edges, panel, norms)
         locator = AutoDateLocator(minticks=2, maxticks=5)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -100,7 +67,7 @@ def occurrence_l_time(run: Run) -> Drawing:
         ax.set_visible(False)
     figure.supxlabel("Time (UTC)", fontsize=LABEL_POINTS, color=INK)
     figure.supylabel("L", fontsize=LABEL_POINTS, color=INK)
-    _colour_bars(figure, list(axes), n_rows, norms)
+    colour_bars(figure, list(axes), n_rows, norms)
     step = float(np.median(np.diff(times)))
     begin, end = (str(edge)[:10] for edge in found["time_edges"].values[[0, -1]])
     caption = (
@@ -114,7 +81,7 @@ def occurrence_l_time(run: Run) -> Drawing:
 def occurrence_l_mlt(run: Run) -> Drawing:
     """Draw the share of each class against L and magnetic local time, as dials with noon up."""
     found = _map(run, "l_mlt", "Class against L and magnetic local time")
-    panels = _class_panels(run, found, mark_unsure=True)
+    panels = class_panels(run, found, mark_unsure=True)
     n = len(panels)
     n_columns = min(n, 3 if n <= 9 else 4 if n <= 16 else 5)
     n_rows = math.ceil(n / n_columns)
@@ -123,8 +90,8 @@ def occurrence_l_mlt(run: Run) -> Drawing:
     high = _draw_dials(list(axes), panels, found)
     for ax, panel, letter in zip(axes, panels, letters(n), strict=False):
         ax.set_title(f"({letter}) {panel.title}", loc="left", fontsize=LABEL_POINTS, color=INK)
-    _colour_bars(figure, list(axes), n_rows, _norms(found))
-    caption = f"Classes against L and magnetic local time. {_dial_words(high)} {CAPTION}{UNSURE_WORDS}"
+    colour_bars(figure, list(axes), n_rows, norms_of(found))
+    caption = f"Classes against L and magnetic local time. {_dial_words(high)} {CAPTION}{unsure_words('orbits')}"
     caption += _missing_words(run, found, "L or MLT")
     alt = f"Dials of the share of {len(run.classes)} classes, of records without a class, and of counts, noon up."
     return Drawing("occurrence_l_mlt", "Where: L and magnetic local time", caption, alt, figure)
@@ -134,34 +101,20 @@ def shapes_l_mlt(run: Run) -> Drawing:
     """Draw the share of each shape against L and magnetic local time: a column a shape, a row an energy."""
     what = "Shapes against L and magnetic local time"
     found = _map(run, "l_mlt", what)
-    if "shape_share" not in found:
-        raise NothingToDraw(f"{what}: the results have no shapes of records (recommended mode measures them).")
-    everywhere = found["shape_share"].weighted(found["records"]).mean(("L", "MLT"))
-    named = np.flatnonzero(1 - everywhere.sel(shape="unclear") >= SMALLEST_NAMED_SHARE)
-    if not len(named):
-        raise NothingToDraw(f"{what}: at no energy has one record in {1 / SMALLEST_NAMED_SHARE:.0f} a name.")
-    energies = np.unique(named[np.linspace(0, len(named) - 1, MOST_ENERGIES).round().astype(int)])
-    often = (everywhere.isel(shape_energy=energies) >= SMALLEST_SHAPE_SHARE).any("shape_energy")
-    names = [str(name) for name in found["shape"].values if name != "unclear" and often.sel(shape=name)] + ["unclear"]
+    panels, names, energies = shape_panels(found, what)
     figure = new_figure(0.5 + 1.25 * len(energies) * 5 / max(len(names), 4))
     grid = figure.subplots(len(energies), len(names), subplot_kw={"projection": "polar"}, squeeze=False)
-    panels = []
-    for energy in energies:
-        for name in names:
-            chosen = {"shape": name, "shape_energy": found["shape_energy"][energy]}
-            share, unsure = _sure_share(found, "shape_share", chosen)
-            panels.append(Panel(name, share, unsure=unsure))
     high = _draw_dials(list(grid.ravel()), panels, found)
-    values, unit = energy_scale(found["shape_energy"].values[energies].astype(float))
+    values, unit = energy_scale(energies)
     for ax, name in zip(grid[0], names, strict=True):
         ax.set_title(name, fontsize=LABEL_POINTS, color=INK)
     for ax, energy in zip(grid[:, 0], values, strict=True):
         ax.set_ylabel(f"{energy:.3g} {unit}", fontsize=LABEL_POINTS, color=INK, labelpad=12)
-    _colour_bars(figure, list(grid.ravel()), len(energies), _norms(found), counts=False)
+    colour_bars(figure, list(grid.ravel()), len(energies), norms_of(found), counts=False)
     caption = (
         f"Shapes against L and magnetic local time, at {len(energies)} of {found.sizes['shape_energy']} energies. "
         f"{_dial_words(high)} {CAPTION.replace('rare classes', 'rare shapes').replace('with a class', 'with a shape')} "
-        f"Unclear: no shape is likely enough, or there are too few counts.{UNSURE_WORDS}"
+        f"Unclear: no shape is likely enough, or there are too few counts.{unsure_words('orbits')}"
     )
     alt = f"Dials of the share of the shapes {', '.join(names)} at {len(energies)} energies, noon up."
     return Drawing("shapes_l_mlt", "Where: shapes by energy", caption, alt, figure)
@@ -176,44 +129,16 @@ def _map(run: Run, name: str, what: str) -> xr.Dataset:
     return found
 
 
-def _class_panels(run: Run, found: xr.Dataset, *, mark_unsure: bool) -> list[Panel]:
-    """Return a panel for each class, one for no class, and those that count records and orbits."""
-    panels = []
-    for place, row in enumerate(run.classes):
-        share, unsure = _sure_share(found, "class_share", {"pad_class": found["pad_class"][place]})
-        panels.append(Panel(row.label, share, unsure=unsure if mark_unsure else None))
-    none = found["no_class_share"].sum("no_class", skipna=False).values
-    counts = [
-        Panel(name, np.where(found[name] > 0, found[name], np.nan), counts=True) for name in ("records", "orbits")
-    ]
-    return [*panels, Panel("no class", none), *counts]
-
-
-def _sure_share(found: xr.Dataset, name: str, chosen: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    share, low, high = (found[name + end].sel(chosen).values for end in ("", "_low", "_high"))
-    return share, np.isfinite(share) & ~(high - low <= WIDEST_INTERVAL)
-
-
-def _colour_cells(
-    ax: Axes, x_edges: np.ndarray, y_edges: np.ndarray, panel: Panel, norms: tuple[Normalize, Normalize]
-) -> None:
-    colours, norm = (_cividis(), norms[1]) if panel.counts else (_viridis(), norms[0])
-    ax.pcolormesh(x_edges, y_edges, np.ma.masked_invalid(panel.values), norm=norm, cmap=colours, rasterized=True)
-    if panel.unsure is not None and panel.unsure.any():
-        grey = np.ma.masked_equal(panel.unsure.astype(float), 0)
-        ax.pcolormesh(x_edges, y_edges, grey, cmap=ListedColormap([UNSURE]), rasterized=True)
-
-
 def _draw_dials(axes: Sequence[PolarAxes], panels: Sequence[Panel], found: xr.Dataset) -> float:
     """Draw a dial for each panel, hide the other axes, and return the largest L."""
     l_edges = found["L_edges"].values.astype(float)
     hours, owner = _fine_hours(found["MLT_edges"].values.astype(float))
-    _, high = _used_range(found["records"].values, l_edges)
-    norms = _norms(found)
+    _, high = used_range(found["records"].values, l_edges)
+    norms = norms_of(found)
     for i, (ax, panel) in enumerate(zip(axes, panels, strict=False)):
         unsure = None if panel.unsure is None else panel.unsure[:, owner]
         fine = replace(panel, values=panel.values[:, owner], unsure=unsure)
-        _colour_cells(ax, hours * np.pi / 12, l_edges, fine, norms)
+        colour_cells(ax, hours * np.pi / 12, l_edges, fine, norms)
         _dial(ax, high, name_radii=i == 0)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
@@ -240,25 +165,6 @@ def _missing_words(run: Run, found: xr.Dataset, what: str) -> str:
     )
 
 
-def _norms(found: xr.Dataset) -> tuple[Normalize, Normalize]:
-    """Return how shares and counts become colours."""
-    return PowerNorm(0.5, vmin=0, vmax=1), LogNorm(vmin=1, vmax=max(float(found["records"].max()), 10.0))
-
-
-def _viridis() -> Colormap:
-    return colormaps["viridis"].with_extremes(bad=EMPTY)
-
-
-def _cividis() -> Colormap:
-    return colormaps["cividis"].with_extremes(bad=EMPTY)
-
-
-def _used_range(total: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
-    """Return the L edges around all cells with records; `total` holds the records of each cell (row, column)."""
-    used = np.flatnonzero((total > 0).any(axis=1))
-    return (float(edges[used[0]]), float(edges[used[-1] + 1])) if len(used) else (float(edges[0]), float(edges[-1]))
-
-
 def _fine_hours(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut each bin into slices of at most 0.2 h, so that dials look round; return edges, and the bin of each slice."""
     pieces = [np.linspace(a, b, math.ceil((b - a) / 0.2) + 1)[:-1] for a, b in pairwise(edges)]
@@ -281,19 +187,3 @@ def _dial(ax: PolarAxes, high: float, *, name_radii: bool) -> None:
     for middle, colour in ((0, "black"), (np.pi, "white")):
         half = np.linspace(middle - np.pi / 2, middle + np.pi / 2, 40)
         ax.fill_between(half, 0, 1, facecolor=colour, edgecolor="black", linewidth=0.4, zorder=5)
-
-
-def _colour_bars(
-    figure: Figure, axes: list[Axes], n_rows: int, norms: tuple[Normalize, Normalize], *, counts: bool = True
-) -> None:
-    # The bar that is added first ends up on the outside.
-    bars = [(norms[0], _viridis(), "Share of all records of the cell")]
-    if counts:
-        bars.insert(0, (norms[1], _cividis(), "Records, or orbits, of the cell (last panels)"))
-    for limits, colours, label in bars:
-        bar = figure.colorbar(ScalarMappable(limits, colours), ax=axes, pad=0.015, fraction=0.03, aspect=15 * n_rows)
-        if limits is norms[0]:
-            bar.set_ticks(SHARE_TICKS, labels=[f"{100 * tick:.0f} %" for tick in SHARE_TICKS])
-        else:
-            plain_log(bar.ax.yaxis)
-        finish_bar(bar, label)
