@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from padflow.config.reading import load_config
     from padflow.config.sections import Config
     from padflow.errors import BadFile, ConfigError, PadflowError
-    from padflow.estimators import PadClasses
     from padflow.features.dataset import preprocess
     from padflow.features.shapes import measure_shapes
     from padflow.indices.joining import join_indices
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from padflow.instruments.instrument import Instrument, load_instrument
     from padflow.maps.occurrence import occurrence
     from padflow.maps.superposed import superpose
+    from padflow.model.estimator import PadClasses
     from padflow.model.fit import fit
     from padflow.model.model import Model
     from padflow.pipeline.driver import label, plan, run
@@ -78,7 +78,7 @@ _HOMES = {
     "IncrementalPCA": "padflow.components.pca:IncrementalPCA",
     "Instrument": "padflow.instruments.instrument:Instrument",
     "Model": "padflow.model.model:Model",
-    "PadClasses": "padflow.estimators:PadClasses",
+    "PadClasses": "padflow.model.estimator:PadClasses",
     "PadflowError": "padflow.errors:PadflowError",
     "Reason": "padflow.records:Reason",
     "export": "padflow.report.export:export_labels",

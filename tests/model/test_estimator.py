@@ -14,7 +14,7 @@ from padflow.clustering.fit import draw_indices, find_number, kmeans_classes
 from padflow.components.pca import IncrementalPCA
 from padflow.config.sections import Config
 from padflow.errors import ConfigError, PadflowError
-from padflow.estimators import PadClasses
+from padflow.model.estimator import PadClasses
 
 SIZES = (600, 300, 200)
 
