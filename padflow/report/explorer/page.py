@@ -16,7 +16,8 @@ from padflow.config.local_paths import local_path
 from padflow.indices.joining import check_records
 from padflow.indices.phases import PHASES, join_storms
 from padflow.instruments.origin import SIMULATED
-from padflow.report.explorer.sums import L_EDGES, MLT_EDGES, REGION_L, SECTORS, sum_records
+from padflow.maps.grid import L_EDGES, MLT_EDGES
+from padflow.report.explorer.sums import REGION_L, SECTORS, sum_records
 from padflow.report.figures.style import OKABE_ITO
 from padflow.store.durable import write_bytes
 from padflow.store.opening import open_archive, open_results

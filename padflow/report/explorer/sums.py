@@ -10,13 +10,8 @@ import xarray as xr
 
 from padflow.errors import PadflowError
 from padflow.indices.phases import PHASES
+from padflow.maps.grid import L_EDGES, MLT_EDGES, Grid
 from padflow.shapes.means import shape_ratio
-
-L_EDGES = np.arange(1.0, 8.01, 0.25)
-
-
-MLT_EDGES = np.arange(0.0, 24.01, 1.0)
-
 
 REGION_L = np.array([1.0, 3.0, 4.0, 5.0, 6.0, 8.0])
 """Edges of the ranges of L that can be chosen (chosen: slot, inner and outer part of the belt, what lies beyond)."""
@@ -42,7 +37,7 @@ class Sums:
     ----------
     counts : ndarray of int64, shape (class + 1, phase, region)
     cells : ndarray of int64, shape (class + 1, phase, L, MLT)
-        Records by the bins of `L_EDGES` and `MLT_EDGES`.
+        Records by the bins of `padflow.maps.grid`.
     ratio, squares, number : ndarray of float64, shape (class + 1, phase, region, energy, pitch_angle)
         Sums of flux over its average over pitch angle, of the squares of these, and their number.
     days : ndarray of datetime64[D], shape (day,)
@@ -80,7 +75,7 @@ def sum_records(results: xr.Dataset, archive: xr.Dataset, *, classes: int) -> Su
     phases = len(PHASES) if "storm_phase" in results else 1
     days = np.unique(results["time"].values.astype("datetime64[D]"))
     groups, bins = (classes + 1) * phases * REGIONS, archive.sizes["energy"] * archive.sizes["pitch_angle"]
-    counts, cells = np.zeros(groups, np.int64), np.zeros((classes + 1) * phases * _CELLS, np.int64)
+    counts, cells = np.zeros(groups, np.int64), np.zeros((classes + 1) * phases * CELLS.size, np.int64)
     pads, by_day = np.zeros((3, groups, bins)), np.zeros(len(days) * (classes + 1), np.int64)
     counts_per_flux = archive["counts_per_flux"].values
     for records, flux in _chunks(results, archive, l_name):
@@ -91,8 +86,8 @@ def sum_records(results: xr.Dataset, archive: xr.Dataset, *, classes: int) -> Su
         l_value, mlt = records[l_name].values, records["MLT"].values
         group = outcome * REGIONS + region_of(l_value, mlt)
         counts += np.bincount(group, minlength=groups)
-        cell = _cell_of(l_value, mlt)
-        cells += np.bincount((outcome * _CELLS + cell)[cell >= 0], minlength=len(cells))
+        cell = CELLS.cells({"L": l_value, "MLT": mlt})
+        cells += np.bincount((outcome * CELLS.size + cell)[cell >= 0], minlength=len(cells))
         day = np.searchsorted(days, records["time"].values.astype("datetime64[D]"))
         by_day += np.bincount(day * (classes + 1) + outcome // phases, minlength=len(by_day))
         _add_pads(pads, group, shape_ratio(flux.transpose("time", "pitch_angle", "energy").values, counts_per_flux))
@@ -102,29 +97,24 @@ def sum_records(results: xr.Dataset, archive: xr.Dataset, *, classes: int) -> Su
     )
     return Sums(
         counts.reshape(shape),
-        cells.reshape(classes + 1, phases, len(L_EDGES) - 1, len(MLT_EDGES) - 1),
+        cells.reshape(classes + 1, phases, *CELLS.shape),
         *(ratio, squares, number),
         days,
         by_day.reshape(len(days), classes + 1),
     )
 
 
-_CELLS = (len(L_EDGES) - 1) * (len(MLT_EDGES) - 1)
+CELLS = Grid({"L": L_EDGES, "MLT": MLT_EDGES})
+
+
+RINGS = Grid({"L": REGION_L})
 
 
 def region_of(l_value: np.ndarray, mlt: np.ndarray) -> np.ndarray:
     """Return the number of the region of each record."""
-    in_l = np.searchsorted(REGION_L, l_value, side="right") - 1
-    known = (in_l >= 0) & (in_l < len(REGION_L) - 1) & np.isfinite(mlt)
+    ring = RINGS.cells({"L": l_value})
     sector = ((np.nan_to_num(mlt) + 3) % 24 // 6).astype(int)
-    return np.where(known, in_l * len(SECTORS) + sector, REGIONS - 1)
-
-
-def _cell_of(l_value: np.ndarray, mlt: np.ndarray) -> np.ndarray:
-    """Return the number of the cell of each record; -1 outside."""
-    in_l, in_mlt = np.searchsorted(L_EDGES, l_value, side="right") - 1, np.nan_to_num(mlt % 24).astype(int)
-    known = (in_l >= 0) & (in_l < len(L_EDGES) - 1) & np.isfinite(mlt)
-    return np.where(known, in_l * (len(MLT_EDGES) - 1) + in_mlt, -1)
+    return np.where((ring >= 0) & np.isfinite(mlt), ring * len(SECTORS) + sector, REGIONS - 1)
 
 
 def _chunks(results: xr.Dataset, archive: xr.Dataset, l_name: str) -> Iterator[tuple[xr.Dataset, xr.DataArray]]:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from padflow.maps.grid import L_EDGES
 from padflow.report.explorer.page import explorer_text
-from padflow.report.explorer.sums import L_EDGES, sum_records
+from padflow.report.explorer.sums import sum_records
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 from padflow.errors import PadflowError
+from padflow.maps.grid import L_EDGES
 from padflow.report.explorer import sums as module
-from padflow.report.explorer.sums import L_EDGES, REGION_L, REGIONS, region_of, sum_records
+from padflow.report.explorer.sums import REGION_L, REGIONS, region_of, sum_records
 
 MIN_COUNTS = 10
 
