@@ -40,6 +40,9 @@ TICK_POINTS = 7
 DOTS_PER_INCH = 300
 
 
+SCREEN_DOTS_PER_INCH = 110
+
+
 INK = "#222222"
 
 
@@ -65,6 +68,14 @@ HATCHES = ("", "//////", "......")
 
 class NothingToDraw(Exception):
     """A figure that this run has no data for; the text says why."""
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the value of a cell, whether pyplot is imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        with default_settings():
+            return _saved(self, "png", SCREEN_DOTS_PER_INCH, {"Software": None})
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ def class_hatch(position: int) -> str:
 
 def new_figure(height_inches: float, *, width_inches: float = WIDTH_INCHES) -> Figure:
     """Return an empty white figure with an Agg canvas."""
-    figure = Figure(figsize=(width_inches, height_inches), facecolor="white", layout="constrained")
+    figure = ShownFigure(figsize=(width_inches, height_inches), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -184,15 +195,17 @@ def energy_colours(n: int) -> tuple[Colormap, BoundaryNorm]:
 
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG at print resolution; the same figure gives the same bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
-    return stream.getvalue()
+    return _saved(figure, "png", DOTS_PER_INCH, {"Software": None})
 
 
 def pdf(figure: Figure) -> bytes:
     """Return the figure as PDF; the same figure gives the same bytes."""
+    return _saved(figure, "pdf", DOTS_PER_INCH, {"CreationDate": None})
+
+
+def _saved(figure: Figure, kind: str, dots_per_inch: int, metadata: dict[str, None]) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="pdf", dpi=DOTS_PER_INCH, facecolor="white", metadata={"CreationDate": None})
+    figure.savefig(stream, format=kind, dpi=dots_per_inch, facecolor="white", metadata=metadata)
     return stream.getvalue()
 
 

@@ -19,6 +19,20 @@ def test_png_is_fit_for_print(report_run):
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
+def test_a_notebook_shows_a_figure_that_is_the_value_of_a_cell():
+    figure = style.new_figure(1.0)
+    figure.subplots().set_title("some")
+    with Image.open(io.BytesIO(figure._repr_png_())) as image:
+        assert image.size == (7 * 110, 110)
+
+
+def test_same_figure_same_pdf():
+    figures = [style.new_figure(1.0) for _ in range(2)]
+    first, second = map(style.pdf, figures)
+    assert first == second
+    assert first.startswith(b"%PDF")
+
+
 def test_twenty_classes_are_told_apart():
     looks = {(class_colour(i), class_marker(i), class_hatch(i)) for i in range(20)}
     assert len(looks) == 20
