@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from padflow.config.local_paths import local_path
 from padflow.errors import printable
 from padflow.instruments.origin import SIMULATED, common_attributes, differing_words
+from padflow.report.citation import citation
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.tables import Run, notes_in_words, read_run, records_per_second, tables
 from padflow.report.words import count, duration, join, plural, share, size
@@ -127,11 +128,13 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
     provenance = run.provenance
     set_aside = [entry for entry in run.files if entry["status"] == "set_aside"]
     status = Counter(entry["status"] for entry in run.files)
+    origins = [_origin(run, name) for name in run.spacecraft]
     return {
         "instrument": instrument_name(run.model),
         "summary": summary_sentences(run),
         "simulated": run.simulated,
-        "origins": [_origin(run, name) for name in run.spacecraft],
+        "origins": origins,
+        "citation": citation((origin["first"] for origin in origins), version=provenance["padflow"]),
         "run": run,
         "classes": run.classes,
         "criteria": {

@@ -108,6 +108,12 @@ def test_simulated_data_are_called_so(small_run, edit_json):
         assert all(row.endswith(",no measurement in 19 of 20 files") for row in rows), path
 
 
+def test_the_page_has_the_text_to_paste_into_a_paper(full_run):
+    text = Page((full_run / "report" / "index.html").read_text(encoding="utf-8")).text
+    assert "with padflow 0.1.0 (method after Killey et al. 2023, doi:10.1093/rasti/rzad035). The data are REPT" in text
+    assert "REPT level 3 (PI A. Person). <script>alert(2)</script> & thanks" in text
+
+
 def test_a_model_of_simulated_data_is_called_so(small_run, edit_json):
     edit_json(small_run / "model/model.json", lambda model: model.update(simulated="no measurement"))
     first = summary_sentences(read_run(small_run))[0]
