@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from sklearn.neighbors import KDTree
+
+from padflow.shapes.compiled import compiled
 
 LEAF_SIZE = 16
 """Points in a leaf: where the sphere cuts one, each of its points is looked at."""
@@ -59,8 +60,8 @@ class BallMeans:
             return total / count[:, None] + self._origin, count
 
 
-# Arrays made in here would take half a second more to compile.
-@njit(nogil=True)
+# Arrays made in here would take half a second more to compile, where nothing is kept.
+@compiled
 def _add_within(
     centres: np.ndarray,
     squared: float,
