@@ -222,6 +222,7 @@ def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary,
         for name in ("training", "pca", "mean_shift", "metrics"):
             model[name] = None
 
+    (small_run / "superposed.nc").unlink()
     edit_json(small_run / "model/model.json", strip)
     edit_json(small_run / "catalog.json", lambda catalog: catalog.update(files=[]))
     edit_json(
