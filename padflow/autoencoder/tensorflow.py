@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from padflow.autoencoder.epoch_graph import BATCH_PARTS
-from padflow.errors import PadflowError
+from padflow.errors import PadflowError, one_line
 
 INTRA_OP_THREADS = 1
 """Threads within an operation. Matrices this small take longer in more threads.
@@ -45,7 +45,7 @@ def load_tensorflow() -> tuple[Any, Any]:
     Raises
     ------
     PadflowError
-        Where Keras was imported before to use another library than TensorFlow.
+        Where they cannot be imported, or where Keras was imported before to use another library than TensorFlow.
     """
     with _import_lock:
         first = "tensorflow" not in sys.modules
@@ -53,9 +53,15 @@ def load_tensorflow() -> tuple[Any, Any]:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, written down for `training_flags`
         if "keras" not in sys.modules:  # it reads the variable once, when it is imported
             os.environ["KERAS_BACKEND"] = "tensorflow"
-        with without_startup_log() if first else contextlib.nullcontext():
-            import keras
-            import tensorflow as tf
+        try:
+            with without_startup_log() if first else contextlib.nullcontext():
+                import keras
+                import tensorflow as tf
+        except ImportError as error:
+            raise PadflowError(
+                f"Training needs TensorFlow, which cannot be imported ({one_line(str(error))}). Give `pip install "
+                "tensorflow` and the same command again. `padflow label` needs no TensorFlow."
+            ) from error
         if keras.backend.backend() != "tensorflow":
             raise PadflowError(
                 f"Keras was imported before, to use {keras.backend.backend()}, but padflow trains with TensorFlow: "

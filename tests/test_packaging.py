@@ -1,0 +1,57 @@
+"""Recipes for containers and conda agree with pyproject.toml, and copy what is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import yaml
+
+import padflow
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGING = REPOSITORY / "packaging"
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"dask[array,distributed]": "dask", "matplotlib": "matplotlib-base"}
+"""Names of packages that conda calls otherwise."""
+
+
+def outputs() -> dict[str, dict]:
+    recipe = yaml.safe_load((PACKAGING / "conda" / "recipe.yaml").read_text())
+    assert recipe["context"]["version"] == padflow.__version__
+    assert recipe["about"]["license"] == PROJECT["license"]
+    assert recipe["about"]["summary"] == PROJECT["description"]
+    return {output["package"]["name"]: output for output in recipe["outputs"]}
+
+
+def test_the_conda_recipe_asks_for_what_the_wheel_asks_for() -> None:
+    asked = {}
+    for requirement in PROJECT["dependencies"]:
+        name, version = requirement.split(">=")
+        asked[CONDA_NAMES.get(name, name)] = f">={version}"
+    base, whole = (outputs()[name]["requirements"]["run"] for name in ("padflow-base", "padflow"))
+    found = dict(requirement.split(" ", 1) for requirement in base)
+    assert set(found.pop("python").split(",")) == set(PROJECT["requires-python"].split(","))
+    assert whole == ["padflow-base ==${{ version }}", f"tensorflow {asked.pop('tensorflow')}"]
+    assert found == asked
+
+
+def test_the_conda_recipe_makes_the_command() -> None:
+    made = outputs()["padflow-base"]["build"]["python"]["entry_points"]
+    assert made == [f"{name} = {function}" for name, function in PROJECT["scripts"].items()]
+
+
+def test_containers_copy_what_is_there_and_what_the_wheel_needs() -> None:
+    copied = [line.split()[1] for line in (PACKAGING / "Dockerfile").read_text().splitlines() if "COPY scripts" in line]
+    files = re.search(r"^%files\n(.+?)\n\n", (PACKAGING / "padflow.def").read_text(), re.DOTALL | re.MULTILINE)[1]
+    sources = [shlex.split(line)[0] for line in files.splitlines()]
+    assert [path for path in copied + sources if not (REPOSITORY / path).exists()] == []
+    assert {"pyproject.toml", "padflow", "configs", PROJECT["readme"], *PROJECT["license-files"]} <= set(sources)
+
+
+def test_containers_have_the_python_of_the_constraints() -> None:
+    images = re.findall(r"^(?:FROM|From:) (\S+)", "".join(map(Path.read_text, PACKAGING.glob("[Dp]*"))), re.MULTILINE)
+    assert len(images) == 3
+    assert all(image.startswith("python:3.11-") for image in images)
