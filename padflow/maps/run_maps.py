@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from padflow.maps.grid import L_EDGES, MLT_EDGES, Grid
-from padflow.maps.orbits import OrbitCounts, OrbitSums, begins_of_orbits
+from padflow.maps.orbits import OrbitCounts, OrbitSums
 from padflow.maps.outcomes import Outcomes
 from padflow.maps.tables import as_dataset
 
@@ -37,9 +37,7 @@ class MapCounter:
         edges = {"L": L_EDGES, "MLT": MLT_EDGES, "time": np.array(self.edges_ns).astype("datetime64[ns]")}
         return {name: Grid({variable: edges[variable] for variable in by}) for name, by in MAPS.items()}
 
-    def count(
-        self, values: Mapping[str, np.ndarray], outcome: np.ndarray, *, orbit_l: np.ndarray, before: float
-    ) -> dict[str, np.ndarray]:
+    def count(self, values: Mapping[str, np.ndarray], outcome: np.ndarray, begins: np.ndarray) -> dict[str, np.ndarray]:
         """Return the counts of a part, to be written into an ``.npz``.
 
         Parameters
@@ -48,10 +46,9 @@ class MapCounter:
             ``time``, and ``L`` and ``MLT`` where they are known; a map whose variable is not is left out.
         outcome : ndarray of int64
             See `Outcomes.of`.
-        orbit_l : ndarray, shape (records,)
-            L by which orbits are told apart, and `before`, the last known one before the part.
+        begins : ndarray of bool, shape (records,)
+            See `padflow.maps.orbits.begins_of_orbits`.
         """
-        begins = begins_of_orbits(orbit_l, before=before)
         arrays = {"orbits_begun": np.array(int(begins.sum()))}
         for name, grid in self.grids.items():
             if set(grid.names) <= values.keys():

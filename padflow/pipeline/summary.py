@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from padflow.clustering.metrics import ClassStatistics, calinski_harabasz, davies_bouldin, inertia, silhouette
-from padflow.maps.orbits import LOOK_BACK, ORBIT_L, last_known
+from padflow.maps.orbits import LOOK_BACK, ORBIT_L, begins_of_orbits, last_known
+from padflow.maps.regions import RegionCounter, RegionSums
 from padflow.maps.run_maps import MapCounter, MapSums
 from padflow.pipeline.directory import RunDirectory, read_left
 from padflow.pipeline.parts import PartTask
@@ -84,7 +85,9 @@ class SummaryPart(Pass):
             "distance": statistics.distance,
             "unlabelled": np.bincount(reason[pad_class < 0], minlength=len(Reason) - 1),
         }
-        arrays |= self._count_maps(rows, self.maps.outcomes.of(pad_class, reason, shape), reader)
+        sin_n = results.read("sin_n", task.start, task.stop) if self.shaped else None
+        outcome = self.maps.outcomes.of(pad_class, reason, shape)
+        arrays |= self._count_places(rows, outcome, reader, shape=shape, sin_n=sin_n)
         if shape is not None:
             arrays["name_counts"] = count_shapes(shape, pad_class, k)
         kept = (uniform_hash(self.seed, f"{rows.group} scores", rows.numbers) < self.share_scores) & (pad_class >= 0)
@@ -102,18 +105,28 @@ class SummaryPart(Pass):
         sample = shape_ratio(rows.flux[sampled], counts_per_flux)
         return sums | {"shape_sample": sample, "shape_class": pad_class[sampled]}
 
-    def _count_maps(self, rows: Rows, outcome: np.ndarray, reader: ArchiveReader) -> dict[str, np.ndarray]:
+    def _count_places(
+        self,
+        rows: Rows,
+        outcome: np.ndarray,
+        reader: ArchiveReader,
+        *,
+        shape: np.ndarray | None,
+        sin_n: np.ndarray | None,
+    ) -> dict[str, np.ndarray]:
         """Count where and when classes and shapes occur; nothing where the archive does not say where it was."""
         ephemeris = rows.records.ephemeris  # there is no halo
         orbit_l = next((name for name in ORBIT_L if name in ephemeris), None)
         if self.l_variable not in ephemeris or orbit_l is None:
             return {}
         values = {"time": rows.time, "L": ephemeris[self.l_variable]}
-        if "MLT" in ephemeris:
-            values["MLT"] = ephemeris["MLT"]
         earlier = reader.ephemeris(orbit_l, rows.start - LOOK_BACK, rows.start)
-        before = np.nan if earlier is None else last_known(earlier)
-        return self.maps.count(values, outcome, orbit_l=ephemeris[orbit_l], before=before)
+        begins = begins_of_orbits(ephemeris[orbit_l], before=np.nan if earlier is None else last_known(earlier))
+        if "MLT" not in ephemeris:
+            return self.maps.count(values, outcome, begins)
+        values["MLT"] = ephemeris["MLT"]
+        regions = RegionCounter(self.maps.outcomes).count(values, outcome[:, 0], begins, shape=shape, sin_n=sin_n)
+        return self.maps.count(values, outcome, begins) | regions
 
 
 def summary_file(task: PartTask) -> str:
@@ -147,7 +160,7 @@ def summarise(
     totals: dict[str, np.ndarray] = {}
     by_group: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
     samples: dict[str, list[np.ndarray]] = {}
-    found_maps = MapSums(maps)
+    found_maps, regions = MapSums(maps), RegionSums(RegionCounter(maps.outcomes))
     statistics: ClassStatistics | None = None
     for task in tasks:
         arrays = read_left(directory.path / summary_file(task), OF_SUMMARY, stage="report")
@@ -156,6 +169,7 @@ def summarise(
         for name in ("n", "unlabelled"):
             _add(by_group[task.group], name, arrays[name])
         found_maps.add(task.group, arrays)
+        regions.add(task.group, arrays)
         for name, values in arrays.items():
             if name.startswith(("ratio_", "flux_", "name_")):
                 _add(totals, name, values)
@@ -173,7 +187,8 @@ def summarise(
         metrics["silhouette"] = silhouette(
             drawn["sample_score"], drawn["sample_class"], samples=silhouette_samples, seed=seed
         )
-    dataset = _dataset(totals, by_group, drawn, axes=axes).merge(found_maps.dataset(shape_energy))
+    dataset = _dataset(totals, by_group, drawn, axes=axes)
+    dataset = dataset.merge(found_maps.dataset(shape_energy)).merge(regions.dataset())
     if "name_counts" in totals:
         dataset["shape_records"] = (("pad_class", "shape_energy", "shape"), totals["name_counts"])
         dataset = dataset.assign_coords(

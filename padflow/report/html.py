@@ -17,7 +17,8 @@ from padflow.errors import printable
 from padflow.instruments.origin import SIMULATED, common_attributes, differing_words
 from padflow.report.citation import citation
 from padflow.report.figures.contents import FIGURES, draw
-from padflow.report.tables import Run, notes_in_words, read_run, records_per_second, tables
+from padflow.report.known import known_results, known_table
+from padflow.report.tables import Run, csv_text, notes_in_words, read_run, records_per_second, tables
 from padflow.report.words import count, duration, join, plural, share, size
 from padflow.shapes.names import CRITERIA
 from padflow.store.durable import write_bytes
@@ -66,7 +67,8 @@ def write_report(run_dir: Path, *, apply: Callable[[Callable, Iterable], Iterabl
     refuse_links(run.directory)
     report = run.directory / REPORT
     figures, left_out = _write_figures(run.directory, apply)
-    for name, text in tables(run).items():
+    known = {"known_results.csv": csv_text(run, known_table(run))}
+    for name, text in (tables(run) | known).items():
         write_bytes(report / TABLES_FOLDER / name, text.encode())
     page = report / PAGE
     write_bytes(page, _render(_context(run, figures, left_out)).encode())
@@ -147,6 +149,7 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
         "metrics": {METRIC_NAMES.get(name, name): value for name, value in (run.model.get("metrics") or {}).items()},
         "method": str(run.model.get("method") or ""),
         "assign": run.model.get("assign"),
+        "known": known_results(run),
         "figures": figures,
         "left_out": left_out,
         "status": status,

@@ -161,7 +161,12 @@ def tables(run: Run) -> dict[str, str]:
         "stages.csv": _stages_table(run.provenance["stages"]),
         "history.csv": _history_table(history(run.model)),
     }
-    return {name: _csv(_marked(table, words=run.simulated)) for name, table in made.items()}
+    return {name: csv_text(run, table) for name, table in made.items()}
+
+
+def csv_text(run: Run, table: Table) -> str:
+    """Return a table of a run as CSV; a column says where the data are simulated."""
+    return _csv(_marked(table, words=run.simulated))
 
 
 def _marked(table: Table, *, words: str) -> Table:

@@ -137,6 +137,12 @@ OF_SUMMARY = {
     "sample_score": Spec("sample component"),
     "sample_class": Spec("sample", "integer"),
     "name_counts": Spec("pad_class shape_energy name", "integer", optional=True),
+    "region_begun": Spec("", "integer", optional=True),
+    **{
+        f"region_{kind}_{what}": Spec(f"{kind}_entry", "integer", optional=True)
+        for kind in ("class", "name", "sin_n")
+        for what in ("key", "count")
+    },
     "orbits_begun": Spec("", "integer", optional=True),
     "l_time_key": Spec("l_time_entry", "integer", optional=True),
     "l_time_count": Spec("l_time_entry", "integer", optional=True),

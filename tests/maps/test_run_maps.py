@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from padflow.maps.orbits import begins_of_orbits
 from padflow.maps.outcomes import Outcomes
 from padflow.maps.run_maps import MapCounter, MapSums, map_of
 
@@ -15,7 +16,7 @@ COUNTER = MapCounter((0, DAY, 2 * DAY), Outcomes(2, 0))
 def count(hours: np.ndarray, **more: np.ndarray) -> dict[str, np.ndarray]:
     values = {"time": (hours * 3600 * 10**9).astype("datetime64[ns]"), "L": np.full(len(hours), 4.1)} | more
     outcome = np.zeros((len(hours), 1), np.int64)
-    return COUNTER.count(values, outcome, orbit_l=values["L"], before=1.0 if hours[0] else np.nan)
+    return COUNTER.count(values, outcome, begins_of_orbits(values["L"], before=1.0 if hours[0] else np.nan))
 
 
 def test_parts_of_an_orbit_are_one_orbit_and_spacecraft_are_two() -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from padflow.indices.storms import TIMES
 from padflow.maps.outcomes import Outcomes
+from padflow.maps.regions import RegionCounter, RegionSums
 from padflow.maps.run_maps import MapCounter, MapSums
 from padflow.maps.superposed import superpose
 from padflow.records import Reason
@@ -105,11 +106,14 @@ def maps(per_class: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
     shape = np.stack([1 + pad_class % 4, np.where(rng.random(len(rows)) < 0.3, 0, 1 + pad_class % 3)], axis=1)
     shape[reason > 0] = 0
     pad_class = np.where(reason > 0, -1, pad_class)
-    orbit_l = np.where(np.diff(day, prepend=-1) > 0, 2.5, 1.5)  # L of one record a day is above 2
-    arrays = counter.count(values, outcomes.of(pad_class, reason, shape), orbit_l=orbit_l, before=1.5)
-    sums = MapSums(counter)
+    begins = np.diff(day, prepend=-1) > 0
+    arrays = counter.count(values, outcomes.of(pad_class, reason, shape), begins)
+    pad_class = outcomes.of(pad_class, reason)[:, 0]
+    sums, regions = MapSums(counter), RegionSums(RegionCounter(outcomes))
     sums.add("rbspa", arrays)
-    return sums.dataset(np.array([1.8, 4.2]))
+    sin_n = rng.normal(1, 0.3, shape.shape)
+    regions.add("rbspa", RegionCounter(outcomes).count(values, pad_class, begins, shape=shape, sin_n=sin_n))
+    return sums.dataset(np.array([1.8, 4.2])).merge(regions.dataset())
 
 
 def superposed(rng: np.random.Generator, classes: int) -> xr.Dataset:

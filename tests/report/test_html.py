@@ -10,7 +10,8 @@ import pytest
 from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.html import summary_sentences, write_report
-from padflow.report.tables import read_run, tables
+from padflow.report.known import known_table
+from padflow.report.tables import csv_text, read_run, tables
 from padflow.shapes.names import CRITERIA
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -75,7 +76,7 @@ def test_every_figure_is_embedded_as_written(page, full_run):
 def test_every_table_is_written(full_run):
     run = read_run(full_run)
     written = {path.name: path.read_text(encoding="utf-8") for path in (full_run / "report/tables").iterdir()}
-    assert written == tables(run)
+    assert written == tables(run) | {"known_results.csv": csv_text(run, known_table(run))}
 
 
 def test_the_page_says_where_the_data_come_from(page):
@@ -112,6 +113,20 @@ def test_the_page_has_the_text_to_paste_into_a_paper(full_run):
     text = Page((full_run / "report" / "index.html").read_text(encoding="utf-8")).text
     assert "with padflow 0.1.0 (method after Killey et al. 2023, doi:10.1093/rasti/rzad035). The data are REPT" in text
     assert "REPT level 3 (PI A. Person). <script>alert(2)</script> & thanks" in text
+
+
+@pytest.mark.usefixtures("two_figures")
+def test_known_results_of_simulated_data_are_called_so(small_run, edit_json):
+    def simulate(catalog):
+        catalog["origins"]["older"]["TITLE"] = "SIMULATED REPT level 3"
+
+    words = "It says nothing about nature."
+    page = Page(write_report(small_run).read_text(encoding="utf-8"))
+    assert "Butterflies, 20 to 4 h MLT beyond L 5.5" in page.text
+    assert "cannot tell" in page.text
+    assert words not in page.text
+    edit_json(small_run / "catalog.json", simulate)
+    assert words in Page(write_report(small_run).read_text(encoding="utf-8")).text
 
 
 def test_a_model_of_simulated_data_is_called_so(small_run, edit_json):
