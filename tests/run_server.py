@@ -127,6 +127,8 @@ def cluster_apart(config: Any, directory: Path) -> Iterator[DaskWorkers]:
     scheduler = forked(lambda: serve_scheduler(file))
     file.with_suffix(".pid").write_text(str(scheduler))
     while not file.exists():
+        if os.waitpid(scheduler, os.WNOHANG)[0]:
+            raise OSError("The scheduler has ended before it listened.")
         time.sleep(0.01)
     workers = [forked(lambda: serve_worker(file.read_text())) for _ in range(2)]
     try:
