@@ -20,7 +20,7 @@ class NotebookParser(MystParser):
         """Put the cells into a document; a link to the notebook comes after the title, which is the first line."""
         texts = [_text_of(cell) for cell in json.loads(inputstring)["cells"]]
         title, _, rest = texts[0].partition("\n")
-        name = self.env.docname.rpartition("/")[2] + ".ipynb"
+        name = document.settings.env.docname.rpartition("/")[2] + ".ipynb"
         super().parse("\n\n".join([title, LINK.format(name=name), rest, *texts[1:]]), document)
 
 
