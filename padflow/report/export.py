@@ -113,7 +113,7 @@ def _chosen(
     said = {name: str(results.attrs[f"{PREFIX}{name}"]) for name in NAMES if f"{PREFIX}{name}" in results.attrs}
     version = str(results.attrs["padflow_version"])
     origin = {name: archive.attrs[name] for name in ("instrument", "source")}
-    words = {"acknowledgement": citation([said], version=version), "references": METHOD}
+    words = {"acknowledgement": citation([(said, origin["source"])], version=version), "references": METHOD}
     words["history"] = f"{np.datetime64('today')}: exported by padflow {__version__}"
     return chosen.assign_attrs(origin | words)
 

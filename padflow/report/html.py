@@ -136,7 +136,7 @@ def _context(run: Run, figures: list[dict[str, Any]], left_out: list[str]) -> di
         "summary": summary_sentences(run),
         "simulated": run.simulated,
         "origins": origins,
-        "citation": citation((origin["first"] for origin in origins), version=provenance["padflow"]),
+        "citation": citation([(origin["first"], origin["file"]) for origin in origins], version=provenance["padflow"]),
         "run": run,
         "classes": run.classes,
         "criteria": {
@@ -169,7 +169,9 @@ def _origin(run: Run, spacecraft: str) -> dict[str, Any]:
     """Return what the files of a spacecraft say of their origin: of the first file, and which differ from it."""
     files = run.origin_of_files(spacecraft)
     first, differ = common_attributes(files)
-    return {"spacecraft": spacecraft, "first": first, "differ": differing_words(differ, len(files))}
+    used = (file["path"] for file in run.files if file["status"] == "used" and file["spacecraft"] == spacecraft)
+    words = differing_words(differ, len(files))
+    return {"spacecraft": spacecraft, "first": first, "differ": words, "file": next(used, "")}
 
 
 def instrument_name(model: dict[str, Any]) -> str:

@@ -164,9 +164,16 @@ def _along_time(dataset: xr.Dataset, name: str) -> CdfVariable:
         attributes |= {"DEPEND_1": axis, "LABL_PTR_1": f"{axis}_label"}
     if f"{name}_error" in dataset:
         attributes |= dict.fromkeys(("DELTA_PLUS_VAR", "DELTA_MINUS_VAR"), f"{name}_error")
-    flags, notes = _flags(array), str(array.attrs.get("comment", ""))
-    if flags:
-        attributes["VAR_NOTES"] = f"{'; '.join(f'{value} is {meaning}' for value, meaning in flags)}. {notes}".strip()
+    flags = _flags(array)
+    notes = [f"{'; '.join(f'{value} is {meaning}' for value, meaning in flags)}."] if flags else []
+    notes += [str(array.attrs["comment"])] if "comment" in array.attrs else []
+    notes += (
+        [f"The classes are those of a model fitted to {array.attrs['fitted_to']}."]
+        if "fitted_to" in array.attrs
+        else []
+    )
+    if notes:
+        attributes["VAR_NOTES"] = " ".join(notes)
     valid = (flags[0][0], flags[-1][0]) if flags else VALID.get(name, WIDEST)
     return CdfVariable(name, array.values, attributes, valid=valid)
 

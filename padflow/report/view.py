@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 DAY = np.timedelta64(1, "D")
 
 
+MOST_ENERGIES = 8
+"""Lines of a panel of `view_class` at most (chosen: as many as REPT has in recommended mode)."""
+
+
 EXAMPLES = 4
 """Records of either kind that are drawn of a class (chosen)."""
 
@@ -139,6 +143,7 @@ def view_class(run_dir: str | Path, pad_class: int, *, spacecraft: str | None = 
     if not len(uncertain):
         raise ConfigError(f"No record of {_who(archive)} has the class {pad_class}; there are {_classes_words(names)}.")
     used = results["energy"].values if "energy" in results.coords else archive["energy"].values
+    used = used[np.unique(np.linspace(0, len(used) - 1, MOST_ENERGIES).round().astype(int))]
     seconds = load_config(local_path(run_dir, "run_dir") / CONFIG).preprocess.average_seconds
     rows = [[_example(archive, results, row, seconds, used) for row in chosen] for chosen in (typical, uncertain)]
     name = f"{pad_class} {names[pad_class]}".replace("_", " ") if pad_class < len(names) else str(pad_class)
@@ -169,10 +174,11 @@ def _example(archive: xr.Dataset, results: xr.Dataset, row: int, seconds: float,
     total = np.nansum(flux, axis=0, dtype=float)
     mean = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
     places = archive.reset_coords().isel(time=row)
-    at = [f"{name} {float(places[name]):.1f}" for name in ("L", "MLT") if name in places]
+    known = {name: float(places[name]) for name in ("L", "MLT") if name in places}
+    words = [f"{name} {value:.1f}" for name, value in known.items() if np.isfinite(value)]
     probability = float(results["probability"][row])
-    at += [f"p {probability:.2f}"] if np.isfinite(probability) else []
-    return Example(f"{_minute(time[row])}\n{', '.join(at)}", mean, total * around["counts_per_flux"].values)
+    words += [f"p {probability:.2f}"] if np.isfinite(probability) else []
+    return Example(f"{_minute(time[row])}\n{', '.join(words)}".strip(), mean, total * around["counts_per_flux"].values)
 
 
 def _opened(run_dir: str | Path, spacecraft: str | None) -> tuple[xr.Dataset, xr.Dataset]:
@@ -258,9 +264,9 @@ def _seen(
     records = archive.isel(time=rows).reset_coords()
     channels = _channels(records, results, energies)
     flux = records[["flux", "counts_per_flux"]].isel(energy=channels).rename(energy="channel")
-    seen = flux.set_coords("counts_per_flux").merge(
-        records[[name for name in ("L", "MLT", "MLAT") if name in records]].drop_vars("energy", errors="ignore")
-    )
+    seen = flux.set_coords("counts_per_flux")
+    places = {name: records[name].load() for name in ("L", "MLT", "MLAT") if name in records}
+    seen = seen.assign({name: place for name, place in places.items() if place.notnull().any()})
     labels = results[[name for name in ("pad_class", "probability", "shape") if name in results]].isel(time=rows)
     marks = {SIMULATED: archive.attrs[SIMULATED]} if SIMULATED in archive.attrs else {}
     return seen.assign(labels.data_vars).assign_attrs(marks).load()

@@ -112,7 +112,7 @@ def test_simulated_data_are_called_so(small_run, edit_json):
 def test_the_page_has_the_text_to_paste_into_a_paper(full_run):
     text = Page((full_run / "report" / "index.html").read_text(encoding="utf-8")).text
     assert "with padflow 0.1.0 (method after Killey et al. 2023, doi:10.1093/rasti/rzad035). The data are REPT" in text
-    assert "REPT level 3 (PI A. Person). <script>alert(2)</script> & thanks" in text
+    assert "REPT level 3 (PI A. Person; doi:10.48322/4x5t-th95). <script>alert(2)</script> & thanks" in text
 
 
 @pytest.mark.usefixtures("two_figures")

@@ -9,9 +9,11 @@ import cdflib
 import numpy as np
 import pycdfpp
 import pytest
+import xarray as xr
 
 from padflow import open_archive, open_results
 from padflow.report.export import export_labels
+from padflow.report.istp import _along_time
 
 START, END = np.datetime64("2013-03-02T18:00", "ns"), np.datetime64("2013-03-03T06:00", "ns")
 
@@ -89,3 +91,13 @@ def test_the_file_says_where_it_comes_from(files: list[Path]) -> None:
     assert said["cdf_Data_version"] == "5.6.0"
     wanted = "Discipline Data_type Descriptor Data_version TEXT Instrument_type Mission_group Logical_source Parents"
     assert all(said[name] for name in wanted.split())
+
+
+def test_notes_of_a_variable() -> None:
+    said = {"flag_values": [0, -1], "flag_meanings": "pancake no_class", "comment": "Some."}
+    said["fitted_to"] = "SIMULATED data: no measurement"
+    variable = _along_time(xr.Dataset({"pad_class": ("time", np.array([0, -1], "i2"), said)}), "pad_class")
+    assert variable.valid == (-1, 0)
+    assert variable.attributes["VAR_NOTES"] == (
+        "-1 is no_class; 0 is pancake. Some. The classes are those of a model fitted to SIMULATED data: no measurement."
+    )

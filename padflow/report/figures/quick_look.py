@@ -38,7 +38,11 @@ BAR = (1.012, 0.04, 0.018, 0.92)
 
 
 COLUMNS = 400
-"""Columns of a figure (chosen: each is as wide as a dot of a screen at least)."""
+"""Columns of a figure at most (chosen: each is as wide as a dot of a screen at least)."""
+
+
+STEPS = 1.5
+"""Times between records that a column has at least, so that none between two records is empty (chosen)."""
 
 
 FEWEST_COUNTS = 100
@@ -86,7 +90,7 @@ def quick_look(
     index : xarray.DataArray, optional
         An index along one time axis, as `padflow.read_indices` returns it.
     """
-    columns = Columns.of_times(seen["time"].values, start, end, columns=COLUMNS)
+    columns = Columns.of_times(seen["time"].values, start, end, columns=_number_of_columns(seen, end - start))
     kinds = [*(["flux"] if "L" in seen.variables else []), *["pitch_angle"] * seen.sizes["channel"]]
     kinds += [*(["shape"] if "shape" in seen else []), "class", *(["index"] if index is not None else [])]
     figure = new_figure(0.95 + sum(HEIGHTS[kind] for kind in kinds))
@@ -113,6 +117,12 @@ def quick_look(
     if SIMULATED in seen.attrs:
         mark_simulated(figure)
     return figure
+
+
+def _number_of_columns(seen: xr.Dataset, length: np.timedelta64) -> int:
+    time = seen["time"].values
+    step = np.median(np.diff(time)) if len(time) > 1 else length
+    return int(np.clip(length / (STEPS * step), 1, COLUMNS))
 
 
 def _dates(times: np.ndarray) -> np.ndarray:
@@ -199,7 +209,8 @@ def _classes(ax: Axes, seen: xr.Dataset, columns: Columns) -> None:
     of_column = np.repeat(codes[columns.filled], np.diff(np.append(columns.first, len(own))))
     probability = np.where(own == of_column, seen["probability"].values, np.nan)
     height = columns.mean(probability)
-    height[np.isnan(height)] = 1  # none is known
+    known = np.isfinite(height).any()
+    height[np.isnan(height)] = 1
     edges, handles = _dates(columns.edges), []
     for code in np.unique(codes[codes >= 0]):
         colour = NO_CLASS if code == kinds else class_colour(code)
@@ -208,8 +219,8 @@ def _classes(ax: Axes, seen: xr.Dataset, columns: Columns) -> None:
         ax.stairs(there, edges, fill=True, color=colour, lw=0, hatch=hatch, rasterized=True)
         name = "no class" if code == kinds else f"{code} {names[code] if code < len(names) else ''}".replace("_", " ")
         handles.append(Patch(facecolor=colour, hatch=hatch, label=name))
-    ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
-    finish(ax, y="Class\nProbability")
+    ax.set(ylim=(0, 1), yticks=[0, 0.5, 1] if known else [])
+    finish(ax, y="Class\nProbability" if known else "Class")
     _legend(ax, handles)
 
 

@@ -93,11 +93,20 @@ def test_what_is_not_there_has_no_panel(seen: xr.Dataset) -> None:
     assert not figure.get_suptitle()
 
 
+def test_in_a_short_range_no_column_between_records_is_empty(seen: xr.Dataset) -> None:
+    figure = quick_look(seen.isel(time=slice(0, 60)), START, START + np.timedelta64(1, "h"), title="an hour")
+    (angles,) = (ax for ax in figure.axes if ax.get_ylabel().startswith("Pitch angle"))
+    assert mesh_of(angles).shape == (9, 40)
+    assert np.isfinite(mesh_of(angles)).all()
+
+
 def test_a_class_without_probabilities_is_drawn_full(seen: xr.Dataset) -> None:
     seen["probability"] = seen["probability"] * np.nan
     figure = quick_look(seen, START, END, title="some day")
     (classes,) = (ax for ax in figure.axes if ax.get_ylabel().startswith("Class"))
     assert (classes.patches[0].get_data().values[:199] == 1).all()
+    assert classes.get_ylabel() == "Class"
+    assert not classes.get_yticks().size
 
 
 def test_each_shape_has_a_colour_of_its_own() -> None:
