@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from padflow.maps.grid import Grid
 from padflow.maps.intervals import shares_of
-from padflow.maps.orbits import OrbitCounts, OrbitSums
+from padflow.maps.orbits import OrbitCounts, OrbitSums, begins_of_orbits
+from padflow.shapes.names import SHAPES, name_shapes
+from padflow.simulation.belt import storm_indices, storms_between
+from padflow.simulation.conditions import Conditions, smooth_noise
+from padflow.simulation.continuum import Continuum
+from padflow.simulation.day import PITCH_ANGLES
+from padflow.simulation.orbit import track
 
 CELLS = 200
 
@@ -44,6 +51,43 @@ def test_intervals_hold_the_true_share_95_times_in_100(orbits: int, alike: float
         np.testing.assert_allclose(share[sums.orbits > 0].sum(axis=1), 1)
         inside.append(((low[:, 0] <= true) & (true <= high[:, 0]))[known])
     assert 0.93 <= np.concatenate(inside).mean() <= 0.985
+
+
+GRID = Grid({"L": np.arange(3, 6.6, 0.5), "MLT": np.arange(0, 25, 2.0)})
+
+
+def a_fortnight(seed: int) -> OrbitSums:
+    """Shapes at 2.1 MeV along a simulated orbit, with storms of the seed; one record every four minutes, no noise."""
+    sums, before = OrbitSums(GRID.size, len(SHAPES), complete=len(SHAPES)), np.nan
+    for day in range(15_765, 15_779):
+        time = day * 86_400_000 + np.arange(360) * 240_000
+        at, days = track("rbspa", time), time / 86_400_000
+        dst, main, recovery = storm_indices(storms_between(seed, days[0] - 110, days[-1] + 1), days)
+        noise = smooth_noise(seed, 0, time, day)
+        place = Conditions(time, at.L, at.MLT, dst, main, recovery, at.B_Eq / at.B_Calc, noise)
+        pads = Continuum().pads(place, PITCH_ANGLES, np.array([2.1]))[0]
+        shape = name_shapes(PITCH_ANGLES, pads.swapaxes(1, 2)).astype(np.int64)
+        begins = begins_of_orbits(at.L, before=before)
+        cell = GRID.cells({"L": at.L, "MLT": at.MLT})
+        sums.add(OrbitCounts.of(begins, cell, shape, size=(GRID.size, len(SHAPES))))
+        before = at.L[-1]
+    sums.finish()
+    return sums
+
+
+@pytest.mark.slow
+def test_intervals_of_a_fortnight_hold_the_share_of_many() -> None:
+    """Orbits of one storm are alike, too: the intervals of one fortnight are held against 12 with other storms."""
+    several = [a_fortnight(seed) for seed in range(12)]
+    records = np.maximum(sum(sums.records for sums in several), 1)
+    true = sum(sums.count for sums in several) / records[:, None]
+    inside = []
+    for sums in several:
+        _, low, high = shares_of(sums)
+        known = (sums.orbits >= 2)[:, None] & (true > 0.005) & (true < 0.995)
+        inside.append(((low <= true) & (true <= high))[known])
+    assert len(np.concatenate(inside)) > 500
+    assert 0.93 <= np.concatenate(inside).mean() <= 0.99
 
 
 def test_intervals_that_take_records_for_observations_would_fail() -> None:

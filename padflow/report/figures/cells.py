@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from padflow.report.figures.style import NothingToDraw, finish_bar, plain_log
+from padflow.report.figures.style import NothingToDraw, finish_bar
 from padflow.report.tables import Run
 
 EMPTY, UNSURE = "#ffffff", "#c9c9c9"
@@ -21,6 +21,10 @@ EMPTY, UNSURE = "#ffffff", "#c9c9c9"
 
 WIDEST_INTERVAL = 0.5
 """A share whose 95 % interval is wider is not drawn where a map stands for more than its own records (chosen)."""
+
+
+COUNTS = ("records", "orbits", "events")
+"""What maps count."""
 
 
 SHARE_TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1)
@@ -47,11 +51,11 @@ at all of them is left out (chosen)."""
 
 @dataclass(frozen=True)
 class Panel:
-    """A map: its title, values by L and another variable, whether they count, and where they are unsure."""
+    """A map: its title, values by L and another variable, what they are, and where they are unsure."""
 
     title: str
     values: np.ndarray
-    counts: bool = False
+    kind: str = "share"
     unsure: np.ndarray | None = None
 
 
@@ -63,7 +67,7 @@ def class_panels(run: Run, found: xr.Dataset, *, mark_unsure: bool) -> list[Pane
         panels.append(Panel(row.label, share, unsure=unsure if mark_unsure else None))
     none = found["no_class_share"].sum("no_class", skipna=False).values
     counted = ("records", "orbits" if "orbits" in found else "events")
-    counts = [Panel(name, np.where(found[name] > 0, found[name], np.nan), counts=True) for name in counted]
+    counts = [Panel(name, np.where(found[name] > 0, found[name], np.nan), name) for name in counted]
     return [*panels, Panel("no class", none), *counts]
 
 
@@ -98,28 +102,24 @@ def sure_share(found: xr.Dataset, name: str, chosen: dict[str, Any]) -> tuple[np
     return share, np.isfinite(share) & ~(high - low <= WIDEST_INTERVAL)
 
 
-def colour_cells(
-    ax: Axes, x_edges: np.ndarray, y_edges: np.ndarray, panel: Panel, norms: tuple[Normalize, Normalize]
-) -> None:
+def colour_cells(ax: Axes, x_edges: np.ndarray, y_edges: np.ndarray, panel: Panel, norms: dict[str, Normalize]) -> None:
     """Draw a panel: shares or counts, and grey where they are unsure."""
-    colours, norm = (_cividis(), norms[1]) if panel.counts else (_viridis(), norms[0])
-    ax.pcolormesh(x_edges, y_edges, np.ma.masked_invalid(panel.values), norm=norm, cmap=colours, rasterized=True)
+    values, norm = np.ma.masked_invalid(panel.values), norms[panel.kind]
+    ax.pcolormesh(x_edges, y_edges, values, norm=norm, cmap=_colours(panel.kind), rasterized=True)
     if panel.unsure is not None and panel.unsure.any():
         grey = np.ma.masked_equal(panel.unsure.astype(float), 0)
         ax.pcolormesh(x_edges, y_edges, grey, cmap=ListedColormap([UNSURE]), rasterized=True)
 
 
-def norms_of(found: xr.Dataset) -> tuple[Normalize, Normalize]:
-    """Return how shares and counts become colours."""
-    return PowerNorm(0.5, vmin=0, vmax=1), LogNorm(vmin=1, vmax=max(float(found["records"].max()), 10.0))
+def norms_of(found: xr.Dataset) -> dict[str, Normalize]:
+    """Return how shares and counts become colours, by what they are."""
+    counts = [name for name in COUNTS if name in found]
+    largest = {name: max(float(found[name].max()), 10.0) for name in counts}
+    return {"share": PowerNorm(0.5, vmin=0, vmax=1)} | {name: LogNorm(1, largest[name]) for name in counts}
 
 
-def _viridis() -> Colormap:
-    return colormaps["viridis"].with_extremes(bad=EMPTY)
-
-
-def _cividis() -> Colormap:
-    return colormaps["cividis"].with_extremes(bad=EMPTY)
+def _colours(kind: str) -> Colormap:
+    return colormaps["cividis" if kind in COUNTS else "viridis"].with_extremes(bad=EMPTY)
 
 
 def used_range(total: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
@@ -129,17 +129,18 @@ def used_range(total: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
 
 
 def colour_bars(
-    figure: Figure, axes: list[Axes], n_rows: int, norms: tuple[Normalize, Normalize], *, counts: bool = True
+    figure: Figure, axes: list[Axes], n_rows: int, norms: dict[str, Normalize], *, counts: bool = True
 ) -> None:
-    """Draw a bar for shares and one for counts."""
+    """Draw a bar for shares, and one for each kind of counts."""
     # The bar that is added first ends up on the outside.
-    bars = [(norms[0], _viridis(), "Share of all records of the cell")]
-    if counts:
-        bars.insert(0, (norms[1], _cividis(), "Number in the cell (last two panels)"))
-    for limits, colours, label in bars:
-        bar = figure.colorbar(ScalarMappable(limits, colours), ax=axes, pad=0.015, fraction=0.03, aspect=15 * n_rows)
-        if limits is norms[0]:
-            bar.set_ticks(SHARE_TICKS, labels=[f"{100 * tick:.0f} %" for tick in SHARE_TICKS])
+    for kind, limits in reversed(norms.items()):
+        if kind in COUNTS and not counts:
+            continue
+        mappable = ScalarMappable(limits, _colours(kind))
+        bar = figure.colorbar(mappable, ax=axes, pad=0.012, fraction=0.025, aspect=18 * n_rows)
+        if kind in COUNTS:
+            bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            finish_bar(bar, f"{kind.capitalize()} in the cell")
         else:
-            plain_log(bar.ax.yaxis)
-        finish_bar(bar, label)
+            bar.set_ticks(SHARE_TICKS, labels=[f"{100 * tick:.0f} %" for tick in SHARE_TICKS])
+            finish_bar(bar, "Share of all records of the cell")
