@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -38,9 +39,12 @@ def test_the_conda_recipe_asks_for_what_the_wheel_asks_for() -> None:
     assert found == asked
 
 
-def test_the_conda_recipe_makes_the_command() -> None:
-    made = outputs()["padflow-base"]["build"]["python"]["entry_points"]
+def test_the_conda_recipe_makes_the_command_and_imports_what_is_there() -> None:
+    base = outputs()["padflow-base"]
+    made = base["build"]["python"]["entry_points"]
     assert made == [f"{name} = {function}" for name, function in PROJECT["scripts"].items()]
+    imports = base["tests"][0]["python"]["imports"]
+    assert [name for name in imports if find_spec(name) is None] == []
 
 
 def test_containers_copy_what_is_there_and_what_the_wheel_needs() -> None:
