@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from padflow import ConfigError, open_archive, open_results, read_indices
-from padflow.report.view import save, view, view_class
+from padflow.report.view import _seen, save, view, view_class
 
 
 def panels(figure) -> list[str]:
@@ -73,3 +74,16 @@ def test_records_of_a_class(finished_run) -> None:
     assert all(words.startswith("2013-03-0") and "\nL " in words and ", p " in words for words in shown)
     with pytest.raises(ConfigError, match=r"No record of rbspa has the class 99; there are 0 \("):
         view_class(finished_run.directory, 99)
+
+
+def test_places_that_are_missing_throughout_are_left_out() -> None:
+    time = np.datetime64("2013-03-02", "ns") + np.arange(3) * np.timedelta64(1, "m")
+    archive = xr.Dataset(
+        {"flux": (("time", "pitch_angle", "energy"), np.ones((3, 2, 2), "f4"))},
+        {"time": time, "pitch_angle": [45.0, 135.0], "energy": [1.8, 2.1], "counts_per_flux": ("energy", [1.0, 1.0])},
+    ).assign_coords(L=("time", [np.nan] * 3), MLT=("time", [1.0, np.nan, 2.0]))
+    results = xr.Dataset({"pad_class": ("time", [0, 0, 0]), "probability": ("time", [1.0, 1, 1])}, {"time": time})
+    seen = _seen(archive, results, time[0], time[-1] + np.timedelta64(1, "m"), energies=[2.0])
+    assert seen["channel"].values.tolist() == [2.1]
+    assert "L" not in seen.variables
+    assert "MLT" in seen
