@@ -13,7 +13,7 @@ import yaml
 import padflow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PACKAGING = REPOSITORY / "packaging"
+PACKAGING = REPOSITORY / "scripts" / "packaging"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"dask[array,distributed]": "dask", "matplotlib": "matplotlib-base"}
 """Names of packages that conda calls otherwise."""
