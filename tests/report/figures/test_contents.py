@@ -90,6 +90,7 @@ def test_nan_everywhere_draws_or_says_why(small_run, edit_summary, edit_json):
         model["pca"] = {"explained_variance_ratio": [None] * 3, "spectrum": []}
         model["mean_shift"] = None
 
+    (small_run / "superposed.nc").unlink()
     edit_summary(small_run, blank)
     edit_json(small_run / "model/model.json", blank_model)
     drawings, left_out = draw_all(read_run(small_run))
