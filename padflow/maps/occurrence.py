@@ -87,12 +87,13 @@ def occurrence(
         sums.add(OrbitCounts.of(begins, cell, outcome, size=(grid.size, outcomes.size)))
         before = last_known(chunk["orbit_L"], before=before)
     sums.finish()
-    return as_dataset(sums, grid, outcomes, energy=energy).assign_attrs(of_results(results))
+    return described(as_dataset(sums, grid, outcomes, energy=energy), results)
 
 
-def of_results(results: xr.Dataset) -> dict[str, Any]:
-    """Return the attributes of results that what is made from them keeps."""
-    return {name: results.attrs[name] for name in (SIMULATED, "spacecraft") if name in results.attrs}
+def described(found: xr.Dataset, results: xr.Dataset) -> xr.Dataset:
+    """Give what was made from results the attributes of these that it keeps, and the names of the classes."""
+    found["pad_class"].attrs = dict(results["pad_class"].attrs)
+    return found.assign_attrs({n: results.attrs[n] for n in (SIMULATED, "spacecraft") if n in results.attrs})
 
 
 def shape_energies(results: xr.Dataset) -> np.ndarray:

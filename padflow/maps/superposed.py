@@ -11,7 +11,7 @@ from padflow.errors import PadflowError
 from padflow.indices.epochs import epochs_of
 from padflow.instruments.origin import SIMULATED
 from padflow.maps.grid import Grid
-from padflow.maps.occurrence import chunks_of, needed_records, number_of_classes, of_results, shape_energies
+from padflow.maps.occurrence import chunks_of, described, needed_records, number_of_classes, shape_energies
 from padflow.maps.orbits import OrbitCounts, OrbitSums
 from padflow.maps.outcomes import Outcomes
 from padflow.maps.tables import as_dataset
@@ -82,7 +82,7 @@ def superpose(
     found["events"].attrs["long_name"] = "events with a record in the cell"
     said = events.attrs if isinstance(events, xr.Dataset) else {}
     marks = {SIMULATED: said[SIMULATED]} if SIMULATED in said else {}
-    return found.assign_attrs(of_results(several[0]) | marks | {"all_events": len(epochs.times)})
+    return described(found, several[0]).assign_attrs(marks | {"all_events": len(epochs.times)})
 
 
 def _listed(datasets: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import yaml
 
+from padflow.config.plain_yaml import parse_yaml
 from padflow.maps.superposed import superpose
 from padflow.report.tables import read_run
 from padflow.store.durable import write_bytes
@@ -32,7 +32,7 @@ def write_superposed(run_dir: Path, events: xr.Dataset | Sequence[np.datetime64]
         Where the run is not finished, or `padflow.superpose` refuses the events.
     """
     run = read_run(run_dir)
-    l_variable = yaml.safe_load(run.config_text)["preprocess"]["l_variable"]
+    l_variable = parse_yaml(run.config_text)["preprocess"]["l_variable"]
     results, archives = ([open_(run_dir, name) for name in run.spacecraft] for open_ in (open_results, open_archive))
     found = superpose(results, archives, events, l_variable=l_variable)
     write_bytes(run_dir / SUPERPOSED, bytes(found.to_netcdf(engine="h5netcdf")))
