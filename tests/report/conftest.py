@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -234,6 +235,22 @@ def make_provenance() -> dict[str, Any]:
             "label": {"seconds": 0.0, "records": 0, "peak_memory_bytes": None},
         },
     }
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--hide-scrollbars"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of a browser without a window, with a profile of its own."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser found ({', '.join(BROWSERS)}): pages are checked as text only")
+    return [found, *BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]
 
 
 def write_run(

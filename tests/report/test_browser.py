@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 
@@ -13,18 +12,6 @@ from PIL import Image
 
 from padflow.report.figures.contents import FIGURES
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--window-size=1300,2000",
-]
 # A window cannot be as narrow as a phone, a frame can; files may not look into each other, but send messages.
 FRAME = """<!doctype html><iframe src="probed.html" width="{width}" height="1500" frameborder="0"></iframe>
 <script>
@@ -38,15 +25,11 @@ PROBE = """<script>addEventListener("load", () => {
 
 
 @pytest.fixture(scope="module")
-def browse(tmp_path_factory):
+def browse(browser):
     """Return a function that runs the browser and returns what it prints."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser found ({', '.join(BROWSERS)}): the page is checked as text only")
-    profile = tmp_path_factory.mktemp("profile")
 
     def run(page, *action):
-        command = [browser, *FLAGS, f"--user-data-dir={profile}", *action, page.as_uri()]
+        command = [*browser, "--window-size=1300,2000", *action, page.as_uri()]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
     return run

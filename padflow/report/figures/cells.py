@@ -36,6 +36,13 @@ CAPTION = (
 )
 
 
+SHAPES_CAPTION = (
+    f"{CAPTION.replace('rare classes', 'rare shapes').replace('with a class', 'with a shape')} "
+    "Unclear: no shape is likely enough, or there are too few counts."
+)
+"""The same of maps of shapes."""
+
+
 def unsure_words(blocks: str) -> str:
     """Return what grey means; `blocks` is orbits or events."""
     return (

@@ -16,6 +16,7 @@ from matplotlib.projections.polar import PolarAxes
 from padflow.maps.run_maps import map_of
 from padflow.report.figures.cells import (
     CAPTION,
+    SHAPES_CAPTION,
     Panel,
     class_panels,
     colour_bars,
@@ -113,8 +114,7 @@ def shapes_l_mlt(run: Run) -> Drawing:
     colour_bars(figure, list(grid.ravel()), len(energies), norms_of(found), counts=False)
     caption = (
         f"Shapes against L and magnetic local time, at {len(energies)} of {found.sizes['shape_energy']} energies. "
-        f"{_dial_words(high)} {CAPTION.replace('rare classes', 'rare shapes').replace('with a class', 'with a shape')} "
-        f"Unclear: no shape is likely enough, or there are too few counts.{unsure_words('orbits')}"
+        f"{_dial_words(high)} {SHAPES_CAPTION}{unsure_words('orbits')}"
     )
     alt = f"Dials of the share of the shapes {', '.join(names)} at {len(energies)} energies, noon up."
     return Drawing("shapes_l_mlt", "Where: shapes by energy", caption, alt, figure)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from padflow.report.figures.cells import (
     CAPTION,
+    SHAPES_CAPTION,
     Panel,
     class_panels,
     colour_bars,
@@ -81,11 +82,7 @@ def superposed_shapes(run: Run) -> Drawing:
         ax.set_ylabel(f"{energy:.3g} {unit}\nL", fontsize=LABEL_POINTS, color=INK)
     figure.supxlabel(_axis_words(clock), fontsize=LABEL_POINTS, color=INK)
     colour_bars(figure, axes, n_rows, norms_of(found), counts=False)
-    caption = (
-        f"Shapes against L and {_clock_words(found, clock)} "
-        f"{CAPTION.replace('rare classes', 'rare shapes').replace('with a class', 'with a shape')} "
-        f"Unclear: no shape is likely enough, or there are too few counts.{unsure_words('events')}"
-    )
+    caption = f"Shapes against L and {_clock_words(found, clock)} {SHAPES_CAPTION}{unsure_words('events')}"
     alt = f"Maps of the share of the shapes {', '.join(names)} at {n_rows} energies against L and the time of events."
     return Drawing("superposed_shapes", "In storms: shapes by energy", caption, alt, figure)
 

@@ -19,11 +19,6 @@ from padflow.maps.grid import L_EDGES
 from padflow.report.explorer.page import explorer_text
 from padflow.report.explorer.sums import sum_records
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--window-size=1400,1500"),
-]
 STEPS = [
     {},
     {"class": 1},
@@ -67,16 +62,12 @@ PROBE = """<script>addEventListener("load", () => {
 
 
 @pytest.fixture(scope="module")
-def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict]:
+def browse(browser: list[str]) -> Callable[[Path], dict]:
     """Return a function that opens a page and returns what the probe in it saw."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser found ({', '.join(BROWSERS)}): the explorer is checked as text only")
-    profile = tmp_path_factory.mktemp("profile")
 
-    def run(page: Path, *flags: str) -> dict:
-        action = ["--virtual-time-budget=10000", "--dump-dom", f"--user-data-dir={profile}", *flags]
-        command = [browser, *FLAGS, *action, page.as_uri()]
+    def run(page: Path) -> dict:
+        action = ["--window-size=1400,1500", "--virtual-time-budget=10000", "--dump-dom"]
+        command = [*browser, *action, page.as_uri()]
         dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
         return json.loads(unescape(re.search(r'data-probe="([^"]*)"', dom)[1]))
 
