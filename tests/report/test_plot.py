@@ -18,6 +18,7 @@ from padflow.report.tables import read_run
 @pytest.fixture(autouse=True)
 def _close() -> Iterator[None]:
     pyplot.switch_backend("agg")
+    pyplot.close("all")  # of other tests of this process, as the examples of docstrings
     yield
     pyplot.close("all")
 
