@@ -5,8 +5,6 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
     from padflow.components.pca import IncrementalPCA
     from padflow.config.reading import load_config
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
     from padflow.shapes.names import name_shape
     from padflow.simulation.archive import simulate_archive as simulate
     from padflow.store.opening import open_archive, open_results
+
+    __version__: str
 
 __all__ = [
     "BadFile",
@@ -110,6 +110,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Late, so that `padflow --help` does not wait for xarray, scikit-learn and Dask.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("padflow")
     if name not in _HOMES:
         raise AttributeError(f"module 'padflow' has no attribute {name!r}")
     return resolve_name(_HOMES[name])

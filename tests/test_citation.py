@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-import padflow
+from packaging.version import Version
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -20,12 +19,25 @@ def citation() -> dict:
 
 
 @pytest.fixture
-def project() -> dict:
-    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+def pyproject() -> dict:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
 
-def test_the_citation_is_of_this_version_and_of_what_is_packaged(citation: dict, project: dict) -> None:
-    assert citation["version"] == padflow.__version__
+@pytest.fixture
+def project(pyproject: dict) -> dict:
+    return pyproject["project"]
+
+
+@pytest.fixture
+def latest_release() -> str:
+    """The first version in the list of changes."""
+    return re.search(r"^## (\d.*)$", (REPOSITORY / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1]
+
+
+def test_the_citation_is_of_the_latest_release_and_of_what_is_packaged(
+    citation: dict, project: dict, latest_release: str
+) -> None:
+    assert citation["version"] == latest_release
     assert citation["license"] == project["license"]
     assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
     assert citation["abstract"] == f"{project['description']}."
@@ -39,7 +51,12 @@ def test_the_licence_is_that_of_its_text(project: dict) -> None:
     assert [author["name"].lower() for author in project["authors"]] == [holder]
 
 
-def test_the_list_of_changes_begins_with_what_is_not_released_and_has_this_version() -> None:
+def test_the_list_of_changes_begins_with_what_is_not_released() -> None:
     headings = re.findall("^## (.*)$", (REPOSITORY / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert headings[0] == "Unreleased"
-    assert headings[1] == padflow.__version__
+    versions = [Version(heading) for heading in headings[1:]]
+    assert versions == sorted(versions, reverse=True)
+
+
+def test_sources_without_a_tag_say_which_release_they_come_after(pyproject: dict, latest_release: str) -> None:
+    assert pyproject["tool"]["hatch"]["version"]["fallback-version"] == f"{latest_release}+untagged"

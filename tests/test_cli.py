@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
+from packaging.version import Version
 
 import padflow as package
 from padflow.cli.group import say
@@ -415,7 +416,8 @@ def test_export(padflow: Callable, finished_run, tmp_path: Path) -> None:
     with (tmp_path / "labels.csv").open(newline="") as file:
         assert [int(row["pad_class"]) for row in csv.DictReader(file)] == results["pad_class"].values.tolist()
     assert padflow("export", finished_run.directory, tmp_path / "daily", *chosen).status == 0
-    assert [path.name for path in (tmp_path / "daily").iterdir()] == ["rbspa_l4_rept-pad_20130302_v0.1.0.cdf"]
+    release = Version(package.__version__).base_version
+    assert [path.name for path in (tmp_path / "daily").iterdir()] == [f"rbspa_l4_rept-pad_20130302_v{release}.cdf"]
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.nc", "--start", "noon"), 2, "--start noon")
     assert_refused(padflow("export", finished_run.directory, tmp_path / "x.txt"), 2, ".nc", ".csv")
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
+from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 import yaml
 
 import padflow
@@ -21,7 +27,7 @@ CONDA_NAMES = {"dask[array,distributed]": "dask", "matplotlib": "matplotlib-base
 
 def outputs() -> dict[str, dict]:
     recipe = yaml.safe_load((PACKAGING / "conda" / "recipe.yaml").read_text())
-    assert recipe["context"]["version"] == padflow.__version__
+    assert recipe["context"]["version"] == yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"]
     assert recipe["about"]["license"] == PROJECT["license"]
     assert recipe["about"]["summary"] == PROJECT["description"]
     return {output["package"]["name"]: output for output in recipe["outputs"]}
@@ -59,3 +65,47 @@ def test_containers_have_the_python_of_the_constraints() -> None:
     images = re.findall(r"^(?:FROM|From:) (\S+)", "".join(map(Path.read_text, PACKAGING.glob("[Dp]*"))), re.MULTILINE)
     assert len(images) == 3
     assert all(image.startswith("python:3.11-") for image in images)
+
+
+def test_the_version_is_that_of_what_is_installed() -> None:
+    assert padflow.__version__ == installed_version("padflow")
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A folder with what the version is read from, and no history."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    for name in ("pyproject.toml", "LICENSE", "README.md"):
+        shutil.copy(REPOSITORY / name, folder)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git as nobody in particular."""
+    person = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["git", *arguments], cwd=folder, env=os.environ | person, check=True, capture_output=True)
+
+
+def version_of(folder: Path) -> str:
+    """Return the version that a build in a folder would have."""
+    command = [sys.executable, "-m", "hatchling", "version"]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_version_comes_from_the_tag(sources: Path) -> None:
+    git(sources, "init", "--quiet")
+    git(sources, "add", ".")
+    git(sources, "commit", "--quiet", "--message", "First")
+    git(sources, "tag", "v9.8.7")
+    assert version_of(sources) == "9.8.7"
+    git(sources, "commit", "--quiet", "--allow-empty", "--message", "Second")
+    assert re.fullmatch(r"9\.8\.7\.post1\.dev1\+g[0-9a-f]+", version_of(sources))
+
+
+def test_sources_without_a_tag_and_without_git_have_a_version(sources: Path) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+untagged", version_of(sources))
+    git(sources, "init", "--quiet")
+    git(sources, "add", ".")
+    git(sources, "commit", "--quiet", "--message", "First")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\.post1\.dev1\+untagged\.g[0-9a-f]+", version_of(sources))

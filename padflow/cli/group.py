@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from padflow import __version__
 from padflow.cli.logs import logged
 from padflow.config.local_paths import local_path
 from padflow.config.starting import source_setting
@@ -136,7 +135,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.version_option(package_name="padflow")
 @verbose_option
 def commands() -> None:
     """Unsupervised classes of pitch-angle distributions, for every record of a mission."""

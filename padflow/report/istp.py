@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from packaging.version import Version
 
 from padflow.cdf.epochs import EARLIEST, LATEST
 from padflow.cdf.writing import CdfVariable, write_cdf
@@ -84,6 +85,7 @@ def _global_attributes(dataset: xr.Dataset, day: np.datetime64) -> dict[str, str
     own = {str(name): str(value) for name, value in dataset.attrs.items()}
     said = {name: own.get(f"{PREFIX}{name}", NOT_STATED) for name in NAMES}
     spacecraft, version, title = own["spacecraft"], own["padflow_version"], own["title"]
+    release = Version(version).base_version  # ISTP has numbers and points in it only
     source = f"{spacecraft}_l4_{own['instrument']}-pad"
     kept = {name: text for name, text in own.items() if name == SIMULATED or name.startswith(PREFIX)}
     return kept | {
@@ -93,14 +95,14 @@ def _global_attributes(dataset: xr.Dataset, day: np.datetime64) -> dict[str, str
         "Discipline": "Space Physics>Magnetospheric Science",
         "Data_type": "L4>Level 4",
         "Descriptor": f"{own['instrument']}-pad>{title}",
-        "Data_version": version,
+        "Data_version": release,
         "Instrument_type": "Particles (space)",
         "Mission_group": said["Mission_group"],
         "PI_name": said["PI_name"],
         "PI_affiliation": said["PI_affiliation"],
         "TEXT": f"{title}. Class, probability and shapes by energy of each record, or the reason why it has no class.",
         "Logical_source": source,
-        "Logical_file_id": f"{source}_{str(day).replace('-', '')}_v{version}",
+        "Logical_file_id": f"{source}_{str(day).replace('-', '')}_v{release}",
         "Logical_source_description": title,
         "File_naming_convention": "source_datatype_descriptor_yyyyMMdd",
         "Acknowledgement": own["acknowledgement"],

@@ -10,10 +10,11 @@ import numpy as np
 import pycdfpp
 import pytest
 import xarray as xr
+from packaging.version import Version
 
-from padflow import open_archive, open_results
+from padflow import __version__, open_archive, open_results
 from padflow.report.export import export_labels
-from padflow.report.istp import _along_time
+from padflow.report.istp import _along_time, _global_attributes
 
 START, END = np.datetime64("2013-03-02T18:00", "ns"), np.datetime64("2013-03-03T06:00", "ns")
 
@@ -29,7 +30,8 @@ def files(finished_run, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_one_file_a_day(files: list[Path]) -> None:
-    assert [path.name for path in files] == [f"rbspa_l4_rept-pad_{day}_v0.1.0.cdf" for day in (20130302, 20130303)]
+    release = Version(__version__).base_version
+    assert [path.name for path in files] == [f"rbspa_l4_rept-pad_{day}_v{release}.cdf" for day in (20130302, 20130303)]
 
 
 def test_istp_checks_are_clean(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -91,6 +93,14 @@ def test_the_file_says_where_it_comes_from(files: list[Path]) -> None:
     assert said["cdf_Data_version"] == "5.6.0"
     wanted = "Discipline Data_type Descriptor Data_version TEXT Instrument_type Mission_group Logical_source Parents"
     assert all(said[name] for name in wanted.split())
+
+
+def test_a_name_has_the_release_and_the_file_says_the_commit_too() -> None:
+    own = dict.fromkeys(("spacecraft", "instrument", "title", "acknowledgement", "source"), "x")
+    dataset = xr.Dataset(attrs=own | {"padflow_version": "0.2.0.post1.dev7+g1234567"})
+    said = _global_attributes(dataset, np.datetime64("2013-03-02"))
+    assert (said["Logical_file_id"], said["Data_version"]) == ("x_l4_x-pad_20130302_v0.2.0", "0.2.0")
+    assert said["Generated_by"] == "padflow 0.2.0.post1.dev7+g1234567"
 
 
 def test_notes_of_a_variable() -> None:
