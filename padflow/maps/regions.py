@@ -17,29 +17,50 @@ from padflow.shapes.names import SHAPES, UNCLEAR
 
 @dataclass(frozen=True)
 class Region:
-    """A range of L and of magnetic local time, from the first hour on to the second, over midnight where it is less."""
+    """A range of L and of magnetic local time, from the first hour on to the second, over midnight where it is less.
+
+    Where a latitude is given, records count up to so many degrees from the magnetic equator.
+    """
 
     l_range: tuple[float, float]
     hours: tuple[float, float] = (0.0, 24.0)
+    latitude: float | None = None
 
-    def holds(self, l_value: np.ndarray, mlt: np.ndarray) -> np.ndarray:
-        """Return which records lie in it, bool of shape (records,)."""
+    def holds(self, l_value: np.ndarray, mlt: np.ndarray, mlat: np.ndarray | None = None) -> np.ndarray:
+        """Return which records lie in it, bool of shape (records,); none where a latitude is not known."""
         first, last = self.hours
         inside = (l_value >= self.l_range[0]) & (l_value < self.l_range[1])
+        if self.latitude is not None:
+            inside &= False if mlat is None else np.abs(mlat) <= self.latitude
         after, before = mlt % 24 >= first, mlt % 24 < last
         return inside & ((after & before) if first < last else (after | before))
 
 
+NEAR_EQUATOR = 3.0
+"""Degrees of magnetic latitude, of Ni et al. 2016 (10.1002/2016GL069350). Further off, the spacecraft does not meet the
+electrons that mirror at the equator, and a minimum at 90 degrees is hidden: on the simulated continuum beyond L 5.5 by
+night 38 % of all records are butterflies, and 55 % of those within 3 degrees."""
+
+
+NIGHT = {
+    f"night_{first:02d}_{last:02d}": Region((5.5, 8.0), (first, last), NEAR_EQUATOR)
+    for first, last in ((20, 22), (22, 24), (0, 2), (2, 4))
+}
+NOON = {
+    f"noon_{first}_{last}": Region((3.75, 4.25), (first, last), NEAR_EQUATOR) for first, last in ((11, 13), (13, 15))
+}
+"""Where Ni et al. 2016 saw most butterflies, by two hours (chosen: they give the highest rate within these hours)."""
+
+
 REGIONS = {
     "outer_belt": Region((3.0, 7.0)),
-    "night_beyond_5_5": Region((5.5, 8.0), (20.0, 4.0)),
-    "day_near_4": Region((3.75, 4.25), (11.0, 15.0)),
+    **NIGHT,
+    **NOON,
     "day_4_to_5_5": Region((4.0, 5.5), (9.0, 15.0)),
     "day_4_to_4_5": Region((4.0, 4.5), (9.0, 15.0)),
     "day_5_5_to_6": Region((5.5, 6.0), (9.0, 15.0)),
 }
-"""What `padflow.report.known` compares. Those of butterflies are of Ni et al. 2016 (10.1002/2016GL069350); the others
-are chosen."""
+"""What `padflow.report.known` compares; chosen, but for those of butterflies."""
 
 
 PER_UNIT = 1000
@@ -83,7 +104,7 @@ class RegionCounter:
         Parameters
         ----------
         place : dict of str to ndarray, shape (records,)
-            ``L`` and ``MLT``.
+            ``L`` and ``MLT``, and ``MLAT`` where it is known.
         pad_class : ndarray of int64, shape (records,)
             The first column of `Outcomes.of`.
         begins : ndarray of bool, shape (records,)
@@ -91,7 +112,8 @@ class RegionCounter:
         shape, sin_n : ndarray, shape (records, energy)
             Codes of `SHAPES`, and indices of sin^n, NaN where there is none.
         """
-        inside = np.stack([region.holds(place["L"], place["MLT"]) for region in REGIONS.values()], axis=1)
+        at = place["L"], place["MLT"], place.get("MLAT")
+        inside = np.stack([region.holds(*at) for region in REGIONS.values()], axis=1)
         record, region = np.nonzero(inside)
         orbit = np.cumsum(begins)[record]
         found = {"class": OrbitCounts.of_numbers(orbit, region, pad_class[record, None], size=self.size_of("class"))}

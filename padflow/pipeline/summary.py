@@ -72,7 +72,8 @@ class SummaryPart(Pass):
         pad_class = results.read("pad_class", task.start, task.stop)
         score = results.read("score", task.start, task.stop)
         reason = results.read("reason", task.start, task.stop)
-        rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=(self.l_variable, "MLT", *ORBIT_L)))
+        places = (self.l_variable, "MLT", "MLAT", *ORBIT_L)
+        rows = needed_rows(reader, task.start, task.stop, needs=Needs(ephemeris=places))
         shape = results.read("shape", task.start, task.stop) if self.shaped else None
         k = len(self.centroids)
         arrays = self._shapes(rows, pad_class, reader.axes.counts_per_flux)
@@ -124,7 +125,7 @@ class SummaryPart(Pass):
         begins = begins_of_orbits(ephemeris[orbit_l], before=np.nan if earlier is None else last_known(earlier))
         if "MLT" not in ephemeris:
             return self.maps.count(values, outcome, begins)
-        values["MLT"] = ephemeris["MLT"]
+        values |= {name: ephemeris[name] for name in ("MLT", "MLAT") if name in ephemeris}
         regions = RegionCounter(self.maps.outcomes).count(values, outcome[:, 0], begins, shape=shape, sin_n=sin_n)
         return self.maps.count(values, outcome, begins) | regions
 

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 import xarray as xr
 
+from padflow.maps.regions import NEAR_EQUATOR, NIGHT, NOON, REGIONS
 from padflow.report.tables import Run, Table
 from padflow.report.words import join, plural
 
@@ -23,8 +24,10 @@ KILLEY = "Killey et al. 2025 (10.1029/2024GL112900)"
 ZHAO = "Zhao et al. 2018 (10.1029/2018JA025277)"
 
 
-ABOUT = 0.1
-"""A share that a paper gives as "about" may be so far from the number (chosen)."""
+NI_NIGHT = (0.63, 0.9)
+"""What "about 80 %" holds. Their criterion of a butterfly is not known here. By that of `padflow.shapes.names` the PADs
+of Zhao et al. 2018, of the same instrument and years, are butterflies from 0 to 2 h in 63 % at L 5.6, 75 % at 5.8, and
+82 % at 6.0 (2.1 MeV; medians, and three quarters of the deviations of their tables). The upper end is chosen."""
 
 
 KILLEY_SHARE, KILLEY_ABOUT = 0.93, 0.05
@@ -60,7 +63,7 @@ def known_results(run: Run) -> list[Known]:
     A verdict is *agrees* where the whole 95 % interval lies within what is expected, *differs* where none of it does,
     and else *cannot tell*.
     """
-    if "region_class_share" not in run.summary:
+    if not set(REGIONS) <= set(run.summary.coords.get("region", xr.DataArray([])).values.tolist()):
         return []
     return [*_butterflies(run.summary), *_steepness(run.summary), _classes(run), _described(run)]
 
@@ -79,23 +82,28 @@ def verdict(low: float, high: float, expected: tuple[float, float]) -> str:
 
 def _butterflies(summary: xr.Dataset) -> list[Known]:
     told = (
-        ("night_beyond_5_5", "20 to 4 h MLT beyond L 5.5", "about 80 %", (0.8 - ABOUT, 0.8 + ABOUT)),
-        ("day_near_4", "11 to 15 h MLT near L 4", "above 50 %", (0.5, 1.0)),
+        (tuple(NIGHT), "from 20 to 4 h MLT beyond L 5.5", "about 80 %", NI_NIGHT),
+        (tuple(NOON), "from 11 to 15 h MLT near L 4", "above 50 %", (0.5, 1.0)),
     )
-    return [_butterfly(summary, region, where, words, within) for region, where, words, within in told]
+    return [_butterfly(summary, *one) for one in told]
 
 
-def _butterfly(summary: xr.Dataset, region: str, where: str, words: str, expected: tuple[float, float]) -> Known:
-    result = f"Butterflies, {where}"
+def _butterfly(
+    summary: xr.Dataset, regions: tuple[str, ...], where: str, words: str, expected: tuple[float, float]
+) -> Known:
+    """Compare the highest share of the regions: that with the highest lower end, so that few orbits do not win."""
+    told = (f"Butterflies within {NEAR_EQUATOR:g}° of the magnetic equator, {where}, most in two hours", NI, words)
     energies = _energies(summary)
     if energies is None:
-        return Known(result, NI, words, "shapes are not measured at 2 MeV or above", CANNOT_TELL)
-    chosen = {"region": region, "shape": "butterfly"}
-    share, low, high = (
-        float(summary[f"region_name_share{end}"].sel(chosen)[energies[0]]) for end in ("", "_low", "_high")
-    )
-    at = f"of the records with a name at {summary['shape_energy'].values[energies[0]]:.3g} MeV"
-    return _told(summary, (region,), (result, NI, words), f"{_percent(share, low, high)} {at}", (low, high), expected)
+        return Known(*told, "shapes are not measured at 2 MeV or above", CANNOT_TELL)
+    chosen = summary.sel(region=list(regions), shape="butterfly").isel(shape_energy=energies[0])
+    share, low, high = (chosen[f"region_name_share{end}"].values for end in ("", "_low", "_high"))
+    known = np.isfinite(low)
+    most = int(np.argmax(np.where(known, low, -1) if known.any() else chosen["region_orbits"].values))
+    hours = "{:g} to {:g} h".format(*REGIONS[regions[most]].hours)
+    at = f"from {hours}, of the records with a name at {summary['shape_energy'].values[energies[0]]:.3g} MeV"
+    found = f"{_percent(share[most], low[most], high[most])} {at}"
+    return _told(summary, (regions[most],), told, found, (low[most], high[most]), expected)
 
 
 def _steepness(summary: xr.Dataset) -> list[Known]:

@@ -22,11 +22,19 @@ def test_a_region_may_lie_over_midnight() -> None:
     assert Region((4, 5)).holds(np.array([4.0, 5.0]), np.array([0.0, 12.0])).tolist() == [True, False]
 
 
+def test_a_region_near_the_equator_has_records_of_known_latitude_alone() -> None:
+    near = Region((5.5, 8.0), latitude=3.0)
+    L, mlt = np.full(4, 6.0), np.full(4, 12.0)
+    assert near.holds(L, mlt, np.array([-3, 3.1, 0, np.nan])).tolist() == [True, False, True, False]
+    assert not near.holds(L, mlt).any()
+
+
 def records(rows: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
         "L": rng.uniform(3, 7, rows),
         "MLT": rng.uniform(0, 24, rows),
+        "MLAT": rng.uniform(-10, 10, rows),
         "pad_class": rng.integers(0, 4, rows),
         "begins": rng.random(rows) < 0.1,
         "shape": rng.choice([UNCLEAR, PANCAKE, BUTTERFLY], (rows, 2)).astype("i1"),
@@ -45,8 +53,8 @@ def summed(of: dict[str, np.ndarray], parts: list[np.ndarray]) -> xr.Dataset:
 
 def test_shares_and_means_are_those_of_all_records() -> None:
     of = records(4000)
-    found = summed(of, [np.arange(4000)]).sel(region="night_beyond_5_5").isel(shape_energy=1)
-    inside = REGIONS["night_beyond_5_5"].holds(of["L"], of["MLT"])
+    found = summed(of, [np.arange(4000)]).sel(region="night_20_22").isel(shape_energy=1)
+    inside = REGIONS["night_20_22"].holds(of["L"], of["MLT"], of["MLAT"])
     shape, sin_n = of["shape"][inside, 1], of["sin_n"][inside, 1]
     assert found["region_name_share"].sel(shape="butterfly") == (shape == BUTTERFLY).sum() / (shape != UNCLEAR).sum()
     np.testing.assert_allclose(found["region_sin_n"], np.nanmean(sin_n), atol=1 / PER_UNIT)
