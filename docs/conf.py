@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Settings of the documentation. Nothing here, and nothing in the pages, needs a network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """padflow: unsupervised classes of pitch-angle distributions, for every record of a mission."""
 
 from __future__ import annotations

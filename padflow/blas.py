@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Use one BLAS thread where bits matter: with more threads OpenBLAS adds in another order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Errors that a user sees: each is one paragraph that says what is wrong, where, and what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Show an object in a few lines: a title and facts, as text and as a table for notebooks."""
 
 from __future__ import annotations

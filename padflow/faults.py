@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Faults on purpose, and counts of attempts: for tests of padflow and of programs that use it.
 
 A plan is a JSON file. The environment variable ``PADFLOW_FAULTS`` names it (see ``docs/testing.md``). A plan can make

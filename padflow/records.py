@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Records in memory, their axes, and the reasons for which a record has no class."""
 
 from __future__ import annotations

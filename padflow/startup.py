@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How a process starts and ends: garbage collection during imports, Ctrl-C and SIGTERM, locks between processes."""
 
 from __future__ import annotations

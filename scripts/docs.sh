@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Build the documentation as HTML, to be read without a network: build/docs/index.html
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

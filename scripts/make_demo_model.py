@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Make the model that comes with padflow again: scripts/make_demo_model.py [FOLDER]
 
 It simulates a month of REPT whose shapes change smoothly, does a run in the recommended mode, and copies the model to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Sourced by demo.sh and test.sh: a virtual environment with padflow in .venv, made once and renewed when
 # pyproject.toml or the constraints change. Needs Python 3.11 to 3.13 with pip and venv.
 #   setup_environment EXTRAS     such as "", "docs" or "test"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Writes small CDF files for tests, with cdflib."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Small synthetic archives in memory, and what is fitted to them, without TensorFlow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Writes files of geomagnetic indices for tests, by the documentation of their formats."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Kernels as loops that follow their definitions word by word."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Looks at an archive again and again from many threads, as a program of its own; prints what was seen, a line each.
 
 Arguments: the run directory, the number of threads, and a file whose appearance ends it.

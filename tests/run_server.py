@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Runs padflow again and again, each time in a fork of one process: what it imports is imported once.
 
 Started by test_faults.py; reads one JSON object a line from standard input, ``{"arguments": [...], "log": path,

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # A Slurm cluster of one node on this machine, for tests: slurm_cluster.sh start DIR | stop DIR
 # Needs root and Debian's slurm-wlm and munge. `export SLURM_CONF=DIR/slurm.conf` afterwards. Without cgroups
 # memory limits are not enforced. Everything it writes but munge's socket is in DIR.
 set -euo pipefail
-[ "$#" -eq 2 ] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
+[ "$#" -eq 2 ] || { sed -n '3,5s/^# //p' "$0"; exit 2; }
 action=$1
 dir=$(realpath -m "$2")
 

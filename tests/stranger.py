@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Somebody else on the same machine: tries each port in every way that Dask knows, and says which let it in.
 
 ``python stranger.py HOST:PORT ...`` prints a JSON object of {address: [ways]}. As root it becomes nobody first.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What says who made padflow, which version it is and how to cite it agrees in all files that say so."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import yaml
 from packaging.version import Version
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CODE = {".c", ".css", ".js", ".pbs", ".py", ".sbatch", ".sge", ".sh"}
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def test_the_licence_is_that_of_its_text(project: dict) -> None:
     first, holder = re.match(r"(.*)\n\nCopyright \(c\) \d+, (.*)\n", (REPOSITORY / "LICENSE").read_text()).groups()
     assert (first, project["license"]) == ("BSD 3-Clause License", "BSD-3-Clause")
     assert [author["name"].lower() for author in project["authors"]] == [holder]
+
+
+def test_each_file_of_code_begins_with_the_licence(project: dict) -> None:
+    files = [path for name in ("docs", "padflow", "scripts", "tests") for path in (REPOSITORY / name).rglob("*")]
+    files = [path for path in files if path.suffix in CODE]
+    assert len(files) > 400
+    licence = re.compile(rf"(#!.*\n)?(# |// |/\* )SPDX-License-Identifier: {re.escape(project['license'])}( \*/)?\n")
+    assert [str(path) for path in files if not licence.match(path.read_text())] == []
 
 
 def test_the_list_of_changes_begins_with_what_is_not_released() -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a user sees: results on stdout, one paragraph on stderr for an error, and the right exit status."""
 
 from __future__ import annotations

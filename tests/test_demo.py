@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The demonstration, and what keeps runs and labels of one directory apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The documentation builds, its links lead somewhere, its commands and configurations are taken, its tutorial runs."""
 
 from __future__ import annotations

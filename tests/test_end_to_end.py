@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Whole runs: every record has its label or reason, and the same one however the work was done."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a message repeats: short, in one line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Examples in docstrings of public functions run, and each public function and class has one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What an object looks like in a console and in a notebook."""
 
 from __future__ import annotations

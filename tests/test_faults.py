@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Faults on purpose: where and when a plan says, and never without one."""
 
 from __future__ import annotations

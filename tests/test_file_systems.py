@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """File systems that differ: runs do without what they can, and else say the path and what to do.
 
 A small library, preloaded, makes a folder seem to lie on one (``file_systems/shim.c``).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A disk that is full, read-only or no longer ours, in each kind of stage: said clearly, and nothing is lost by it.
 
 A small file system in memory is mounted where this process may do so. Limits on the size of files, which need no

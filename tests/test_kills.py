@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`kill -9` of drivers, schedulers and workers at random moments: the rerun ends as if nothing had happened."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tests mirror the package: each module has the test file of its name, and each test file in a folder its module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The notebooks of the documentation run, show bars and figures, and have no outputs in the repository."""
 
 from __future__ import annotations

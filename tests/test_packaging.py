@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Recipes for containers and conda agree with pyproject.toml, and copy what is there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Paper mode against an independent restatement of the published method with scikit-learn."""
 
 from __future__ import annotations

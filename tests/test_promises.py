@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every promise of the documentation names the tests that hold it, and they exist."""
 
 from __future__ import annotations

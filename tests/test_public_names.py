@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Public names: each resolves, is documented, and is imported when it is used."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Many readers of an archive while runs append days to it: no error, and no mixture of states."""
 
 from __future__ import annotations

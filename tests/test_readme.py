@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the README tells its readers to type does what it says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Real files: HOPE and ELFIN from CDF to labels, with configurations of their own, and names of real REPT shapes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What travels: rows with their halo, and what the bins of their distributions stand for."""
 
 from __future__ import annotations

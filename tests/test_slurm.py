@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """On a real Slurm: the same labels, workers that come and go, clear ends, and no job left in the queue."""
 
 from __future__ import annotations

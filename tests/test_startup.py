@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ctrl-C and SIGTERM end a command with one line, at whatever moment they come."""
 
 from __future__ import annotations

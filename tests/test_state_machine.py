@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Random sequences of commands and mishaps against an oracle that holds everything in memory.
 
 The oracle knows the records of each file, which files are whole, and which parts were damaged. From these follow the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Settings of the user's own, and what a machine lacks: a run is not broken by them, or their name is said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run directories, models, stores and archives from strangers: nothing in them is run, no path leads out of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where TensorFlow cannot be imported, all but training works: labels, results, report."""
 
 from __future__ import annotations

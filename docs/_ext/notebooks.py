@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pages from notebooks: their text and code. Outputs are not in the repository; a test runs the notebooks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A directive that lists the keys of a YAML file from the pydantic model that reads it.
 
 ``{padflow-keys} padflow.config.sections:Config`` makes a section for each section of the model, with a table of its

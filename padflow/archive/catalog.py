@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The catalogue of an archive: each input file, whether it is used and why not, and what the scan found in it."""
 
 from __future__ import annotations

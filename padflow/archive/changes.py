@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a plan changes in an archive, counted in days and records."""
 
 from __future__ import annotations

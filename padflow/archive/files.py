@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Find the files of a mission by their names: spacecraft, day and version. No file is opened here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Make a part of the archive from CDF files: read its days, sort the records, and write the part."""
 
 from __future__ import annotations

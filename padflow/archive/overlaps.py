@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Several files of one day: all are read where they follow one another, and one of them where their times overlap."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Plan the days of an archive from its catalogue, and cut the days into parts of equal numbers of rows.
 
 A day holds the records of its own files, sorted and each time once. It also holds records that files of neighbouring

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Look at each file once and make the catalogue: which files are used, which are set aside and why, how many rows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How many counts the shares of a network stand for: the concentration of a Dirichlet prior at each energy."""
 
 from __future__ import annotations

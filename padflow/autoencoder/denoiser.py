@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The trained denoiser as plain arrays: from the counts of a window to its likely shape, without TensorFlow.
 
 Arrays within are bins first: what is added up over pitch angles is then a few long rows.

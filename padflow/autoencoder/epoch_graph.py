@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compile an epoch of training as one TensorFlow graph.
 
 The network is small, so that `Model.fit` of Keras spends most of its time outside of it. Here an epoch is a loop. It

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Train epoch after epoch, with early stopping: what is the same for every network."""
 
 from __future__ import annotations

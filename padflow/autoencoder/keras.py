@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Train the autoencoder with Keras, and write it as a Keras file.
 
 The network is an ordinary Keras model. `padflow.autoencoder.epoch_graph` trains its weights. TensorFlow is imported

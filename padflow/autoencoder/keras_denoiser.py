@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Train the denoiser: even spins of a window in, odd spins out, and back.
 
 Both views come from one shape, with counting noise that is independent. So what can be told of one view from the other

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the weights in an ``autoencoder.keras`` that is not trusted, without Keras: no code in it is run.
 
 Keras would first make all layers that the file describes, of any kind and size, and only then read the weights.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The trained autoencoder as four plain arrays: encode and decode with NumPy, without TensorFlow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Draw random rows of an archive for training and validation, however long the archive is.
 
 Rows are read at random places, some neighbouring blocks at a time: to read single rows, a whole block would be decoded

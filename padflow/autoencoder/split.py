@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Deal records into training, validation and test, by days or by rows."""
 
 from __future__ import annotations

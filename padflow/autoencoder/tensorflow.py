@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Import TensorFlow and Keras, without their messages and with the threads that training uses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Train the autoencoder on rows drawn from an archive.
 
 This module imports nothing for later fits, so that the process that trains loads neither scikit-learn nor distributed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Find which axis of the flux is pitch angle and which is energy, and map the channels of a file to the archive."""
 
 from __future__ import annotations

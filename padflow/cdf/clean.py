@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Turn stored values into measurements: what is fill, negative or infinite becomes NaN."""
 
 from __future__ import annotations

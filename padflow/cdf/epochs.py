@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Convert the three time types of CDF to ``datetime64[ns]``, and back to TT2000, by integer arithmetic over arrays.
 
 Definitions: CDF User's Guide (NASA/GSFC). ``to_datetime`` of cdflib gives the same times, but uses calendar fields and

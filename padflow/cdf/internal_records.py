@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the internal records of a CDF file. Place, size and type of each are checked first.
 
 A record inside another one, or with two references to it, is refused: with overlapping records a small file could ask

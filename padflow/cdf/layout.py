@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Check the structure of a CDF file before its values are read.
 
 A reader that trusts the counts and offsets in a file, as cdflib does, may loop 2^31 times or ask for gigabytes because

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the global attributes of a CDF file that say where it comes from, as text of bounded size."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Unpack gzip and RLE, the compressions of CDF files and variables, to a bounded size."""
 
 from __future__ import annotations

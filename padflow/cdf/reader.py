@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read one CDF file into arrays, or say why it is set aside.
 
 A bad file raises `BadFile` and no other error. `padflow.cdf.layout` and `padflow.cdf.values` read the file; cdflib only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Interpolate flux onto one grid, from axes that change from record to record."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read variables of one number a record, such as geomagnetic indices, from a CDF file of any product."""
 
 from __future__ import annotations

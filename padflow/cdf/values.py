@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the values of variables, from what a CDF file declares about them.
 
 `padflow.cdf.layout` has found the blocks of each variable, so that values are read directly into their array. Measured

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write a CDF file with the attributes that ISTP asks of each variable, whole or not at all."""
 
 from __future__ import annotations

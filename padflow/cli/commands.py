@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The commands in the order of use, and the exit status of each way in which one can end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The group of commands, and what commands share: paths, options, -v, and how text is printed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write log records to standard error: short lines in a terminal, lines with their time in the log of a batch job."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Commands that look: how far a run is, whether it is whole, its page, a day of it, its labels; and at storms."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Commands for clusters: a run as a job of a queueing system, and a scheduler and workers that are started by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Entry of the command line, which hears Ctrl-C and SIGTERM from its first tenth of a second on."""
 
 from __future__ import annotations

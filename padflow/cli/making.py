@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Commands that make what a run begins with: an archive to try things on, and a configuration."""
 
 from __future__ import annotations

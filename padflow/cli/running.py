@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Commands that compute in this process and on its workers: plan, ingest, run, label, and the demonstration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Make the texts that commands print."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Modes of the score density that several subsamples agree on."""
 
 from __future__ import annotations

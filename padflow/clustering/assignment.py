@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which class a score belongs to: the nearest centre, the distance to it, and the margin to the next."""
 
 from __future__ import annotations

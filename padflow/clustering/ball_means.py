@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Means of all points within a distance, for many centres: what mean shift asks for, over and over."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Classes of a continuum: small cells of the shapes, joined where their records share a name.
 
 Where the density of the scores has no valleys, its modes say little, and borders by distance lie where no reader would

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The classes of a model: what is asked of each kind, and the kind that lies in an ``.npz``."""
 
 from __future__ import annotations

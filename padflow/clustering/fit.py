@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fit components and classes: what the stages of a run and `fit`, for an archive open in a notebook, have in common."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """k-means over all records: an adapter to dask-ml, and the assignment of records to centres."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Mean shift on subsamples of the scores: how many modes there are, and where."""
 
 from __future__ import annotations

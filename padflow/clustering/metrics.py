@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Metrics of a clustering of all records from statistics that merge; their values are scikit-learn's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Classes with a spread and a share of their own: a mixture of Student's t distributions, begun from k-means.
 
 K-means draws the border between two classes halfway between their centres, as if all populations were equally wide,

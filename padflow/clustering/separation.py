@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Whether the modes of mean shift are separated populations, or regions of a continuum."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ward's agglomerative clustering of a subsample, spread to all records by their nearest neighbour in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Rows as scikit-learn's estimators are given them: a NumPy array, which is checked, or a Dask array, which is lazy."""
 
 from __future__ import annotations

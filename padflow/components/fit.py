@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fit the components to the moments of all codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What components are fitted to: the codes of an autoencoder, or the root shares of the counts of a denoiser.
 
 A denoiser's own code is not used: on archives of separate populations its components tell these apart worse than those

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Mergeable moments of codes: number, means, scatter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Components in which records stand out over noise, where noise is how records near in time differ.
 
 Principal components follow variance, be it signal or noise, and one population far from the others stretches the

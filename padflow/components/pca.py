@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Principal components from mergeable exact moments: one pass over any number of records, in any chunks."""
 
 from __future__ import annotations

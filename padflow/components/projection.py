@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The projection of codes to scores, and how scores are softened."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A scheduler and workers that are started by hand, in one allocation: `padflow scheduler` and `padflow worker`.
 
 Workers and the driver find the scheduler by a scheduler file. While the scheduler runs, there is a folder beside this

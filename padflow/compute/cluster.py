@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Connect to the Dask cluster that does the work: of this machine, of jobs, or one that somebody else started."""
 
 from __future__ import annotations

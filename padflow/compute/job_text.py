@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The text of job scripts: which values are allowed in it, and how they are quoted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run workers and the driver as jobs of a queueing system, with dask-jobqueue and the user's ``jobqueue.yaml``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A cluster of workers on this machine: how many, from which process they are forked, and on which core each runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Folders and files that no other user can enter or read."""
 
 from __future__ import annotations

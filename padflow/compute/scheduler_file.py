@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The file by which workers and driver find a scheduler, and the private folder beside it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """TLS between driver, scheduler and workers: nobody connects without the certificate of the run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Dask's cluster, scheduler and worker, without web pages: everybody who reaches the port could read them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The environment and the Dask settings with which drivers and workers start; the packages that they must share."""
 
 from __future__ import annotations

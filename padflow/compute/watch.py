@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Watch a Dask cluster while it works. Where the work cannot go on, end it and say why."""
 
 from __future__ import annotations

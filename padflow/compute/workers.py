@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run functions over many items: in this process, or on a Dask cluster, with a bounded number of tasks at a time."""
 
 from __future__ import annotations

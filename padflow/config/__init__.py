@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configuration: one YAML file, its sections, types and texts."""

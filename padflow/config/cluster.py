@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The ``cluster`` section of the configuration: where the work runs. It changes no result."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tell paths of this machine's file systems from URLs, and refuse the latter."""
 
 from __future__ import annotations

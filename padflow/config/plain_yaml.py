@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read YAML files that are not trusted: plain values only, each key once, bounded in size, depth and aliases."""
 
 from __future__ import annotations

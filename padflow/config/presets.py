@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configurations that come with padflow, by their names."""
 
 from __future__ import annotations

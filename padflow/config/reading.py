@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read a configuration file, and the values that the command line sets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configuration: one frozen, typed model of the YAML file; every key is documented where it is defined.
 
 Unknown keys are errors. Sizes and times may be words (``"2GiB"``, ``"2min"``), as Dask writes them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write a configuration to begin with: the keys of a preset and the choice of files, each with its meaning."""
 
 from __future__ import annotations

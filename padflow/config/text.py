@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write a configuration as YAML with comments, and say in sentences what is wrong with one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Types of values in the configuration: sizes and times with units, and paths."""
 
 from __future__ import annotations

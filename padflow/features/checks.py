@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Look at a Dataset from a user before anything is computed from it: axes, and times that ascend."""
 
 from __future__ import annotations

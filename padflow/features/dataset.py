@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Apply a kernel that works on rows of an archive to an xarray Dataset, in memory or lazily on Dask."""
 
 from __future__ import annotations

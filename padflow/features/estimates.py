@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The shapes of records as a denoiser estimates them: what a run stores of each record and energy."""
 
 from __future__ import annotations

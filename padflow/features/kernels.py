@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The arithmetic of preprocessing on arrays: fold, count, average over time, normalise.
 
 Each function works on one block of records, small enough for the processor's cache. Most blocks of most archives

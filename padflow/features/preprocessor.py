@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From records of flux to rows of features: clean, select, fold, average, normalise, flatten.
 
 `Preprocessor` binds the kernels of `padflow.features.kernels` to a configuration and an instrument's axes and works on

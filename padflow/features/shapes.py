@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The shape of every record of an archive: kernels of `padflow.shapes.measures` over its rows."""
 
 from __future__ import annotations

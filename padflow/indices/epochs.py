@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Time counted from events: normalised time of storms, or hours from times of a list."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the text files of Kp and ap of the GFZ Helmholtz Centre for Geosciences.
 
 Documentation: the head of the files `Kp_ap_since_1932.txt` and `Kp_ap_Ap_SN_F107_since_1932.txt`, and "File description

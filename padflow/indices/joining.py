@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Join indices to records by time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the text formats of the World Data Center for Geomagnetism, Kyoto.
 
 Documentation: "Description of the Geomagnetic Dst Index, Record Format (length: 120 byte fixed)", "ASY/SYM Indices

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read the indices and the solar wind of NASA's OMNI data set from its CDF files of minutes and of hours.
 
 Documentation: "High Resolution OMNI (HRO) data set, format" and "OMNI 2 data set" (NASA's Space Physics Data Facility),

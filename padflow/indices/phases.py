@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The storm phase of each record."""
 
 from __future__ import annotations

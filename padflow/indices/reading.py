@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read index files of any known format into one Dataset."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The indices that padflow knows, and series of them as files give them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Geomagnetic storms and their phases, from SYM-H or Dst.
 
 The method is that of Walach and Grocott 2019 (10.1029/2019JA026816): its thresholds and its phases.

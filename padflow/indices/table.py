@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A list of storms as rows of text, and as CSV."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Describe a data product: names of its files and variables, units, axes, sensitivity.
 
 Each product is a YAML file with the keys of `Instrument`. The files of built-in products are in the folder of this

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What files say about their origin: who made them, from what, under which rules, and whether they are simulated."""
 
 from __future__ import annotations

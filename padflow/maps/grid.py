@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The cells that records are counted in: bins of two or more variables."""
 
 from __future__ import annotations

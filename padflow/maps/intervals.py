@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shares of cells, and intervals that hold the true share 95 times in 100."""
 
 from __future__ import annotations

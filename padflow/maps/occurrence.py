@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where and when classes and shapes occur, of records in a Dataset: one pass, with memory for some chunks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Counts by orbit, and their sums: what shares and their uncertainties are made of.
 
 Neighbouring records are nearly the same, so that thousands of them may be one observation. Orbits take the place of

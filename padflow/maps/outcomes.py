@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What can become of a record: a class, a reason for none, and a shape at each energy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shares and steepness in the few regions that published results tell of, counted part by part, by orbits."""
 
 from __future__ import annotations

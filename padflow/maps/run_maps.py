@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The maps of a run: L by time and L by magnetic local time, counted part by part."""
 
 from __future__ import annotations

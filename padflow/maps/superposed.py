@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Superposed epochs: where classes and shapes occur by L and the time of storms, or of other events."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Sums over orbits as a Dataset of shares and their intervals."""
 
 from __future__ import annotations

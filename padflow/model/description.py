@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read ``model.json``, the description of a model, and check it before anything is made from it."""
 
 from __future__ import annotations

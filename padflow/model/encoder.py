@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Turn records into scores: preprocessing, the encoder of the network, and the principal components, in one pass."""
 
 from __future__ import annotations

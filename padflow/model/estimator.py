@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The classes of a run as an estimator of scikit-learn, for data that are not an archive of padflow.
 
 The components are one already, see `padflow.components.pca.IncrementalPCA`.

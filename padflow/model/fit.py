@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fit a model to an archive that is open as a Dataset: `padflow.fit`, for notebooks."""
 
 from __future__ import annotations

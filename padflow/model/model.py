@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The fitted model: all that is needed to turn a record into a class, saved without pickle."""
 
 from __future__ import annotations

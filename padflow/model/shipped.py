@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The model that comes with padflow: fitted to a simulated archive, to try things out at once.
 
 ``scripts/make_demo_model.py`` makes it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The steps of a fit that come after the network, for any source of records: components, number of classes, classes.
 
 What is done in which order stands here alone. A source gives parts and keeps what a step finds: a run in its directory,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Estimate what a run needs in memory and on disk, and refuse a run that does not fit."""
 
 from __future__ import annotations

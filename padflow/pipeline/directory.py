@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The run directory: the path of each file in it, and how files of JSON, YAML and fitted arrays are read."""
 
 from __future__ import annotations

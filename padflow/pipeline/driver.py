@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Do a run from its beginning to its end: `run`, `plan` and `label`, for Python and for the command line."""
 
 from __future__ import annotations

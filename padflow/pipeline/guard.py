@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A run directory belongs to one configuration: refuse another one, unless the stages that it changes start again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which records an archive holds, and which of them a run would add, rewrite or remove."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configuration for labels: archive and cluster come from the user, all other sections from the model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Let one process write at a time: a lock file in the run directory names its holder, and shows that it is alive.
 
 Two libraries were tried with ``tests/pipeline/test_lock.py``. flufl.lock 10.0 waits for the end of its lifetime, even

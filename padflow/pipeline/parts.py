@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Do the parts of a stage on workers. Parts that are done are reused, and parts on which workers die are set aside."""
 
 from __future__ import annotations

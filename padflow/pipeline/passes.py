@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a worker does with one part: compute moments, scores or labels.
 
 Each pass is a small object that travels with its tasks. Fitted arrays do not travel: each worker reads them once from

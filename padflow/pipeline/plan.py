@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Decide what a run will do, before it does anything: from the CDF files, and from what the archive holds."""
 
 from __future__ import annotations

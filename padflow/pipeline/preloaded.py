@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Import what workers of this machine use, once: in the process from which they are forked."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The file ``progress.json``, which tells `padflow status` in another shell how far a run is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Receipts: files that say that a part of a stage is done, so that a rerun goes on from there.
 
 A worker writes the receipt when its part is whole on disk. The receipt holds a key, which is a digest of all that

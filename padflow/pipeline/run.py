@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A run at work, and what all its stages use."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stages of a run in their order, each declared once; command line, guard, status and verify read them here."""
 
 from __future__ import annotations

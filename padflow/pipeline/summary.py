@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the classes look like: mean distributions, quartiles, sizes, where and when they occur, and metrics."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The tasks of each pass: one for each part, with a key that says what the part is made from."""
 
 from __future__ import annotations

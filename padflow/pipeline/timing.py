@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Time the stages of a run, show their progress, and write time and memory into ``run.json``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Train in a process of its own: when it ends, the memory and the threads of TensorFlow are free again.
 
     python -m padflow.pipeline.trainer

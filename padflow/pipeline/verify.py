@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Check that all of a run is whole: count its records, and compare its files with their receipts."""
 
 from __future__ import annotations

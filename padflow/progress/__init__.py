@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How far work is: events, and who shows them."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Draw the progress of a stage as a bar of tqdm, in a terminal or a notebook."""
 
 from __future__ import annotations

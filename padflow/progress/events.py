@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Events of work: a stage begins, a part of it is done, the stage ends. Listeners get them.
 
 A listener is any function of one event. `padflow.progress.bars.Bars` draws a bar, `padflow.progress.lines.Lines`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write progress as log lines: at the beginning and the end of a stage, and now and then in between."""
 
 from __future__ import annotations

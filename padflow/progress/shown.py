@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Show progress: by a bar or by the user's own listener, and in the log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a paper that uses classes has to cite and to thank for, as text to paste."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Find the records of a class that are most typical of it, and those whose class is least certain."""
 
 from __future__ import annotations

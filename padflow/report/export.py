@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Labels of a time range as NetCDF, CSV or CDF, for tools that do not read Zarr."""
 
 from __future__ import annotations

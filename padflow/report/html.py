@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The report of a run: a self-contained page, figures for a paper, tables; all from the files of the run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Labels as CDF files by the guidelines of ISTP, one a day: a level-4 product.
 
 Guidelines: https://spdf.gsfc.nasa.gov/istp_guide/istp_guide.html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Known results side by side with those of a run: agrees, differs, or cannot tell, with numbers."""
 
 from __future__ import annotations

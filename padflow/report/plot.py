@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One figure of the report, for notebooks: `padflow.plot`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Superposed epochs of a run, kept in its directory for the report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a run left in its directory, read once, and the tables of its report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Quick looks at the records of a run: a day, an orbit, a time range, or the records of a class."""
 
 from __future__ import annotations

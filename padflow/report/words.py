@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Numbers, sizes and lists in words."""
 
 from __future__ import annotations

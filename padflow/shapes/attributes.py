@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the arrays of measured shapes mean, as attributes for readers (CF), and which of them a run stores."""
 
 from __future__ import annotations

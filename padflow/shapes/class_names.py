@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Name classes: by the names of their records where these are known, else by their mean distribution."""
 
 from __future__ import annotations

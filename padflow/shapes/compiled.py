@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is compiled: the arithmetic of `denoising` and `measures`, along many PADs at a time.
 
 Each number of a PAD is computed in the same order wherever the PAD stands: its bits do not depend on other PADs.

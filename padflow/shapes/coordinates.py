@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shapes as coordinates in which the borders between their names are straight and everything else is small."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The flux of pitch-angle distributions (PADs) as it is likely to be without counting noise, and how well it is known.
 
 Everything is linear algebra with one set of matrices for all PADs that have the same bins:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Legendre coefficients in the equatorial pitch angle from those in the local one.
 
 By the first adiabatic invariant sin^2 a_eq = (B_Eq / B) sin^2 a. So the squared cosines of the two are linear in one

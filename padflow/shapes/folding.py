@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fold pitch-angle distributions about 90 degrees, and read them at an angle between their bins."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The mean pitch-angle distributions of classes: sums over records that can be added part by part."""
 
 from __future__ import annotations

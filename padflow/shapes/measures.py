@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measure the shapes of pitch-angle distributions (PADs) from counts: names with probabilities, values with errors.
 
 Each criterion of `padflow.shapes.names` compares fluxes of the denoised PAD (`padflow.shapes.denoising`). Their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Name the shape of a pitch-angle distribution (PAD), and classes by the shapes of their means."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """An archive of REPT-like files whose pitch-angle distributions are known."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated archives of REPT level-3 files whose pitch-angle distributions are known.
 
 The files look like those of the Van Allen Probes (names, folders, variables, units, fill), the physics is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Storms and the outer belt's electron flux they leave behind.
 
 Everything derives from the seed and the absolute time, so any day can be made alone, and both spacecraft

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a family of pitch-angle distributions is told of each record: place, time, storms, and smooth noise."""
 
 from __future__ import annotations

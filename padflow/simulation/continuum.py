@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A continuum of pitch-angle distributions (PADs) that looks like what REPT measured."""
 
 from __future__ import annotations

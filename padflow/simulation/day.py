@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One simulated day of one spacecraft: what REPT would have counted, before any trouble with files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Families of simulated archives: what pitch-angle distributions (PADs) there are, and where."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated days as CDF files under SPDF's names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """SYM-H and Dst of the simulated storms, as files in the formats of the World Data Center for Geomagnetism, Kyoto.
 
 Documentation: "ASY/SYM Indices Format" and "Description of the Geomagnetic Dst Index" of that data centre.

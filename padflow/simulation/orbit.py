@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where a simulated Van Allen Probe is: Kepler orbit with J2 precession in a tilted dipole field.
 
 Units: km, nT, degrees; times are integer milliseconds of Unix time (UTC).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Populations of pitch-angle distributions (PADs): their shapes, where and when each prevails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What goes wrong with archives: which days are struck, and how."""
 
 from __future__ import annotations

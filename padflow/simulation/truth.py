@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The truth beside a simulated archive: what padflow ought to find."""
 
 from __future__ import annotations

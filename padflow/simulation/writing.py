@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The files of one simulated day: the unit of parallel work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write files so that each is whole under its name or not there at all, also after a power cut."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write and read ``.npz`` files without pickles; files that are not trusted are checked before they are read."""
 
 from __future__ import annotations

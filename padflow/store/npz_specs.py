@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Declare the arrays of a model and of a fit, with dimensions and kind, and check files against it."""
 
 from __future__ import annotations

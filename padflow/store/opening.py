@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Open the archive or the results of a run as an xarray Dataset."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Check paths and names in files that are not trusted: they must stay inside their folder."""
 
 from __future__ import annotations

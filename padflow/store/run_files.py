@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names of the files and folders of a run directory, for all modules that read or write one.
 
 The report and the Dask cluster write into a run directory too, and may not import `padflow.pipeline`. So the names are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Encode a part as the bytes of one Zarr chunk or shard, and read rows of it.
 
 zarr-python writes and reads the same bytes (tests compare both). But it needs nearly as much time for its event loop,

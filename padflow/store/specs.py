@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Declare the arrays of the archive and of the results: name, type, shape, and attributes for readers (CF)."""
 
 from __future__ import annotations

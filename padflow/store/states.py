@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Let readers of a store see one whole state of it, while a run changes it.
 
 ``states.json`` in the run directory says for each store which change readers see, and how many records each group has.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Write the Zarr stores of a run, whole parts at a time and durably.
 
 A part is a fixed number of rows: one shard of `flux`, and one chunk of each other array. It is encoded in memory, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Rows a second of training the autoencoder: padflow, Keras ``fit``, and the machine's matrix products alone.
 
 The bound is a loop over nothing but the five float32 products of a training step (two forward, three back), of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How well classes and names are the truth of simulated archives, family by family, beside three baselines.
 
     python scripts/bench/quality.py run separated continuum --days 24 --json quality.json

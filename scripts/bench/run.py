@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measure padflow, and print tables: see README.md in this folder.
 
 python scripts/bench/run.py all --json bench.json --data bench-data

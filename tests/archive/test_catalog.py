@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The catalogue: every file with its fate, written and read."""
 
 from __future__ import annotations

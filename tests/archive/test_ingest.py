@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From CDF files to the archive: each record once, its values as the file has them, old parts left alone."""
 
 from __future__ import annotations

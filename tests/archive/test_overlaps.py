@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Days that come in several files: all pieces are read, and files whose times overlap are not mixed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Days to parts: every row once, in order, and keys that change exactly with the content."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The look at every file: fates, reasons, counts, and which files are opened."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The concentration of a prior, on draws whose concentration is known."""
 
 from __future__ import annotations

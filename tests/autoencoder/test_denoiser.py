@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The denoiser in NumPy, against its definition in float64."""
 
 from __future__ import annotations

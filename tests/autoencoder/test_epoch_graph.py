@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """An epoch as one graph: its gradients against TensorFlow itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Training on other spins: what is learnt, the same bits, and what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A Keras file from anybody: its weights are read, and nothing else in it."""
 
 from __future__ import annotations

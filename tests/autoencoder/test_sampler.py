@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which rows are drawn of the records that train."""
 
 from __future__ import annotations

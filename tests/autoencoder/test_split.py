@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Training, validation and test: dealt in their shares, by days or by rows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The flags of TensorFlow that change bits are known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Reads REPT-like files with pycdfpp and plain rules of its own; a script, for pycdfpp may die of a damaged file.
 
 ``python independent_reader.py FOLDER`` leaves beside each ``NAME.cdf`` a ``NAME.npz``, or none where it could not read

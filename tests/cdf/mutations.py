@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ways in which disks, networks and malice damage a CDF file, each a function of its bytes and a random generator."""
 
 from __future__ import annotations

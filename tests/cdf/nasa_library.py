@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NASA's own CDF library, called in C: it comes with spacepy's wheels, whose Python is neither needed nor imported.
 
 Writes what cdflib and pycdfpp cannot (records left out, RLE, Huffman, any encoding, multi-file), and reads every form.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which axis of the flux is which, axes of length 1, and channels without an energy or angle."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every form in which NASA's library may write the same values: records left out, packings, encodings.
 
 Values are compared with pycdfpp's and those of NASA's library itself.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Damaged files are refused with a reason, quickly and within bounds, and nothing but BadFile gets out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Two thousand damaged files: each is read as another reader reads it, or set aside; quickly, and in little memory.
 
 What is checked of each archive of damaged files, one a day:

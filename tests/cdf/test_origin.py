@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What files say of their origin, read from good, odd and hostile files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Packings of CDF, unpacked within bounds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Variables of one number a record: values, fills, times, and what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """All values that padflow reads equal those of pycdfpp and of NASA's library, in every form a file may have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """CDF files that padflow writes, read by two libraries that did not write them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What all commands share: the list of them, the order in it, and how an interrupted one ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What commands write to standard error: in a terminal, in a batch job's log, and with -v."""
 
 from __future__ import annotations

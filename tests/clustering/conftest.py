@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Scores of made-up populations."""
 
 from __future__ import annotations

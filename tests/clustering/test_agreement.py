@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Modes that repeats agree on, however they are counted."""
 
 from __future__ import annotations

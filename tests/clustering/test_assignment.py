@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The class of a record: the nearest centre, and how clear that is."""
 
 from __future__ import annotations

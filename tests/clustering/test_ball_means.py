@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Means within balls against looking at every point."""
 
 from __future__ import annotations

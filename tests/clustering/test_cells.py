@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Cells of a continuum, against the borders that names draw in it."""
 
 from __future__ import annotations

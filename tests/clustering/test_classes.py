@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The kinds of classes: which lies in an ``.npz``, and what all of them do alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Classes of a fit: from softer scores, and refused where there is one population."""
 
 import dask.array as da

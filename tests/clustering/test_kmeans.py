@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """k-means through dask-ml against scikit-learn's KMeans, and the assignment kernel against cdist."""
 
 from __future__ import annotations

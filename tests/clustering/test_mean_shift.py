@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Modes against scikit-learn's mean shift on the same sample, and repeats."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Metrics from merged statistics against scikit-learn's metrics of all records."""
 
 from __future__ import annotations

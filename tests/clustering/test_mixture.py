@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Classes as t distributions against scipy's density, scikit-learn's discriminant analysis, and known populations."""
 
 from __future__ import annotations

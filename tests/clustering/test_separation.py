@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Valleys between modes, against densities that are known."""
 
 from __future__ import annotations

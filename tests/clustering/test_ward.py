@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ward's clustering of a subsample and its spread to all records, by brute force."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy and Dask arrays as scikit-learn's estimators are given them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Components of a fit."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What components are fitted to."""
 
 from __future__ import annotations

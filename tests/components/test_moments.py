@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Moments of rows: exact whatever the blocks, the order and the threads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Mergeable moments and the PCA from them, against scikit-learn's full PCA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A local cluster, and configurations of clusters of jobs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Clusters started here or joined: on loopback only, their failures in words, and gone at the end."""
 
 from __future__ import annotations

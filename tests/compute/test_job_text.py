@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What comes into the text of a job script, and how it is quoted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The jobs of every queueing system, and what is refused before any is submitted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How many workers a machine has room for."""
 
 from __future__ import annotations

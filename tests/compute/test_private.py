@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Folders for this user alone, and what waits in their place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Who gets in: nobody without the certificate of the run, on any port; and nothing private is left to others."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """When a cluster's work is ended, by a made-up client and a clock that the test moves."""
 
 from __future__ import annotations

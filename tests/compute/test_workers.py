@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Work handed to this process or to a cluster: bounded, in order, with errors that reach the user."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Files to read, for the tests of the configuration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The section of the cluster: what goes together, and what is refused."""
 
 from __future__ import annotations

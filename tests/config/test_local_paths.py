@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """URLs are refused wherever a path is taken, and nothing is made."""
 
 from __future__ import annotations

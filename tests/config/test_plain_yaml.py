@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """YAML from anybody: each key once, bounded in size, depth and aliases, and in what a message repeats of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Presets: what stands in ``configs/`` is found by its name, beside the sources and in a wheel."""
 
 from __future__ import annotations

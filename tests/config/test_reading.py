@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configuration file: how it is read, where its paths lead, and what overrides it."""
 
 from __future__ import annotations

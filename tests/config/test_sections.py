@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The configuration file: what is accepted, what is refused and in which words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A configuration to begin with: it is the preset with the files chosen, and explains each of its keys."""
 
 from __future__ import annotations

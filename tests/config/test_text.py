@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Configurations as text: each key with its meaning, and read back as what was written."""
 
 from __future__ import annotations

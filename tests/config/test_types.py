@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Values of a configuration that may be words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Datasets of users: times that do not ascend, and what else is not laid out as an archive, is refused and named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Kernels over Datasets: the same in memory and in Dask chunks of any size."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shapes of estimates, against the measures of the same counts one by one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fold, average, peak, normalise and shape, against loops that follow the definitions word by word."""
 
 from __future__ import annotations

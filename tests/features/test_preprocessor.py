@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From records to features: which records are left out and why, and the order of the steps."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shapes of all records: the same in memory and in Dask chunks of any size, and against one record at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Makes a folder seem to lie on a file system that differs, for what is run with this library preloaded:
 
        cc -shared -fPIC -o shim.so shim.c -ldl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Clocks that storms and other events set, and lists of events in files."""
 
 from __future__ import annotations

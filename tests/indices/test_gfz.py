@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """GFZ's text files of Kp: lines of three hours and of days, what is missing, and what is wrong with a line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Indices at the times of records: the interval that a record lies in, and nothing beyond it."""
 
 from __future__ import annotations

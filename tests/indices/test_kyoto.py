@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Kyoto's text formats: values, years, what is missing, and what is wrong with a line."""
 
 from __future__ import annotations

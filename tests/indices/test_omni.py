@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """OMNI's CDF files of minutes and of hours, written with cdflib by the documented names, types and fills."""
 
 from __future__ import annotations

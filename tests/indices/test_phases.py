@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The storm phase of records: borders, what the index does not cover, and lists of one's own."""
 
 from __future__ import annotations

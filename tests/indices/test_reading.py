@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Files of any format into one Dataset: known by content, merged by order of the files, refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Series of indices: order, times that are missing or doubled, and a unit and a cadence for each index."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Storms: those that were simulated, to the minute; phases by definition; gaps and ends of an index."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The list of storms as rows and as CSV."""
 
 from __future__ import annotations

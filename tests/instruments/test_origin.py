@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is said of the origin of data, from what their files say."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Cells of records, and the edges that are taken where none are given."""
 
 from __future__ import annotations

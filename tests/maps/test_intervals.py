@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Intervals hold the true share as often as they say, whatever the share, and however alike the records of an orbit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`padflow.occurrence` against sums over all records, in memory and in chunks, and its memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Orbits and sums over them, against sums over all records at once."""
 
 from __future__ import annotations

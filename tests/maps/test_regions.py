@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Regions of published results: what lies in them, sums that do not depend on parts, and intervals of means."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Maps of a run, added up part by part: those of `padflow.occurrence` are held in pipeline/test_summary.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Superposed epochs: where the records of storms go, what a storm counts for, and whether intervals hold the truth."""
 
 from __future__ import annotations

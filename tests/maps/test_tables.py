@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Dataset of shares."""
 
 from __future__ import annotations

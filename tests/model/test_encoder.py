@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Scores and moments, against scikit-learn in float64."""
 
 from __future__ import annotations

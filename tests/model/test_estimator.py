@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The classes as an estimator of scikit-learn: its contract, and the same classes as the steps of a run."""
 
 from __future__ import annotations

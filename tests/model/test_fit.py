@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fitting a model to an archive that is open in a notebook."""
 
 from __future__ import annotations

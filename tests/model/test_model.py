@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The fitted bundle: labels the same however they are computed, and nothing in its files is ever run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The model that comes with padflow: it is of the recommended mode, tells shapes, and says what it was fitted to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The steps of a fit over any source; what they give is tested in `test_fit` and with whole runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a run needs of memory and disk, and what is refused before it begins."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`RunDirectory`: the names of the files of a run, and what their readers give."""
 
 from __future__ import annotations

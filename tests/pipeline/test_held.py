@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Nothing goes out of an archive without a word: what is refused, what is said, and that nothing is changed by it."""
 
 from __future__ import annotations

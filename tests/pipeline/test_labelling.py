@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What `padflow label` takes from the configuration, and what from the model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One writer at a time."""
 
 from __future__ import annotations

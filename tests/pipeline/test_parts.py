@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Parts: what is done stays done, and what is not whole is done again."""
 
 from __future__ import annotations

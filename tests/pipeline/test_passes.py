@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What workers keep from one part to the next."""
 
 from __future__ import annotations

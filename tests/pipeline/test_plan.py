@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A plan: made from files without writing anything, and refused by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What another shell is told of a run at work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Receipts: what stands in them, and that what is not whole is not taken for one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Parts and files that workers die of: they alone are set aside, by name, and come back when that has passed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Stages are declared once: everything that knows of stages knows these."""
 
 from __future__ import annotations

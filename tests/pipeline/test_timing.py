@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Stages are timed, shown, and put into ``run.json``."""
 
 from __future__ import annotations

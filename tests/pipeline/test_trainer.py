@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The process that trains: its result, its errors, its death, and the death of its parent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`verify` and `status`: what is whole, counted anew."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a terminal shows of stages: bars, and a line of each that ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What listeners are told, in which order, and what they make of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the log says of stages."""
 
 from __future__ import annotations

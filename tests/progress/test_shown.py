@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Who is told of progress: a bar or the user's listener, and the log."""
 
 from __future__ import annotations

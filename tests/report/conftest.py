@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A fake but structured run directory: every file the report reads, of populations like those of REPT."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The page in a real browser, where there is one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Text to paste into a paper."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The most typical and the least certain records of a class."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Labels as NetCDF and CSV, read back by other tools."""
 
 from __future__ import annotations

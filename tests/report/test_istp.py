@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Daily CDF files, by spacepy's checks of ISTP and as pycdfpp and cdflib read them."""
 
 from __future__ import annotations

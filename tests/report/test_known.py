@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Known results: a simulation made to agree agrees, one made to differ differs, and one that cannot tell says why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A figure of the report in a notebook: its panels, and pyplot knows it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``superposed.nc`` of a run: what `padflow.superpose` gives of its files, and the command that writes it."""
 
 from __future__ import annotations

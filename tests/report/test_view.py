@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Quick looks at a run, and what is said where there is nothing to look at."""
 
 from __future__ import annotations

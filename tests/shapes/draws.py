@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A broad set of pitch-angle distributions, and Poisson draws of them."""
 
 from __future__ import annotations

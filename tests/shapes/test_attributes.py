@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Attributes of measured shapes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names of classes: from the names of their records, and each its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compiled arithmetic against NumPy and SciPy in float64."""
 
 from __future__ import annotations

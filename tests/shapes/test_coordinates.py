@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Coordinates of shapes: borders between names are where they change sign."""
 
 from __future__ import annotations

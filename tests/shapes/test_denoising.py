@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Denoised distributions against noiseless ones, and their errors against the scatter of draws."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Equatorial coefficients, against series that are known and a fit in mapped angles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Folding about 90 degrees and reading between bins, against shapes that are known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Sums and means of shapes."""
 
 from __future__ import annotations

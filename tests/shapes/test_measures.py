@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names with probabilities and values with errors, against draws of known shapes."""
 
 from __future__ import annotations

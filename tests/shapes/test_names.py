@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names of pitch-angle distributions, against the shapes of the textbook."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The simulated archive as a whole: bytes, truth under every trouble, refusals."""
 
 from __future__ import annotations

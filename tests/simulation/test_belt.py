@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The radiation belt: storms, slot and spectrum."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The smooth noise of which records' shapes are made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The continuum: its series against another calculation, and that it looks like measured shapes."""
 
 from __future__ import annotations

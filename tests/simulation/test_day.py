@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated days: fluxes, counts and populations against independent calculations."""
 
 from __future__ import annotations

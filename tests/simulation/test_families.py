@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Families of simulated archives: what each promises, and one's own."""
 
 from __future__ import annotations

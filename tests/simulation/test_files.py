@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated CDF files through a second reader, pycdfpp."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """SYM-H and Dst of a simulated archive: the formats, and the storms that its records meet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Orbits and the dipole field against independent calculations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Populations: their shapes against the formula, and how they change."""
 
 from __future__ import annotations

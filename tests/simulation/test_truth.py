@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The truth beside an archive: its shapes, its size, and that no day's truth stays in memory."""
 
 from __future__ import annotations

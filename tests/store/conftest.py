@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A store with records, for the tests of writing and reading."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Files are whole or not there, whatever fails while they are written."""
 
 from __future__ import annotations

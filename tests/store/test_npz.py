@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Files of arrays from anybody: nothing unpacks to more than it is, and every array is what it should be."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every array of a model or a fit is what it should be, or is refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a run has made, opened as Datasets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Readers of the stores: any rows, as they were written."""
 
 from __future__ import annotations

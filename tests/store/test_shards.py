@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Parts as bytes, against zarr-python, tensorstore (in test_store) and damage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What readers of a store see while a run changes it: one state, that of the moment when they opened it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Zarr stores, read back by zarr and xarray themselves."""
 
 from __future__ import annotations

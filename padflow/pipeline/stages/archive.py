@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stage ``ingest``: read the CDF files and write the parts of the archive."""
 
 from __future__ import annotations

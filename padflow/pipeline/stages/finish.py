@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stage ``report``: the summary of the classes, the model, and the page."""
 
 from __future__ import annotations

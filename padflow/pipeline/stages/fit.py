@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stages that fit: autoencoder, principal components, number of classes, classes.
 
 `padflow.model.steps` does the work. This module gives it the records of a run, and writes what it finds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stages ``score`` and ``label``, which go over all records."""
 
 from __future__ import annotations

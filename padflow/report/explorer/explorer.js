@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 "use strict";
 const page = JSON.parse(document.getElementById("data").textContent);
 const run = document.getElementById("data").dataset.run;

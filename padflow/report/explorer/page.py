@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The explorer: one file that needs neither network nor server, drawn by Plotly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the explorer shows: sums over the records of each class, region and storm phase, chunk by chunk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Maps of shares and counts, whatever their axes: panels, colours and words that figures of occurrence share."""
 
 from __future__ import annotations

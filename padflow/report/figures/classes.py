@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of the classes: their sizes and their pitch-angle distributions."""
 
 from __future__ import annotations

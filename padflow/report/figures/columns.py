@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Records in columns of equal time, for figures along time: averages and the commonest value."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The figures of the report. Matplotlib, which takes a second to import, is imported where one is drawn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Single records of a class, drawn: the most typical and the least certain."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of where and when the classes occur: maps of L and time, and of L and magnetic local time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of the fit: training, principal components, scores and mean shift."""
 
 from __future__ import annotations

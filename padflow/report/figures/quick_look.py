@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A time range at a glance: flux, pitch angles, shapes, classes and an index, over one time axis."""
 
 from __future__ import annotations

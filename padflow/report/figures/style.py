@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The figures of a report: what is common to all of them.
 
 Figures are made by Matplotlib's object-oriented interface alone: ``pyplot`` is not touched, so drawing is safe in a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of superposed epochs: classes and shapes by L and the time of storms, or of other events."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated archives: made once, kept in a folder, and used from their first day as far as needed."""
 
 from __future__ import annotations

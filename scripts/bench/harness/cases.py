@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated archives by family: which shapes there are, which seed, how many days."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What it costs to hand out a part, whatever it holds: tiny parts through the part driver."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The figures asked of padflow, in one table."""
 
 from __future__ import annotations

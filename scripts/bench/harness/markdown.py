@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tables as Markdown that also reads well in a terminal."""
 
 from __future__ import annotations

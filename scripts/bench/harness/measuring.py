@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is measured for each table; every figure goes to the results as soon as it is known."""
 
 from __future__ import annotations

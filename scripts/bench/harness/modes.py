@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is compared: the recommended mode, the same without autoencoder, and three baselines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Passes over the parts of a finished run, and the floors below them, through the same part driver."""
 
 from __future__ import annotations

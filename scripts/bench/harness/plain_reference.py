@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The published method in memory, as one would write it down: cdflib, scikit-learn, Keras `fit`, Matplotlib.
 
 A program of its own, which knows nothing of padflow. It does what the authors' script does (SCIENCE's list, or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run a command as its user would, and see how long it takes and how much memory its processes hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How long a longer archive would take with other numbers of workers, from what was measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From measurements of quality to tables: for each family its classes, agreement of fits, and names of records."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """padflow's paper mode against the plain restatement of the method: time, memory and truth."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The file of measurements: written after each of them, and gone on with where it stopped."""
 
 from __future__ import annotations

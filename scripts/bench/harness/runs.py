@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Runs of `padflow run`, as a user starts them, and what they took."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How well classes and names agree with the truth, and fits with one another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From measurements to tables: ratios are taken within a repeat, medians over repeats."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """An archive in memory, with what is known of its records: populations, names of noiseless shapes, and counts."""
 
 from __future__ import annotations

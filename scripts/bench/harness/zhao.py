@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A family of pitch-angle distributions (PADs) as REPT measured them: from the tables of Zhao et al. 2018.
 
 The tables (10.1029/2018JA025277) are no part of this repository. They are read from the folder of real data that tests

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The harness stands beside its tests, in no package: only they find it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmarks: every figure is there at tiny size, and ratios, tables and the restatement are right."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The measurements of quality: each figure on made-up classes, baselines, tables, and a whole small measurement."""
 
 from __future__ import annotations

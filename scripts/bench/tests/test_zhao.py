@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The family of measured shapes: what it takes from the tables, and that it looks like them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Records of two classes over L, MLT and storm phases, for the explorer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The explorer in a real browser: what ten choices show, against the sums; and as text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Sums of the explorer against sums record by record."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Panels of shares and counts: which shapes and energies they show, and which shares are too uncertain."""
 
 from __future__ import annotations

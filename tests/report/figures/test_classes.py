@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of the classes: their mean distributions and quartiles."""
 
 from __future__ import annotations

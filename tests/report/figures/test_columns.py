@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Averages and commonest values in columns of time, against loops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """All figures of a run: whatever its size, and whatever its numbers lack."""
 
 from __future__ import annotations

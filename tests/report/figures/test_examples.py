@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Records of a class as lines: no line without counts, errors where counts are known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Maps of the classes: every record that is counted is drawn, or said to be left out."""
 
 from __future__ import annotations

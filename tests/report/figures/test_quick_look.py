@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A quick look shows what the records have, and says what it does not show."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures of superposed epochs: what is drawn stands at its phase, and says when there is nothing."""
 
 from __future__ import annotations
