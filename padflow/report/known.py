@@ -83,8 +83,8 @@ def verdict(low: float, high: float, expected: tuple[float, float]) -> str:
 
 def _butterflies(summary: xr.Dataset) -> list[Known]:
     told = (
-        (tuple(NIGHT), "from 20 to 4 h MLT beyond L 5.5", "about 80 %", NI_NIGHT),
-        (tuple(NOON), "from 11 to 15 h MLT near L 4", "above 50 %", (0.5, 1.0)),
+        (tuple(NIGHT), "20 to 4 h MLT beyond L 5.5", "about 80 %", NI_NIGHT),
+        (tuple(NOON), "11 to 15 h MLT near L 4", "above 50 %", (0.5, 1.0)),
     )
     return [_butterfly(summary, *one) for one in told]
 
@@ -93,7 +93,7 @@ def _butterfly(
     summary: xr.Dataset, regions: tuple[str, ...], where: str, words: str, expected: tuple[float, float]
 ) -> Known:
     """Compare the highest share of the regions: that with the highest lower end, so that few orbits do not win."""
-    told = (f"Butterflies within {NEAR_EQUATOR:g}° of the magnetic equator, {where}, most in two hours", NI, words)
+    told = (f"Butterflies within {NEAR_EQUATOR:g}° of the magnetic equator, {where}: most in two hours", NI, words)
     energies = _energies(summary)
     if energies is None:
         return Known(*told, "shapes are not measured at 2 MeV or above", CANNOT_TELL)

@@ -124,7 +124,7 @@ def test_known_results_of_simulated_data_are_called_so(small_run, edit_json):
 
     words = "It says nothing about nature."
     page = Page(write_report(small_run).read_text(encoding="utf-8"))
-    assert "Butterflies, 20 to 4 h MLT beyond L 5.5" in page.text
+    assert "Butterflies within 3° of the magnetic equator, 20 to 4 h MLT beyond L 5.5: most in two hours" in page.text
     assert "cannot tell" in page.text
     assert words not in page.text
     edit_json(small_run / "catalog.json", simulate)
