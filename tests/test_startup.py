@@ -176,5 +176,6 @@ def test_settings_that_a_library_cannot_be_loaded_with_are_named(tmp_path: Path)
     command = ["env", f"DASK_CONFIG={settings}", sys.executable, "-m", "padflow", "config"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 1
+    assert process.stderr.startswith("padflow: A library that padflow uses cannot be loaded: ValueError: ")
     assert len(process.stderr.splitlines()) == 1
     assert str(settings / "mine.yaml") in process.stderr

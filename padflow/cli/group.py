@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ import click
 
 from padflow.cli.logs import logged
 from padflow.config.local_paths import local_path
-from padflow.config.starting import source_setting
-from padflow.errors import printable
+from padflow.errors import PadflowError, printable
 from padflow.startup import let_libraries_speak
 
 
@@ -34,6 +34,11 @@ FILE = LocalPath(path_type=Path, dir_okay=False)
 
 
 def _keep_source(context: click.Context, _: click.Parameter, source: Path | None) -> None:
+    if source is None:
+        return
+    load_libraries()
+    from padflow.config.starting import source_setting
+
     context.meta[__name__] = source_setting(source)
 
 
@@ -110,6 +115,22 @@ class Verbosity:
     verbose: bool = False
 
 
+def load_libraries() -> None:
+    """Import what reads configurations. Help and the version do not wait for it.
+
+    Raises
+    ------
+    PadflowError
+        Where the user's settings of a library, such as Dask's YAML files, forbid its import.
+    """
+    try:
+        import_module("padflow.config.reading")
+    except Exception as error:
+        text = " ".join(str(error).split())[:500]
+        said = f"A library that padflow uses cannot be loaded: {type(error).__name__}: {text}"
+        raise PadflowError(said) from error
+
+
 def run_directory(path: Path, workdir: Path | None) -> Path:
     """Return the run directory of a configuration file."""
     return workdir or Path(f"{path.stem}-run")
@@ -157,6 +178,7 @@ def command(*options: Callable, **settings: Any) -> Callable:
 def _logged(function: Callable) -> Callable:
     @wraps(function)
     def logging_function(*arguments: Any, **options: Any) -> Any:
+        load_libraries()
         with logged(verbose=click.get_current_context().ensure_object(Verbosity).verbose):
             return function(*arguments, **options)
 

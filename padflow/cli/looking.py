@@ -13,7 +13,6 @@ import click
 
 import padflow
 from padflow.cli.group import FILE, FOLDER, command, json_option, say
-from padflow.config.types import FIRST_YEAR, LAST_YEAR
 from padflow.errors import ConfigError, PadflowError, one_line, printable_line
 
 
@@ -197,6 +196,8 @@ def storms(paths: tuple[Path, ...], output: Path | None) -> None:
 
 def _time(text: str | None, option: str) -> Any:
     import numpy as np
+
+    from padflow.config.types import FIRST_YEAR, LAST_YEAR
 
     if text is None:
         return None

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+import padflow
 from padflow.cli.group import FILE, command, removal_option, run_directory, run_options, say, set_option
 from padflow.config.presets import config_file
-from padflow.config.reading import load_config
 from padflow.errors import ConfigError
 
 
@@ -25,7 +25,7 @@ def submit(path: Path, workdir: Path | None, overrides: tuple[str, ...], allow_r
     """
     from padflow.compute import jobs
 
-    config = load_config(path, overrides)
+    config = padflow.load_config(path, overrides)
     if not config.cluster.by_jobs:
         raise ConfigError(
             f"cluster.kind = {config.cluster.kind}: `padflow submit` is for slurm, pbs, sge, lsf and htcondor."
@@ -64,7 +64,7 @@ def scheduler(path: Path, file: Path, overrides: tuple[str, ...]) -> None:
     """
     from padflow.compute.allocation import run_scheduler
 
-    run_scheduler(load_config(path, overrides).cluster, file.absolute())
+    run_scheduler(padflow.load_config(path, overrides).cluster, file.absolute())
 
 
 @command(
@@ -80,4 +80,4 @@ def worker(path: Path, file: Path, overrides: tuple[str, ...], processes: int) -
     """
     from padflow.compute.allocation import run_worker
 
-    run_worker(load_config(path, overrides).cluster, file.absolute(), processes=processes)
+    run_worker(padflow.load_config(path, overrides).cluster, file.absolute(), processes=processes)

@@ -14,11 +14,6 @@ def main() -> None:
         if sys.flags.optimize:  # zarr 3 takes keys of metadata away within an assert
             print("padflow: PYTHONOPTIMIZE (or python -O) leaves out what zarr needs: unset it.", file=sys.stderr)
             sys.exit(USAGE)
-        try:
-            from padflow.cli.commands import run_commands
-        except Exception as error:  # what the user's settings of a library do to its import, such as Dask's YAML files
-            if "-v" in sys.argv:
-                raise
-            text = " ".join(str(error).split())[:500]
-            sys.exit(f"padflow: A library that padflow uses cannot be loaded: {type(error).__name__}: {text}")
+        from padflow.cli.commands import run_commands
+
         run_commands()

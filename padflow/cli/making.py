@@ -16,10 +16,6 @@ import click
 import padflow
 from padflow.cli.group import FILE, FOLDER, command, run_directory, say, set_option
 from padflow.config.presets import PRESETS
-from padflow.config.reading import load_config
-from padflow.config.sections import Config
-from padflow.config.starting import starting_yaml
-from padflow.config.text import documented_yaml
 from padflow.errors import ConfigError, one_line
 
 INCLUDE_NOTE = "# include: site.yaml   (takes the keys of another file; keys of this one override them)"
@@ -151,6 +147,8 @@ def init(
 
     FILE must not exist. Where it is -, the configuration is printed.
     """
+    from padflow.config.starting import starting_yaml
+
     if str(path) in PRESETS:
         raise ConfigError(f"{path} is the name of a preset: write `padflow init {path}.yaml --preset {path}`.")
     first, last = (None if time is None else time.date() for time in (start, end))
@@ -180,7 +178,9 @@ def show_config(path: Path | None, schema: bool, overrides: tuple[str, ...]) -> 
 
     CONFIG is a file, or the name of a preset, such as recommended; so it is for all commands.
     """
+    from padflow.config.text import documented_yaml
+
     if schema:
-        say(json.dumps(Config.model_json_schema(), indent=2))
+        say(json.dumps(padflow.Config.model_json_schema(), indent=2))
     else:
-        say(f"{INCLUDE_NOTE}\n\n{documented_yaml(load_config(path, overrides))}")
+        say(f"{INCLUDE_NOTE}\n\n{documented_yaml(padflow.load_config(path, overrides))}")

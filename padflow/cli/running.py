@@ -22,9 +22,6 @@ from padflow.cli.group import (
     say,
     set_option,
 )
-from padflow.config.reading import load_config
-from padflow.config.sections import Config
-from padflow.config.starting import source_setting
 from padflow.pipeline.stage_order import STAGE_NAMES
 from padflow.startup import gc_paused
 
@@ -32,9 +29,9 @@ SET_ASIDE = 3
 """Exit status where the work was done and a file or a part was set aside."""
 
 
-def _begun(path: Path, overrides: tuple[str, ...]) -> Config:
+def _begun(path: Path, overrides: tuple[str, ...]) -> padflow.Config:
     """Read the configuration, and import what a run needs, as workers of this machine do meanwhile."""
-    config = load_config(path, overrides)
+    config = padflow.load_config(path, overrides)
     _start_fork_server(config)
     with gc_paused():
         import_module("padflow.pipeline.driver")
@@ -46,7 +43,7 @@ def _command(path: Path, overrides: tuple[str, ...]) -> str:
     return f"padflow {click.get_current_context().info_name} {path.name} {' '.join(overrides)}".strip()
 
 
-def _start_fork_server(config: Config) -> None:
+def _start_fork_server(config: padflow.Config) -> None:
     """Let what workers are forked from import what it needs while this process does: both take seconds."""
     if config.cluster.kind == "local":
         from padflow.compute.local import start_fork_server
@@ -157,6 +154,7 @@ def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None
 
     It uses the recommended configuration.
     """
+    from padflow.config.starting import source_setting
     from padflow.simulation.archive import parallel_map
     from padflow.store.durable import read_json
 
@@ -165,7 +163,7 @@ def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None
         if not (read_json(folder / "simulation.json") or {}).get("complete"):
             say("simulating 20 days of REPT on rbspa", err=True)
             padflow.simulate(folder, days=20, map_days=parallel_map)
-    config = load_config("recommended", [*source_setting(folder), *overrides])
+    config = padflow.load_config("recommended", [*source_setting(folder), *overrides])
     _finish(padflow.run(config, workdir / "run", command="padflow demo"))
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import click
@@ -23,6 +25,15 @@ def test_help_shows_each_command_in_the_order_of_use_with_a_whole_sentence(
     assert [line for line in lines if "..." in line] == []
     names = [command.name for command in COMMANDS]
     assert names.index("config") < names.index("plan") < names.index("run") < names.index("status")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["label", "--help"]])
+def test_help_and_version_wait_for_no_library_but_click(arguments: list[str]) -> None:
+    code = "import sys; from padflow.cli.main import main; main(); print('modules', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.rpartition("\nmodules ")[2].split())
+    assert "click" in modules
+    assert {"dask", "jinja2", "numpy", "pydantic", "xarray", "yaml", "zarr"} & modules == set()
 
 
 def test_an_interrupted_command_writes_no_empty_line() -> None:
