@@ -32,7 +32,16 @@ DAYS = {
     "records": [39, 129, 387, 1270],  # 0.3, 1, 3 and 10 million
     "dispatch": [52],
 }
-REPEATS = {"reference": 3, "training": 9, "floors": 5, "stages": 3, "workers": 3, "records": 1, "dispatch": 3}
+REPEATS = {
+    "reference": 3,
+    "training": 9,
+    "floors": 5,
+    "stages": 3,
+    "workers": 3,
+    "records": 1,
+    "dispatch": 3,
+    "startup": 9,
+}
 
 
 def main() -> None:
@@ -71,6 +80,7 @@ def _measure(measuring: Measuring, name: str, options: argparse.Namespace) -> No
         "workers": lambda: measuring.scale_workers(days[-1], repeats=repeats),
         "records": lambda: measuring.scale_records(days, repeats=repeats),
         "dispatch": lambda: measuring.dispatch(days[-1], repeats=repeats, parts=options.parts),
+        "startup": lambda: measuring.startup(repeats=repeats),
     }
     measure[name]()
 

@@ -17,6 +17,7 @@ from harness.passes import FLOORS, PASSES, FinishedRun, warm_workers
 from harness.reference import measure_reference, paper_plan
 from harness.results import Results
 from harness.runs import RECOMMENDED, RunPlan, finished_run, measured_run
+from harness.startup import STARTS, started
 
 TRAINING = Path(__file__).resolve().parents[1] / "bench_training.py"
 
@@ -93,6 +94,14 @@ class Measuring:
             self.results.measure(labels | {"what": "each"}, partial(tiny_parts, parts))
             self.results.measure(labels | {"what": "receipts"}, partial(with_receipts, parts, work=self.work))
         self._in_turns("dispatch", self.plan(days), names=("score", "label"), numbers=[0], repeats=repeats)
+
+    def startup(self, *, repeats: int) -> None:
+        """Measure the starts of commands, in turns, once they have all been started."""
+        for name in STARTS:
+            started(name)
+        for repeat in range(repeats):
+            for name in STARTS:
+                self.results.measure({"table": "startup", "what": name, "repeat": repeat}, partial(started, name))
 
     def _runs(self, table: str, plans: list[RunPlan], *, repeats: int, keep: bool = True) -> None:
         for repeat in range(repeats):

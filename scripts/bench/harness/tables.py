@@ -10,6 +10,7 @@ from harness.markdown import Table, gib, number, percent, times
 from harness.passes import FLOORS, PASSES
 from harness.projection import Costs
 from harness.results import median, select, values_of
+from harness.startup import LIBRARIES, STARTS
 
 Measurements = list[dict[str, Any]]
 MILLION = 1_000_000
@@ -336,6 +337,20 @@ def dispatch(measurements: Measurements) -> list[Table]:
     return [table]
 
 
+def startup(measurements: Measurements) -> list[Table]:
+    """Starts of commands."""
+    found = {name: select(measurements, table="startup", what=name) for name in STARTS}
+    table = Table(
+        "Start-up",
+        ("", "s", "of the libraries"),
+        "From the start of the process to its end. Libraries: the first row. `padflow label demo` finds no file.",
+    )
+    for name in (name for name in STARTS if found[name]):
+        share = percent(ratio(found[name], found[LIBRARIES], seconds))
+        table.rows.append((f"`{name}`", number(middle(found[name], seconds)), share))
+    return [table]
+
+
 TABLES: dict[str, Callable[[Measurements], list[Table]]] = {
     "reference": reference,
     "training": training,
@@ -344,6 +359,7 @@ TABLES: dict[str, Callable[[Measurements], list[Table]]] = {
     "workers": workers,
     "records": records,
     "dispatch": dispatch,
+    "startup": startup,
 }
 
 

@@ -18,6 +18,7 @@ from harness.markdown import Table, number
 from harness.processes import watch
 from harness.projection import Costs
 from harness.results import Results, select
+from harness.startup import LIBRARIES, STARTS, started
 from padflow.cdf.reader import read_records
 from padflow.config.reading import load_config
 from padflow.features.preprocessor import Preprocessor
@@ -65,6 +66,7 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     everything |= {("workers", name, number) for name in (*passes, "encode") for number in (1, 2)}
     everything |= {("dispatch", name, None) for name in ("each", "receipts")}
     everything |= {("dispatch", name, 0) for name in ("score", "label")}
+    everything |= {("startup", name, None) for name in STARTS}
     assert kinds == everything
 
     (ours,) = select(found, table="reference", what="padflow")
@@ -93,7 +95,16 @@ def test_harness_measures_every_figure_and_goes_on_where_it_stopped(data):
     (tiny,) = select(found, table="dispatch", what="receipts")
     assert tiny["parts"] == 40
 
-    for title in ("Main figures", "The published method", "Training", "Floors", "Stages", "One worker", "Projected"):
+    for title in (
+        "Main figures",
+        "The published method",
+        "Training",
+        "Floors",
+        "Stages",
+        "One worker",
+        "Projected",
+        "Start-up",
+    ):
         assert f"### {title}" in first.stdout
     again = run(*options)
     assert again.stdout == first.stdout
@@ -290,6 +301,21 @@ def test_tables_of_growing_archives():
     assert figures["Time per record at 10,000,000 records over that at 1,000,000, slowest pass (ingest)"] == "1.50"
     assert figures["Time per record at 10,000,000 records over that at 1,000,000, end to end"] == "0.263"
     assert figures["Driver at 10,000,000 records over that at the other lengths"] == "1.50"
+
+
+def test_starts_are_compared_with_the_import_of_libraries():
+    help_text = "padflow --help"
+    found = [measured("startup", LIBRARIES, i, s) for i, s in enumerate([1.0, 2.0, 10.0])]
+    found += [measured("startup", help_text, i, s) for i, s in enumerate([0.5, 0.5, 2.5])]
+    (table,) = tables.startup(found)
+    assert table.rows == [(f"`{LIBRARIES}`", "2.00", "100 %"), (f"`{help_text}`", "0.500", "25 %")]
+    assert started(help_text)["seconds"] > 0
+
+
+def test_a_start_that_ends_otherwise_is_an_error(monkeypatch):
+    monkeypatch.setitem(STARTS, "wrong", [sys.executable, "-c", "raise SystemExit('no such thing')"])
+    with pytest.raises(RuntimeError, match="wrong ended with status 1:\nno such thing"):
+        started("wrong")
 
 
 def test_markdown():
