@@ -47,7 +47,7 @@ def superpose(
     xarray.Dataset
         The shares of `padflow.occurrence`, by L and ``storm_time`` (0 to 1 initial, 1 to 2 main, 2 to 3 recovery), or
         by L and ``event_hours``. Intervals come from the scatter of events, and ``events`` counts them: a storm that
-        both spacecraft meet is one.
+        both spacecraft meet is one. The attribute ``events_met`` says how many events have a record in any cell.
 
     Raises
     ------
@@ -70,11 +70,12 @@ def superpose(
     grid = Grid({l_variable: L_EDGES, epochs.name: epochs.edges})
     energy = shape_energies(several[0])
     outcomes = Outcomes(number_of_classes(several[0]), len(energy))
-    sums = OrbitSums(grid.size, outcomes.size, complete=outcomes.complete)
+    sums, met = OrbitSums(grid.size, outcomes.size, complete=outcomes.complete), set[int]()
     for of_one, at in zip(several, where, strict=True):
         for chunk in chunks_of(needed_records(of_one, at, (l_variable, "time"))):
             clock, event = epochs.read(chunk["time"])
             cell = grid.cells(chunk | {epochs.name: clock})
+            met.update(np.unique(event[cell >= 0]).tolist())
             outcome = outcomes.of(chunk["pad_class"], chunk["reason"], chunk.get("shape"))
             # No event is closed before all records are there: another spacecraft may meet it, too.
             sums.add(OrbitCounts.of_numbers(event, cell, outcome, size=(grid.size, outcomes.size)))
@@ -83,7 +84,7 @@ def superpose(
     found["events"].attrs["long_name"] = "events with a record in the cell"
     said = events.attrs if isinstance(events, xr.Dataset) else {}
     marks = {SIMULATED: said[SIMULATED]} if SIMULATED in said else {}
-    return described(found, several[0]).assign_attrs(marks | {"all_events": len(epochs.times)})
+    return described(found, several[0]).assign_attrs(marks | {"events_met": len(met)})
 
 
 def _listed(datasets: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -176,7 +176,8 @@ def _example(archive: xr.Dataset, results: xr.Dataset, row: int, seconds: float,
     mean = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
     places = archive.reset_coords().isel(time=row)
     known = {name: float(places[name]) for name in ("L", "MLT") if name in places}
-    words = [f"{name} {value:.1f}" for name, value in known.items() if np.isfinite(value)]
+    units = {"L": "", "MLT": " h"}
+    words = [f"{name} {value:.1f}{units[name]}" for name, value in known.items() if np.isfinite(value)]
     probability = float(results["probability"][row])
     words += [f"p {probability:.2f}"] if np.isfinite(probability) else []
     return Example(f"{_minute(time[row])}\n{', '.join(words)}".strip(), mean, total * around["counts_per_flux"].values)

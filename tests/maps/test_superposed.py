@@ -51,7 +51,14 @@ def test_classes_stand_at_their_phase_whatever_its_length() -> None:
         share = found["class_share"].sel(pad_class=1)
         assert share.values.tolist() == [0] * 4 + [1] * 4 + [0] * 4
         assert (found["events"] == 6).all()
-        assert found.attrs["all_events"] == 6
+        assert found.attrs["events_met"] == 6
+
+
+def test_events_without_a_record_are_not_counted() -> None:
+    rng = np.random.default_rng(0)
+    of = storms(6, rng)
+    results, places = (data.isel(time=slice(0, 240 * 4 * 2)) for data in records(of, np.zeros((6, 3)), rng))
+    assert padflow.superpose(results, places, of).attrs["events_met"] == 2
 
 
 def test_two_spacecraft_in_a_storm_are_one_event() -> None:

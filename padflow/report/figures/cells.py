@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from padflow.report.figures.style import NothingToDraw, finish_bar
 from padflow.report.tables import Run
@@ -147,6 +148,10 @@ def colour_bars(
         mappable = ScalarMappable(limits, _colours(kind))
         bar = figure.colorbar(mappable, ax=axes, pad=0.012, fraction=0.025, aspect=18 * n_rows)
         if kind in COUNTS:
+            # Below two decades the decades alone are too few to read a value by.
+            low, high = bar.ax.get_ylim()
+            if high < 100 * low:
+                bar.set_ticks(FixedLocator([n for n in (1, 2, 5, 10, 20, 50) if n <= high]))
             bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             finish_bar(bar, f"{kind.capitalize()} in the cell")
         else:

@@ -229,11 +229,11 @@ def pads_quartiles(run: Run) -> Drawing:
         raise NothingToDraw("Quartiles of the pitch-angle distributions: summary.nc holds no pad_quantile.")
     quantile = run.summary["pad_quantile"].transpose("quantile", "pad_class", "pitch_angle", "energy")
     all_energies, unit = energy_scale(mean["energy"].values.astype(float))
-    chosen = np.unique(
-        np.linspace(0, len(all_energies) - 1, min(len(all_energies), GRID_COLUMNS_MAX)).round().astype(int)
-    )
+    everywhere = _well_known(run, mean)
+    drawn = np.flatnonzero(everywhere.any(axis=0)) if everywhere.any() else np.arange(len(all_energies))
+    chosen = drawn[np.unique(np.linspace(0, len(drawn) - 1, min(len(drawn), GRID_COLUMNS_MAX)).round().astype(int))]
     low, middle, high = (quantile.sel(quantile=q).values[..., chosen] for q in (0.25, 0.5, 0.75))
-    known = _well_known(run, mean)[:, chosen]
+    known = everywhere[:, chosen]
     series = np.where(known[:, None], np.stack([low, middle, high, mean.values[..., chosen]]), np.nan)
     limit, clipped = _limit(series)
     n_classes, n_energies = len(run.classes), len(chosen)
@@ -247,7 +247,8 @@ def pads_quartiles(run: Run) -> Drawing:
     caption = (
         "The same as in the figure before, with its spread: for each class (row) and energy (column, "
         f"{unit}) the median (line), the quartiles (band) and the mean (dots) over the records of the class "
-        "of flux divided by its average over pitch angle; dotted: 1, isotropic. All cells share one axis, "
+        "of flux divided by its average over pitch angle; dotted: 1, isotropic. The band holds the counting noise of "
+        "single records, which is most of it where counts are few. All cells share one axis, "
         f"0 to {limit:.2g}; a dash marks cells with too few counts (standard error of the mean above {MAX_ERROR:g})."
         f"{_clipped_words(clipped, limit)}"
     )

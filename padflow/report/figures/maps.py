@@ -148,8 +148,8 @@ def _draw_dials(axes: Sequence[PolarAxes], panels: Sequence[Panel], found: xr.Da
 
 def _dial_words(high: float) -> str:
     return (
-        f"L is the radius, 0 to {high:.3g}; noon is up and dawn right, as seen from above the north pole; the Earth is "
-        "to scale at the centre, its night side black."
+        f"L is the radius, 0 to {high:.3g}; noon is up and dawn right, as seen from above the north "
+        "pole; the Earth is to scale at the centre, its night side black."
     )
 
 
@@ -176,9 +176,9 @@ def _fine_hours(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _dial(ax: PolarAxes, high: float, *, name_radii: bool) -> None:
     ax.set_theta_zero_location("S")  # midnight down; hours run anticlockwise, so dawn is right
     ax.set_rlim(0, high)
-    ax.set_thetagrids([0, 90, 180, 270], ["0", "6", "12", "18"])
+    ax.set_thetagrids([0, 90, 180, 270], ["0", "6", "12 h MLT" if name_radii else "12", "18"])
     radii = [r for r in range(2, math.ceil(high)) if r % 2 == 0]
-    _, labels = ax.set_rgrids(radii, [str(r) if name_radii else "" for r in radii], angle=45)
+    _, labels = ax.set_rgrids(radii, [f"L {r}" if name_radii else "" for r in radii], angle=45)
     ax.grid(lw=0.4, color=FAINT, alpha=0.8)
     ax.tick_params(labelsize=TICK_POINTS - 1, pad=-3, colors=INK)
     for label in labels:

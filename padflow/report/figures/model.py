@@ -68,6 +68,7 @@ def loss(run: Run) -> Drawing:
         positive = any((curves[name] > 0).any() for name, *_ in named)
         if scale == "log" and positive:
             ax.set_yscale("log")
+            plain_log(ax.yaxis)
         if "val_loss" in [name for name, *_ in named]:
             best = int(np.nanargmin(curves["val_loss"]))
             ax.plot(best + 1, curves["val_loss"][best], "o", ms=5, mfc="none", mec=INK, mew=0.9)

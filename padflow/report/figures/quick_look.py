@@ -239,11 +239,12 @@ def _legend(ax: Axes, handles: list[Patch]) -> None:
 
 
 def _index(ax: Axes, index: xr.DataArray, start: np.datetime64, end: np.datetime64) -> None:
-    """Draw an index; a gap is a gap of the line."""
+    """Draw an index from the value before the range to the one behind it; a gap is a gap of the line."""
     time = index[index.dims[0]].values
-    inside = (time >= start) & (time < end)
+    first, last = np.searchsorted(time, start, side="right") - 1, np.searchsorted(time, end) + 1
+    shown = slice(max(first, 0), last)
     ax.axhline(0, color=FAINT, lw=0.5, ls=":")
-    ax.step(_dates(time[inside]), index.values[inside], where="post", lw=0.8, color=INK)
+    ax.step(_dates(time[shown]), index.values[shown], where="post", lw=0.8, color=INK)
     name = str(index.attrs.get("long_name", index.name)).removesuffix(" index")
     finish(ax, y=f"{name}\n({index.attrs.get('units', '')})")
 

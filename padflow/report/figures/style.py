@@ -23,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from padflow.instruments.origin import NO_MEASUREMENT, SIMULATED
 
@@ -158,7 +159,11 @@ def finish_bar(bar: Colorbar, label: str) -> None:
 
 
 def plain_log(axis: Axis) -> None:
-    """Write the decades of a logarithmic axis as 0.1, 1, 10."""
+    """Write a logarithmic axis as 0.1, 1, 10; where it has fewer than two decades, 2 and 5 too."""
+    low, high = axis.get_view_interval()
+    if 0 < low < high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 

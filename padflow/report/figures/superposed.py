@@ -116,11 +116,11 @@ def _draw(axes: Sequence[Axes], panels: Sequence[Panel], found: xr.Dataset, cloc
 
 
 def _axis_words(clock: str) -> str:
-    return "Phase of the storm, each of length 1" if clock == "storm_time" else "Time from the event (h)"
+    return "Phase of the storm, stretched to one length" if clock == "storm_time" else "Time from the event (h)"
 
 
 def _clock_words(found: xr.Dataset, clock: str) -> str:
-    number = int(found.attrs["all_events"])
+    number = int(found.attrs["events_met"])
     if clock == "storm_time":
         return (
             f"the time of {plural(number, 'storm')}, superposed; each phase is stretched to the same length, from its "

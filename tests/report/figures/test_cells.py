@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
-from padflow.report.figures.cells import shape_panels, sure_share, unsure_words, used_range
+from padflow.report.figures.cells import colour_bars, norms_of, shape_panels, sure_share, unsure_words, used_range
 from padflow.report.figures.style import NothingToDraw
 
 
@@ -44,6 +45,17 @@ def test_a_share_is_unsure_where_its_interval_is_wide_or_not_known() -> None:
     found = xr.Dataset({f"class_share{end}": ("L", values) for end, values in columns.items()})
     assert sure_share(found, "class_share", {})[1].tolist() == [False, True, True, False]
     assert "wider than 50 %" in unsure_words("orbits")
+
+
+def test_a_bar_of_few_counts_has_more_ticks_than_the_decades() -> None:
+    found = xr.Dataset({"records": ("L", [1, 900]), "orbits": ("L", [1, 7]), "events": ("L", [1, 60])})
+    figure = Figure()
+    colour_bars(figure, [figure.subplots()], 1, norms_of(found))
+    bars = {ax.get_ylabel(): ax for ax in figure.axes[1:]}
+    ticks = {name: [text.get_text() for text in ax.get_yticklabels()] for name, ax in bars.items()}
+    assert ticks["Orbits in the cell"] == ["1", "2", "5", "10"]
+    assert ticks["Events in the cell"] == ["1", "2", "5", "10", "20", "50"]
+    assert "100" in ticks["Records in the cell"]
 
 
 def test_a_row_with_an_empty_cell_is_in_the_range() -> None:

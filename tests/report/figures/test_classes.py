@@ -40,7 +40,8 @@ def test_energies_with_too_few_counts_are_not_drawn_and_the_figure_says_so(small
     assert [len(drawn_lines(ax)) for ax in drawing.figure.axes[:2]] == [everything[0], everything[1] - 1]
     assert f"{everything[1] - 1} of 5 energies" in [text.get_text() for text in drawing.figure.axes[1].texts]
     assert "too few counts are not drawn" in drawing.caption
-    dashes = [text.get_text() for text in draw("pads_quartiles", run).figure.axes[0].texts]
+    grid = draw("pads_quartiles", run).figure.axes[0]
+    dashes = [text.get_text() for text in grid.texts]
     assert len(dashes) == 10 - everything[0] - (everything[1] - 1)
     edit_summary(small_run, lambda summary: summary.drop_vars("pad_error"))  # as an older padflow wrote it
     assert len(drawn_lines(draw("pads", read_run(small_run)).figure.axes[1])) == everything[1]

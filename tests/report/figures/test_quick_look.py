@@ -94,6 +94,16 @@ def test_what_is_not_there_has_no_panel(seen: xr.Dataset) -> None:
     assert not figure.get_suptitle()
 
 
+def test_an_index_fills_the_range_where_it_is_known(seen: xr.Dataset) -> None:
+    hours = np.arange(-2, 30) * np.timedelta64(1, "h") + START + np.timedelta64(30, "m")
+    index = xr.DataArray(np.arange(32.0), {"time": hours}, "time", "dst")
+    line = quick_look(seen, START, END, title="some day", index=index).axes[-1].get_lines()[-1]
+    low, high = line.axes.get_xlim()
+    assert line.get_xdata()[0] <= low
+    assert line.get_xdata()[-1] >= high
+    assert line.get_ydata()[0] == 1
+
+
 def test_in_a_short_range_no_column_between_records_is_empty(seen: xr.Dataset) -> None:
     figure = quick_look(seen.isel(time=slice(0, 60)), START, START + np.timedelta64(1, "h"), title="an hour")
     (angles,) = (ax for ax in figure.axes if ax.get_ylabel().startswith("Pitch angle"))

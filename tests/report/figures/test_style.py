@@ -6,11 +6,12 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from padflow.report.figures import style
 from padflow.report.figures.contents import draw
-from padflow.report.figures.style import class_colour, class_hatch, class_marker, energy_scale
+from padflow.report.figures.style import class_colour, class_hatch, class_marker, energy_scale, plain_log
 from padflow.report.tables import read_run
 
 
@@ -33,6 +34,18 @@ def test_same_figure_same_pdf():
     first, second = map(style.pdf, figures)
     assert first == second
     assert first.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"), [(2.3, 5.1, ["3", "5"]), (0.8, 30, ["1", "2", "3", "5", "10", "20", "30"])]
+)
+def test_a_logarithmic_axis_of_few_decades_has_plain_numbers(low: float, high: float, labels: list[str]) -> None:
+    ax = Figure().subplots()
+    ax.set(yscale="log", ylim=(low, high))
+    plain_log(ax.yaxis)
+    shown = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    assert [label.get_text() for tick, label in shown if low <= tick <= high] == labels
+    assert not any(label.get_text() for label in ax.get_yticklabels(minor=True))
 
 
 def test_twenty_classes_are_told_apart():
