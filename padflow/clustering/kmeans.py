@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial, reduce
 
-import dask
 import dask.array as da
 import numpy as np
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin_min
 
 from padflow.clustering.assignment import by_size, nearest_two, squared_distances
+from padflow.components.arrays import each_block
 from padflow.components.moments import Moments
 from padflow.errors import ConfigError, PadflowError
 
@@ -101,7 +100,7 @@ def fit_kmeans(
     """
     _check(scores, k, init)
     scores = scores.rechunk({0: tuple(rows for rows in scores.chunks[0] if rows)})  # scikit-learn wants rows
-    moments = functools.reduce(Moments.merge, _compute_blocks(Moments.of, scores))
+    moments = reduce(Moments.merge, each_block(Moments.of, scores))
     mean, variance = moments.mean, np.diag(moments.scatter).mean() / moments.n
     # Distances are computed as x² - 2xc + c² there: near the origin they cancel least.
     points = scores.astype(np.float64) - mean
@@ -116,7 +115,7 @@ def fit_kmeans(
     same = 1e-24 * (variance + (mean**2).max())  # a squared distance that is no more than rounding
     stop = tol * variance
     centres, n_iter = _lloyd(points, centres, same, max_iter=max_iter, stop=stop, on_iteration=on_iteration)
-    parts = _compute_blocks(_sizes_and_inertia, points, centres)
+    parts = each_block(partial(_sizes_and_inertia, centres=centres), points)
     sizes = np.sum([part[0] for part in parts], axis=0)
     if not sizes.all():
         raise _too_few_points(k)
@@ -144,12 +143,6 @@ def _too_few_points(k: int) -> PadflowError:
         f"k-means cannot make {k} classes: there are too few distinct records, so that one stays empty."
         " Lower kmeans.classes, or check that the selection leaves records that differ."
     )
-
-
-def _compute_blocks(function: Callable, array: da.Array, *arguments: Any) -> tuple:
-    """Return ``function(block, *arguments)`` of each block of rows, in their order."""
-    blocks = array.to_delayed().ravel()
-    return dask.compute(*[dask.delayed(function)(block, *arguments) for block in blocks])
 
 
 def _start(points: da.Array, k: int, init: np.ndarray | str, *, seed: int, init_rows: int, unit: float) -> np.ndarray:
@@ -198,7 +191,7 @@ def _iterate(points: da.Array, centres: np.ndarray, same: float) -> np.ndarray:
 
 def _restart_empty(points: da.Array, centres: np.ndarray, updated: np.ndarray, same: float) -> np.ndarray:
     """Move each empty class's centre to a record far from its own centre, as scikit-learn does."""
-    parts = _compute_blocks(_counts_and_farthest, points, centres)
+    parts = each_block(partial(_counts_and_farthest, centres=centres), points)
     counts = np.sum([part[0] for part in parts], axis=0)
     squared, rows, labels = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
     sums = updated * counts[:, None]
