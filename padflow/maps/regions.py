@@ -28,12 +28,15 @@ class Region:
     latitude: float | None = None
 
     def holds(self, l_value: np.ndarray, mlt: np.ndarray, mlat: np.ndarray | None = None) -> np.ndarray:
-        """Return which records lie in it, bool of shape (records,); none where a latitude is not known."""
+        """Return which records lie in it, bool of shape (records,); none where a latitude is not known.
+
+        MLT is from 0 up to 24 h.
+        """
         first, last = self.hours
         inside = (l_value >= self.l_range[0]) & (l_value < self.l_range[1])
         if self.latitude is not None:
             inside &= False if mlat is None else np.abs(mlat) <= self.latitude
-        after, before = mlt % 24 >= first, mlt % 24 < last
+        after, before = mlt >= first, mlt < last
         return inside & ((after & before) if first < last else (after | before))
 
 
@@ -113,7 +116,7 @@ class RegionCounter:
         shape, sin_n : ndarray, shape (records, energy)
             Codes of `SHAPES`, and indices of sin^n, NaN where there is none.
         """
-        at = place["L"], place["MLT"], place.get("MLAT")
+        at = place["L"], place["MLT"] % 24, place.get("MLAT")
         inside = np.stack([region.holds(*at) for region in REGIONS.values()], axis=1)
         record, region = np.nonzero(inside)
         orbit = np.cumsum(begins)[record]

@@ -18,7 +18,7 @@ COUNTER = RegionCounter(Outcomes(2, 2))
 
 def test_a_region_may_lie_over_midnight() -> None:
     night = Region((5.5, 8.0), (20.0, 4.0))
-    L, mlt = np.array([6, 6, 6, 6, 5.4, np.nan, 6]), np.array([20, 3.9, 4, 27.0, 0, 0, np.nan])
+    L, mlt = np.array([6, 6, 6, 6, 5.4, np.nan, 6]), np.array([20, 3.9, 4, 3, 0, 0, np.nan])
     assert night.holds(L, mlt).tolist() == [True, True, False, True, False, False, False]
     assert Region((4, 5)).holds(np.array([4.0, 5.0]), np.array([0.0, 12.0])).tolist() == [True, False]
 
