@@ -37,6 +37,9 @@ from padflow.report.tables import Run
 GRID_COLUMNS_MAX = 12  # energies side by side in the figure of quartiles
 
 
+SMALLEST_GRID_INCHES = 2.7  # height of that figure, which its longest label needs
+
+
 MAX_ERROR = 0.1
 """Standard error of a mean shape, whose average over pitch angle is 1, above which it would show noise (chosen)."""
 
@@ -114,7 +117,8 @@ def _bars(ax: Axes, run: Run, rows: list, colours: list[str], hatches: list[str]
 def _spacecraft_legend(ax: Axes, run: Run) -> None:
     if len(run.spacecraft) > 1:
         handles = [Patch(facecolor=INK, alpha=_shade(i), label=name) for i, name in enumerate(run.spacecraft)]
-        ax.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, loc="lower right")
+        legend = ax.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, ncols=len(handles), loc="lower right")
+        legend.set_bbox_to_anchor((1.0, 1.0), ax.transAxes)
 
 
 def pads(run: Run) -> Drawing:
@@ -237,7 +241,7 @@ def pads_quartiles(run: Run) -> Drawing:
     series = np.where(known[:, None], np.stack([low, middle, high, mean.values[..., chosen]]), np.nan)
     limit, clipped = _limit(series)
     n_classes, n_energies = len(run.classes), len(chosen)
-    figure = new_figure(0.75 + n_classes * (0.72 if n_classes <= 10 else 0.46))
+    figure = new_figure(max(0.75 + n_classes * (0.72 if n_classes <= 10 else 0.46), SMALLEST_GRID_INCHES))
     ax = figure.subplots()
     grid = _Grid(ax, mean["pitch_angle"].values.astype(float), limit)
     for i in range(n_classes):

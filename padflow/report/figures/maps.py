@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from textwrap import fill
 
 import numpy as np
 import xarray as xr
@@ -40,6 +41,9 @@ from padflow.report.figures.style import (
     new_figure,
 )
 from padflow.report.tables import Run
+
+LETTERS_OF_DIALS = 80
+"""Letters that fit above the dials of a row, in all (tried out)."""
 
 
 def occurrence_l_time(run: Run) -> Drawing:
@@ -85,13 +89,14 @@ def occurrence_l_mlt(run: Run) -> Drawing:
     found = _map(run, "l_mlt", "Class against L and magnetic local time")
     panels = class_panels(run, found, mark_unsure=True)
     n = len(panels)
-    n_columns = min(n, 3 if n <= 9 else 4 if n <= 16 else 5)
+    n_columns = 2 if n in (2, 4) else 3 if n <= 9 else 4 if n <= 16 else 5
     n_rows = math.ceil(n / n_columns)
-    figure = new_figure(0.1 + (0.35 + 5.0 / max(n_columns, 2)) * n_rows)
+    figure = new_figure(0.1 + (0.35 + 5.0 / max(n_columns, 3)) * n_rows)
     axes = figure.subplots(n_rows, n_columns, subplot_kw={"projection": "polar"}, squeeze=False).ravel()
     high = _draw_dials(list(axes), panels, found)
     for ax, panel, letter in zip(axes, panels, letters(n), strict=False):
-        ax.set_title(f"({letter}) {panel.title}", loc="left", fontsize=LABEL_POINTS, color=INK)
+        title = fill(f"({letter}) {panel.title}", LETTERS_OF_DIALS // n_columns)
+        ax.set_title(title, loc="left", fontsize=LABEL_POINTS, color=INK, parse_math=False)
     colour_bars(figure, list(axes), n_rows, norms_of(found))
     caption = f"Classes against L and magnetic local time. {_dial_words(high)} {CAPTION}{unsure_words('orbits')}"
     caption += _missing_words(run, found, "L or MLT")

@@ -309,7 +309,7 @@ def mean_shift(run: Run) -> Drawing:
         plain_log(right.yaxis)
         right.set_ylim(shares.min() / 2 * 100, 150)
         right.set_xlim(0.4, len(shares) + 0.6)
-    right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     finish(right, letter="b", title="modes", x="Mode", y="Share of records (%)")
     words = _mean_shift_words(found, counts, kept=n_kept, unconfirmed=len(unconfirmed))
     return Drawing("mean_shift", "Number of classes", *words, figure)

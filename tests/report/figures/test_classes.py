@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from padflow.report.figures.contents import draw
 from padflow.report.tables import read_run
@@ -49,3 +50,28 @@ def test_energies_with_too_few_counts_are_not_drawn_and_the_figure_says_so(small
 
 def drawn_lines(ax):
     return [segment for segment in ax.collections[0].get_segments() if np.isfinite(segment).all() and len(segment)]
+
+
+@pytest.fixture(scope="module")
+def one_class(make_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one_class") / "run"
+    size = {"n_classes": 1, "n_energies": 6, "n_pitch": 17, "spacecraft": ["rbspa", "rbspb"], "n_records": 300}
+    return read_run(make_run(folder, **size))
+
+
+def test_the_legend_of_spacecraft_covers_no_text(one_class):
+    figure = draw("sizes", one_class).figure
+    figure.draw_without_rendering()
+    upper = figure.axes[0]
+    covered = upper.get_legend().get_window_extent()
+    texts = [*upper.texts, upper.title, upper._left_title]
+    assert not any(covered.overlaps(text.get_window_extent()) for text in texts if text.get_text())
+
+
+def test_labels_of_one_class_have_room(one_class):
+    figure = draw("pads_quartiles", one_class).figure
+    figure.draw_without_rendering()
+    assert figure.bbox.height >= figure.axes[0].get_tightbbox().height
+    right = figure.axes[0].child_axes[1].yaxis.label.get_window_extent()
+    assert right.y0 >= 0
+    assert right.y1 <= figure.bbox.height

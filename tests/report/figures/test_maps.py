@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -94,3 +97,12 @@ def test_noon_is_up_and_dawn_right(report_run):
 
     assert place(12)[1] > 0 > place(0)[1]
     assert place(6)[0] > 0 > place(18)[0]
+
+
+def test_long_names_of_many_classes_do_not_run_into_one_another(make_run, tmp_path):
+    run = read_run(make_run(tmp_path / "run", n_classes=12, n_energies=3, n_pitch=9, n_records=200))
+    run = replace(run, classes=tuple(replace(row, name="butterfly_to_pancake") for row in run.classes))
+    figure = draw("occurrence_l_mlt", run).figure
+    figure.draw_without_rendering()
+    extents = [ax._left_title.get_window_extent() for ax in figure.axes[:12]]
+    assert not any(one.overlaps(other) for one, other in combinations(extents, 2))
