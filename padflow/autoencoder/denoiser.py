@@ -131,7 +131,7 @@ class DenoisingNetwork:
         counts : numpy.ndarray
             Counts of windows, shape (n, features), float32.
         """
-        out = Estimate.empty(len(counts), self.features, self.energies)
+        out = Estimate.empty(len(counts), self.features // self.energies, self.energies)
         network = self._network()
         prior, half = self.concentration[:, None], self.half_counts[:, None]
         for block, by_bin in _whole_blocks(counts):
@@ -145,8 +145,8 @@ class DenoisingNetwork:
             found += by_angle
             total = by_angle.sum(axis=0)
             found /= total + prior
-            out.shares[block] = found.reshape(self.features, -1).T[:rows]
-            out.effective[block] = (total + concentration_at(total, prior, half)).T[:rows]
+            out.shares[:, :, block] = found[:, :, :rows]
+            out.effective[:, block] = (total + concentration_at(total, prior, half))[:, :rows]
         return out
 
     def _network(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -188,14 +188,14 @@ class DenoisingNetwork:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a denoiser estimates of windows. Arrays are float32.
+    """What a denoiser estimates of n windows. Arrays are float32.
 
     Parameters
     ----------
     shares : numpy.ndarray
-        Posterior means, shape (n, features); those of an energy add up to 1.
+        Posterior means, shape (angles, energies, n); those of an energy add up to 1.
     effective : numpy.ndarray
-        Effective counts N + C, shape (n, energies).
+        Effective counts N + C, shape (energies, n).
     error : numpy.ndarray
         Mean squared difference between the roots of the shares of counts and of the network's own, shape (n,).
     """
@@ -205,9 +205,10 @@ class Estimate:
     error: np.ndarray
 
     @classmethod
-    def empty(cls, rows: int, features: int, energies: int) -> Estimate:
+    def empty(cls, rows: int, angles: int, energies: int) -> Estimate:
         """Return arrays to be filled."""
-        return cls(*(np.empty(shape, np.float32) for shape in ((rows, features), (rows, energies), (rows,))))
+        shapes = ((angles, energies, rows), (energies, rows), (rows,))
+        return cls(*(np.empty(shape, np.float32) for shape in shapes))
 
 
 AnyNetwork = Network | DenoisingNetwork

@@ -133,9 +133,9 @@ class Encoder:
             return
         rows = _whole_block(features.rows, chosen)
         estimate = network.estimate(rows)
-        taken = slice(None) if chosen.all() else chosen
-        for name, values in self._shapes(estimate.shares, estimate.effective, chosen).items():
-            out[name][taken] = values
+        whole = bool(chosen.all())
+        for name, values in self._shapes(estimate.shares, estimate.effective).items():
+            np.copyto(out[name], values[: len(chosen)], where=True if whole else chosen[:, None])
         unnamed = (features.reason == Reason.SELECTED) & (out["shape"] == UNCLEAR).all(axis=1)
         out["reason"][unnamed] = Reason.UNCLEAR_SHAPE
         self._put_scores(component_inputs(network, rows), estimate.error, out)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is compiled: the arithmetic of `denoising` and `measures`, along many PADs at a time.
+"""What is compiled: denoise and measure pitch-angle distributions (PADs), many at a time.
 
-Each number of a PAD is computed in the same order wherever the PAD stands: its bits do not depend on other PADs.
-Arrays are float32, and their last axis is that of the PADs.
+`measure_pads` takes blocks of `WIDTH` PADs through all steps, so that what is between two steps stays in a processor's
+nearest caches. Each number of a PAD is computed in the same order wherever the PAD stands: its bits do not depend on
+other PADs. Arrays are float32, and their last axis is that of the PADs.
+
+What the steps need from elsewhere comes as arguments: Numba keeps the machine code of a file as long as this file does
+not change, whatever happens to others.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import numpy as np
 from numba import njit
 
 WIDTH = 128
-"""PADs that are denoised at a time (chosen: their numbers fit into a processor's nearest caches)."""
+"""PADs that are measured at a time (chosen: their numbers fit into a processor's nearest caches)."""
 
 
 ZERO, HALF, ONE, TWO, ROOT_HALF = map(np.float32, (0, 0.5, 1, 2, 0.5**0.5))
@@ -22,7 +26,19 @@ ZERO, HALF, ONE, TWO, ROOT_HALF = map(np.float32, (0, 0.5, 1, 2, 0.5**0.5))
 
 ERF = tuple(map(np.float32, (0.0705230784, 0.0422820123, 0.0092705272, 0.0001520143, 0.0002765672, 0.0000430638)))
 FARTHEST = np.float32(10)
-"""Coefficients of `normal_probability`, and the argument beyond which nothing changes."""
+"""Coefficients of `_normal_probabilities`, and the argument beyond which nothing changes."""
+
+
+LOG = (
+    *map(np.float32, (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1)),
+    *map(np.float32, (-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)),
+)
+EXP = (
+    *map(np.float32, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3)),
+    *map(np.float32, (4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)),
+)
+LN_2_HIGH, LN_2_LOW, LOG2_E = map(np.float32, (0.693359375, -2.12194440e-4, 1.44269504088896341))
+"""Coefficients of `logarithms` and `exponentials` (Moshier, Cephes, single precision), and ln 2 in two parts."""
 
 
 TINY = np.float32(1e-12)
@@ -38,17 +54,24 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Matrices(NamedTuple):
-    """What `denoise_pads` takes of `padflow.shapes.denoising.Denoiser`; float32 where nothing else is said.
+    """What the denoising of PADs with the same bins takes; float32 where nothing else is said.
 
     Parameters
     ----------
     joined : ndarray, shape (angles,)
+        Bins of the instrument in each.
     basis, transposed : ndarray, shape (angles, terms) and (terms, angles)
     prior_mean, prior_variance : ndarray, shape (terms,)
     pairs : ndarray of int64, shape (pairs, 2)
         Terms that have a covariance.
     products : ndarray, shape (pairs, angles)
     of_series, of_rest : ndarray, shape (errors, pairs) and (errors, angles)
+        What gives the errors (see `padflow.shapes.denoising`) from the covariances of terms and the noise of the rest.
+    unmixing : ndarray, shape (4, terms, 1)
+        What makes c0, c2, c4, c6 of the terms.
+    weights : ndarray, shape (4, angles)
+        What makes the logarithms of flux at 90, 60, 45 and 30 degrees of those in the bins.
+    least_flux : ndarray, shape (angles,)
     least_expected, freedom : float32
     """
 
@@ -61,42 +84,119 @@ class Matrices(NamedTuple):
     products: np.ndarray
     of_series: np.ndarray
     of_rest: np.ndarray
+    unmixing: np.ndarray
+    weights: np.ndarray
+    least_flux: np.ndarray
     least_expected: np.float32
     freedom: np.float32
 
 
+class Limits(NamedTuple):
+    """What the names of PADs with the same bins take: see `padflow.shapes.names` and `padflow.shapes.measures`.
+
+    Parameters
+    ----------
+    angle, log_sine : ndarray, shape (angles,)
+        Folded pitch angles in degrees, and the logarithms of their sines; that of 0 degrees is not finite.
+    beside_90 : int
+        Bins that are not at 90 degrees.
+    codes : ndarray, shape (6,)
+        Codes of pancake, cap, flattop, butterfly, isotropic and field-aligned.
+    """
+
+    angle: np.ndarray
+    log_sine: np.ndarray
+    beside_90: int
+    codes: np.ndarray
+    unclear: np.float32
+    least_probability: np.float32
+    error_factor: np.float32
+    butterfly_index: np.float32
+    isotropic_ratio: np.float32
+    field_aligned_share: np.float32
+    flattop_ratio: np.float32
+    cap_factor: np.float32
+    cap_excess: np.float32
+    inner_step: np.float32
+    outer_step: np.float32
+    fewest_counts: np.float32
+
+
 @compiled
-def denoise_pads(
-    counts: np.ndarray,
-    matrices: Matrices,
-    flux: np.ndarray,
-    errors: np.ndarray,
-    projected: np.ndarray,
-    covariance: np.ndarray,
+def measure_pads(
+    shares: np.ndarray, counts: np.ndarray, equatorial: np.ndarray, matrices: Matrices, limits: Limits, out: np.ndarray
 ) -> None:
-    """Fill the arrays of `padflow.shapes.denoising.Denoised`, each of shape (..., pads), from counts (angles, pads)."""
-    block = np.ones((len(counts), WIDTH), np.float32)
+    """Measure PADs of records at some energies.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (angles, energies, records)
+    counts : ndarray, shape (energies, records)
+        What the shares are multiplied by. Of a PAD with less than `limits.fewest_counts` nothing is measured.
+    equatorial : ndarray, shape (4, terms, records), or of size 0
+        What makes coefficients in the equatorial pitch angle of the terms.
+    out : ndarray, shape (measures, records, energies)
+        Filled with what `padflow.shapes.measures.MEASURED` names; without `equatorial` its last six are left alone.
+    """
+    block, measured = np.ones((len(shares), WIDTH), np.float32), np.empty((len(out), WIDTH), np.float32)
+    rows = np.empty((4, len(matrices.prior_mean), WIDTH), np.float32)
     for start in range(0, counts.shape[1], WIDTH):
         width = min(WIDTH, counts.shape[1] - start)
-        for k in range(len(counts)):
-            for i in range(width):
-                block[k, i] = counts[k, start + i]
-        found = _denoise_block(block, matrices)
-        _put(found[0], flux, start, width)
-        _put(found[1], errors, start, width)
-        _put(found[2], projected, start, width)
-        _put(found[3], covariance, start, width)
+        for energy in range(len(counts)):
+            some = counts[energy, start : start + width]
+            for k in range(len(shares)):
+                for i in range(width):
+                    # One count a bin stands for PADs without: they must not change the bits of others.
+                    block[k, i] = shares[k, energy, start + i] * some[i] if some[i] >= limits.fewest_counts else ONE
+            if equatorial.size:
+                rows[:, :, :width] = equatorial[:, :, start : start + width]
+            _measure_block(block, rows, equatorial.size > 0, matrices, limits, measured)
+            for row in range(len(measured)):
+                missing = limits.unclear if row < 2 else np.float32(np.nan)
+                for i in range(width):
+                    out[row, start + i, energy] = measured[row, i] if some[i] >= limits.fewest_counts else missing
 
 
 @compiled
-def _put(block: np.ndarray, out: np.ndarray, start: int, width: int) -> None:
-    for row in range(len(block)):
-        for i in range(width):
-            out[row, start + i] = block[row, i]
+def _measure_block(
+    counts: np.ndarray,
+    equatorial: np.ndarray,
+    with_equatorial: bool,
+    matrices: Matrices,
+    limits: Limits,
+    out: np.ndarray,
+) -> None:
+    flux, errors, projected, covariance = denoise_block(counts, matrices)
+    logs, at = _flux_at(flux, matrices)
+    bins = len(counts)
+    variance, with_90, of_pairs = errors[:bins], errors[bins : 2 * bins], errors[2 * bins :]
+    chances = _chances(flux, variance, with_90, of_pairs, logs, at, limits)
+    _name(chances, limits, out[:3])
+    series_of_terms(matrices.unmixing, projected, covariance, matrices.pairs, out[3:9])
+    fit_powers(counts, matrices.joined, limits.log_sine, out[9:11])
+    _measure_ratios(flux, variance, with_90, of_pairs, at, limits.angle, out[11:16])
+    if with_equatorial:
+        series_of_terms(equatorial, projected, covariance, matrices.pairs, out[16:22])
 
 
 @compiled
-def _denoise_block(counts: np.ndarray, matrices: Matrices) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def denoise_block(counts: np.ndarray, matrices: Matrices) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Denoise `WIDTH` PADs, see `padflow.shapes.denoising`.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (angles, pads)
+        More than none in each PAD.
+
+    Returns
+    -------
+    flux : ndarray, shape (angles, pads)
+        Likely counts per bin of the instrument.
+    errors : ndarray, shape (errors, pads)
+        Variances and covariances, in the order that `padflow.shapes.denoising` gives.
+    projected, covariance : ndarray, shape (terms, pads) and (pairs, pads)
+        The counts in the orthogonal terms of the series, and the covariances of `matrices.pairs` of these.
+    """
     projected = _product(matrices.transposed, counts)
     # The noise of coefficients depends on the counts that are expected, and these on the coefficients: two rounds.
     likely, root = _draw_to_prior(projected, _inverse_totals(counts, len(projected)), matrices)
@@ -107,28 +207,29 @@ def _denoise_block(counts: np.ndarray, matrices: Matrices) -> tuple[np.ndarray, 
     rest = _product(matrices.basis, projected)
     share = _share_to_keep(counts, rest, noise, matrices)
     flux = _product(matrices.basis, likely)
-    _add_scaled(share, rest, flux)
+    for k in range(len(flux)):
+        for i in range(WIDTH):
+            flux[k, i] += share[i] * rest[k, i]
+            noise[k, i] *= share[i]
     errors = _product(matrices.of_series, _shrunk(covariance, root, matrices.pairs))
-    _add_scaled(share, _product(matrices.of_rest, noise), errors)
+    _add_product(matrices.of_rest, noise, errors)
     return flux, errors, projected, covariance
 
 
 @compiled
 def _product(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
     out = np.zeros((len(matrix), WIDTH), np.float32)
+    _add_product(matrix, values, out)
+    return out
+
+
+@compiled
+def _add_product(matrix: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
     for row in range(len(matrix)):
         for k in range(len(values)):
             factor = matrix[row, k]
             for i in range(WIDTH):
                 out[row, i] += factor * values[k, i]
-    return out
-
-
-@compiled
-def _add_scaled(scale: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
-    for row in range(len(out)):
-        for i in range(WIDTH):
-            out[row, i] += scale[i] * values[row, i]
 
 
 @compiled
@@ -206,10 +307,194 @@ def _shrunk(covariance: np.ndarray, root: np.ndarray, pairs: np.ndarray) -> np.n
 
 
 @compiled
+def _flux_at(flux: np.ndarray, matrices: Matrices) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logarithms of flux at 90, 60, 45 and 30 degrees, and the fluxes."""
+    logs = np.empty_like(flux)
+    for k in range(len(flux)):
+        for i in range(WIDTH):
+            logs[k, i] = max(flux[k, i], matrices.least_flux[k])
+    logarithms(logs)
+    between = _product(matrices.weights, logs)
+    at = between.copy()
+    exponentials(at)
+    return between, at
+
+
+@compiled
+def logarithms(values: np.ndarray) -> None:
+    """Turn positive normal numbers into their logarithms, in place (Moshier, Cephes: within two units of the last bit).
+
+    There is no branch in it, so that a processor computes eight at a time.
+    """
+    bits = values.view(np.int32)
+    for row in range(len(values)):
+        for i in range(values.shape[1]):
+            power = (bits[row, i] >> np.int32(23)) - np.int32(126)
+            bits[row, i] = (bits[row, i] & np.int32(0x007FFFFF)) | np.int32(0x3F000000)  # mantissa, from 0.5 to 1
+            x = values[row, i]
+            low = x < ROOT_HALF
+            x = (x + x if low else x) - ONE
+            e = np.float32(power - np.int32(1)) if low else np.float32(power)
+            z = x * x
+            y = LOG[0]
+            y = y * x + LOG[1]
+            y = y * x + LOG[2]
+            y = y * x + LOG[3]
+            y = y * x + LOG[4]
+            y = y * x + LOG[5]
+            y = y * x + LOG[6]
+            y = y * x + LOG[7]
+            y = y * x + LOG[8]
+            values[row, i] = (x + ((y * x * z + LN_2_LOW * e) - HALF * z)) + LN_2_HIGH * e
+
+
+@compiled
+def exponentials(values: np.ndarray) -> None:
+    """Turn numbers from -87 to 88 into their exponentials, in place (Moshier, Cephes)."""
+    powers = np.empty(values.shape, np.int32)
+    for row in range(len(values)):
+        for i in range(values.shape[1]):
+            x = values[row, i]
+            n = np.floor(LOG2_E * x + HALF)
+            powers[row, i] = (np.int32(n) + np.int32(127)) << np.int32(23)
+            x = x - n * LN_2_HIGH - n * LN_2_LOW
+            y = EXP[0]
+            y = y * x + EXP[1]
+            y = y * x + EXP[2]
+            y = y * x + EXP[3]
+            y = y * x + EXP[4]
+            y = y * x + EXP[5]
+            values[row, i] = y * x * x + x + ONE
+    scale = powers.view(np.float32)
+    for row in range(len(values)):
+        for i in range(values.shape[1]):
+            values[row, i] *= scale[row, i]
+
+
+@compiled
+def _chances(
+    flux: np.ndarray,
+    variance: np.ndarray,
+    with_90: np.ndarray,
+    of_pairs: np.ndarray,
+    logs: np.ndarray,
+    at: np.ndarray,
+    limits: Limits,
+) -> np.ndarray:
+    """Return how likely each holds: a minimum at 90 degrees, one bin too low, field-aligned, a flat top, a bump."""
+    out = np.full((5, WIDTH), -np.inf, np.float32)
+    beside, of_90 = limits.beside_90, of_pairs[0]
+    _raise_to_excess(flux[:beside], variance, with_90, at[0], of_90, limits.butterfly_index, ONE, out[0])
+    _raise_to_excess(flux[:beside], variance, with_90, at[0], of_90, limits.isotropic_ratio, -ONE, out[1])
+    largest = flux[0].copy()
+    for k in range(1, len(flux)):
+        for i in range(WIDTH):
+            largest[i] = max(largest[i], flux[k, i])
+    for i in range(WIDTH):
+        rise = (flux[0, i] - at[2, i]) - limits.field_aligned_share * (largest[i] - at[0, i])
+        out[2, i] = rise / np.sqrt(max(of_pairs[6, i], TINY))
+        flat = at[1, i] - limits.flattop_ratio * at[0, i]
+        out[3, i] = flat / _error(of_pairs[1, i], of_pairs[3, i], of_90[i], limits.flattop_ratio)
+    _bump(of_pairs, logs, at, limits, out[4])
+    for row in range(len(out)):
+        for i in range(WIDTH):
+            out[row, i] /= limits.error_factor
+    normal_probabilities(out)
+    return out
+
+
+@compiled
+def _error(variance: np.float32, covariance: np.float32, of_other: np.float32, factor: np.float32) -> np.float32:
+    """Return the standard error of a - factor b from var(a), cov(a, b) and var(b)."""
+    return np.sqrt(max(variance - TWO * factor * covariance + factor * factor * of_other, TINY))
+
+
+@compiled
+def _raise_to_excess(
+    flux: np.ndarray,
+    variance: np.ndarray,
+    with_90: np.ndarray,
+    at_90: np.ndarray,
+    of_90: np.ndarray,
+    factor: np.float32,
+    sign: np.float32,
+    out: np.ndarray,
+) -> None:
+    """Raise `out` to how far the flux of any bin exceeds `factor` times that at 90 degrees, in errors.
+
+    Where the sign is -1: how far it falls below.
+    """
+    for k in range(len(flux)):
+        for i in range(WIDTH):
+            error = _error(variance[k, i], with_90[k, i], of_90[i], factor)
+            out[i] = max(out[i], sign * (flux[k, i] - factor * at_90[i]) / error)
+
+
+@compiled
+def _bump(of_pairs: np.ndarray, logs: np.ndarray, at: np.ndarray, limits: Limits, out: np.ndarray) -> None:
+    """Fill `out` with by how many errors the criterion of a cap is fulfilled."""
+    for i in range(WIDTH):
+        inner, outer = (logs[0, i] - logs[1, i]) / limits.inner_step, (logs[1, i] - logs[3, i]) / limits.outer_step
+        factor = limits.cap_factor if outer > ZERO else ZERO
+        by_90 = ONE / (limits.inner_step * at[0, i])
+        by_60 = -(ONE / limits.inner_step + factor / limits.outer_step) / at[1, i]
+        by_30 = factor / (limits.outer_step * at[3, i])
+        variance = by_90 * by_90 * of_pairs[0, i] + by_60 * by_60 * of_pairs[1, i] + by_30 * by_30 * of_pairs[2, i]
+        variance += TWO * (by_90 * by_60 * of_pairs[3, i] + by_90 * by_30 * of_pairs[4, i])
+        variance += TWO * by_60 * by_30 * of_pairs[5, i]
+        out[i] = (inner - factor * outer - limits.cap_excess) / np.sqrt(max(variance, TINY))
+
+
+@compiled
+def normal_probabilities(values: np.ndarray) -> None:
+    """Turn values into the integral of the normal distribution up to them, within 1e-6, in place.
+
+    Abramowitz and Stegun 1964, 7.1.28: there is no exponential in it, so that a processor computes eight at a time.
+    """
+    for row in range(len(values)):
+        for i in range(values.shape[1]):
+            value = values[row, i]
+            x = min(abs(value) * ROOT_HALF, FARTHEST)
+            series = ONE + x * (ERF[0] + x * (ERF[1] + x * (ERF[2] + x * (ERF[3] + x * (ERF[4] + x * ERF[5])))))
+            series *= series
+            series *= series
+            series *= series
+            series *= series
+            outside = HALF / series
+            values[row, i] = ONE - outside if value > ZERO else outside
+
+
+@compiled
+def _name(chances: np.ndarray, limits: Limits, out: np.ndarray) -> None:
+    """Fill `out` with the name, unclear where its probability is low, the likeliest name, and its probability."""
+    names = np.empty((6, WIDTH), np.float32)
+    for i in range(WIDTH):
+        # A minimum at 90 degrees, a flat top and the rest follow one another as the flux at 90 degrees grows: their
+        # probabilities are steps between two limits, and not products.
+        minimum = chances[0, i]
+        flat = max(chances[3, i] - minimum, ZERO)
+        rest = ONE - minimum - flat
+        aligned = minimum * chances[2, i]
+        isotropic = min(max(ONE - chances[1, i] - minimum, ZERO), flat)  # neither one bin too low, nor one too high
+        cap = rest * chances[4, i]
+        names[0, i], names[1, i], names[2, i] = rest - cap, cap, flat - isotropic
+        names[3, i], names[4, i], names[5, i] = minimum - aligned, isotropic, aligned
+    out[1], out[2] = limits.codes[0], names[0]
+    for row in range(1, 6):
+        code = limits.codes[row]
+        for i in range(WIDTH):
+            before, likeliest, chance = out[2, i], out[1, i], names[row, i]
+            out[1, i] = code if chance > before else likeliest
+            out[2, i] = chance if chance > before else before
+    for i in range(WIDTH):
+        out[0, i] = out[1, i] if out[2, i] >= limits.least_probability else limits.unclear
+
+
+@compiled
 def series_of_terms(
     rows: np.ndarray, projected: np.ndarray, covariance: np.ndarray, pairs: np.ndarray, out: np.ndarray
 ) -> None:
-    """Fill `out`, shape (6, pads), with c2, c4, c6 over c0 and their standard errors.
+    """Fill `out`, shape (6, pads), with c2, c4, c6 over c0 and their standard errors, of `WIDTH` PADs.
 
     Parameters
     ----------
@@ -218,26 +503,17 @@ def series_of_terms(
     projected, covariance : ndarray, shape (terms, pads) and (pairs, pads)
     pairs : ndarray of int64, shape (pairs, 2)
     """
-    coefficients, terms, _ = rows.shape
-    of_rows = np.empty((coefficients, terms, WIDTH), np.float32)
-    of_rows[:] = rows[:, :, :1]
-    of_terms, of_pairs = np.ones((terms, WIDTH), np.float32), np.ones((len(pairs), WIDTH), np.float32)
-    for start in range(0, projected.shape[1], WIDTH):
-        width = min(WIDTH, projected.shape[1] - start)
-        if rows.shape[2] > 1:
-            of_rows[:, :, :width] = rows[:, :, start : start + width]
-        of_terms[:, :width] = projected[:, start : start + width]
-        of_pairs[:, :width] = covariance[:, start : start + width]
-        first = _weighted_sum(of_rows[0], of_terms)
-        for n in range(1, coefficients):
-            value = _weighted_sum(of_rows[n], of_terms)
-            for i in range(WIDTH):
-                value[i] /= first[i]
-            error = _error_of_ratio(of_rows[n], of_rows[0], value, of_pairs, pairs)
-            for i in range(width):
-                out[n - 1, start + i] = value[i]
-            for i in range(width):
-                out[n + 2, start + i] = error[i] / abs(first[i])
+    of_rows = np.empty((4, rows.shape[1], WIDTH), np.float32)
+    of_rows[:] = rows
+    first = _weighted_sum(of_rows[0], projected)
+    for n in range(1, 4):
+        value = _weighted_sum(of_rows[n], projected)
+        for i in range(WIDTH):
+            value[i] /= first[i]
+        error = _error_of_ratio(of_rows[n], of_rows[0], value, covariance, pairs)
+        for i in range(WIDTH):
+            out[n - 1, i] = value[i]
+            out[n + 2, i] = error[i] / abs(first[i])
 
 
 @compiled
@@ -269,96 +545,63 @@ def _error_of_ratio(
 
 
 @compiled
-def fit_powers(counts: np.ndarray, logs: np.ndarray, position: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out`, shape (2, pads), with the slopes of lines through logs, weighted by counts, and standard errors.
+def fit_powers(counts: np.ndarray, joined: np.ndarray, log_sine: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out`, shape (2, pads), with n of the sin^n that fits best, and its standard error.
+
+    A line of log flux against log sin(pitch angle), weighted by counts. Half a count is added to each bin (Haldane
+    1956), so that bins without counts take part.
 
     Parameters
     ----------
-    counts, logs : ndarray, shape (angles, pads)
-    position : ndarray, shape (angles,)
+    counts : ndarray, shape (angles, pads)
+    joined, log_sine : ndarray, shape (angles,)
+        A bin whose `log_sine` is not finite is left out.
     """
-    pads = counts.shape[1]
-    total, mean, spread, slope = np.zeros((4, pads), np.float32)
+    weight, logs = np.empty_like(counts), np.empty_like(counts)
+    total, mean, spread, slope = np.zeros((4, WIDTH), np.float32)
     for k in range(len(counts)):
-        for i in range(pads):
-            total[i] += counts[k, i]
-            mean[i] += position[k] * counts[k, i]
-    for i in range(pads):
+        inside = np.isfinite(log_sine[k])
+        position, over = log_sine[k] if inside else ZERO, ONE / joined[k]
+        for i in range(WIDTH):
+            weight[k, i] = counts[k, i] + HALF if inside else ZERO
+            logs[k, i] = (counts[k, i] + HALF) * over
+            total[i] += weight[k, i]
+            mean[i] += position * weight[k, i]
+    logarithms(logs)
+    for i in range(WIDTH):
         mean[i] /= total[i]
     for k in range(len(counts)):
-        for i in range(pads):
-            away = position[k] - mean[i]
-            spread[i] += counts[k, i] * away * away
-            slope[i] += counts[k, i] * away * logs[k, i]
-    for i in range(pads):
+        position = log_sine[k] if np.isfinite(log_sine[k]) else ZERO
+        for i in range(WIDTH):
+            away = position - mean[i]
+            spread[i] += weight[k, i] * away * away
+            slope[i] += weight[k, i] * away * logs[k, i]
+    for i in range(WIDTH):
         out[0, i] = slope[i] / spread[i]
-    for i in range(pads):
         out[1, i] = ONE / np.sqrt(spread[i])
 
 
 @compiled
-def raise_to_excess(
+def _measure_ratios(
     flux: np.ndarray,
     variance: np.ndarray,
     with_90: np.ndarray,
-    at_90: np.ndarray,
-    of_90: np.ndarray,
-    factor: np.float32,
+    of_pairs: np.ndarray,
+    at: np.ndarray,
+    angle: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Raise `out`, shape (pads,), to how far the flux of any bin exceeds `factor` times that at 90 degrees, in errors.
-
-    A negative factor stands for how far it falls below.
-
-    Parameters
-    ----------
-    flux, variance, with_90 : ndarray, shape (angles, pads)
-    at_90, of_90 : ndarray, shape (pads,)
-        The flux at 90 degrees, and its variance.
-    """
-    sign, factor = np.float32(np.sign(factor)), abs(factor)
-    for k in range(len(flux)):
-        for i in range(len(out)):
-            of_both = variance[k, i] - TWO * factor * with_90[k, i] + factor * factor * of_90[i]
-            excess = sign * (flux[k, i] - factor * at_90[i]) / np.sqrt(max(of_both, TINY))
-            out[i] = max(out[i], excess)
-
-
-@compiled
-def normal_probabilities(values: np.ndarray) -> None:
-    """Turn values into the integral of the normal distribution up to them, within 1e-6, in place.
-
-    Abramowitz and Stegun 1964, 7.1.28: there is no exponential in it, so that a processor computes eight at a time.
-    """
-    for row in range(len(values)):
-        for i in range(values.shape[1]):
-            value = values[row, i]
-            x = min(abs(value) * ROOT_HALF, FARTHEST)
-            series = ONE + x * (ERF[0] + x * (ERF[1] + x * (ERF[2] + x * (ERF[3] + x * (ERF[4] + x * ERF[5])))))
-            series *= series
-            series *= series
-            series *= series
-            series *= series
-            outside = HALF / series
-            values[row, i] = ONE - outside if value > ZERO else outside
-
-
-@compiled
-def find_largest(values: np.ndarray, row: np.ndarray, largest: np.ndarray) -> None:
-    """Fill `row`, int32, with the first row that has the largest value of each column, and `largest` with the value."""
-    row[:], largest[:] = 0, values[0]
-    for k in range(1, len(values)):
-        number = np.int32(k)
-        for i in range(len(row)):
-            before, value, number_before = largest[i], values[k, i], row[i]
-            row[i] = number if value > before else number_before
-            largest[i] = value if value > before else before
-
-
-@compiled
-def take_rows(values: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out` with the value of each column in the row that is chosen."""
-    for k in range(len(values)):
-        for i in range(len(row)):
-            value, before = values[k, i], out[i]
-            out[i] = value if row[i] == k else before
+    """Fill `out` with max/j90, its standard error, j60/j90, its standard error, and where the largest flux is."""
+    largest, of_largest, its_with_90 = flux[0].copy(), variance[0].copy(), with_90[0].copy()
+    out[4] = angle[0]
+    for k in range(1, len(flux)):
+        for i in range(WIDTH):
+            more = flux[k, i] > largest[i]
+            largest[i] = flux[k, i] if more else largest[i]
+            of_largest[i] = variance[k, i] if more else of_largest[i]
+            its_with_90[i] = with_90[k, i] if more else its_with_90[i]
+            out[4, i] = angle[k] if more else out[4, i]
+    for i in range(WIDTH):
+        out[0, i], out[2, i] = largest[i] / at[0, i], at[1, i] / at[0, i]
+        out[1, i] = _error(of_largest[i], its_with_90[i], of_pairs[0, i], out[0, i]) / at[0, i]
+        out[3, i] = _error(of_pairs[1, i], of_pairs[3, i], of_pairs[0, i], out[2, i]) / at[0, i]

@@ -19,8 +19,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from padflow.shapes.compiled import Matrices, denoise_pads, series_of_terms
-from padflow.shapes.equatorial import equatorial_matrix, equatorial_rows
+from padflow.shapes.compiled import Matrices
+from padflow.shapes.equatorial import equatorial_matrix
 from padflow.shapes.folding import interpolation_weights
 from padflow.shapes.names import FIELD_ALIGNED_SHARE
 
@@ -46,124 +46,76 @@ TERMS = 4
 PAIRS = [(m, n) for m in range(TERMS) for n in range(m, TERMS)]  # of coefficients that have a covariance
 
 
-@dataclass(frozen=True)
-class Denoised:
-    """Fluxes of PADs in units of counts per bin and record, and their errors; ... stands for the PADs.
-
-    Parameters
-    ----------
-    flux : ndarray of float32, shape (angles, ...)
-        By folded bin, from the smallest pitch angle up.
-    variance, with_90 : ndarray, shape (angles, ...)
-        Variances of `flux`, and their covariances with the flux at 90 degrees.
-    logs, at : dict of float to ndarray
-        Logarithms of the fluxes at 90, 60, 45 and 30 degrees, and the fluxes.
-    covariance : dict of (float, float) to ndarray
-        Of the fluxes at 90, 60 and 30 degrees.
-    rise_variance : ndarray
-        Of what a PAD is called field-aligned by.
-    projected, terms_covariance : ndarray, shape (4, ...) and (10, ...)
-        The counts in the orthogonal terms of the series, and the covariances of `PAIRS` of these.
-    """
-
-    flux: np.ndarray
-    variance: np.ndarray
-    with_90: np.ndarray
-    logs: dict[float, np.ndarray]
-    at: dict[float, np.ndarray]
-    covariance: dict[tuple[float, float], np.ndarray]
-    rise_variance: np.ndarray
-    projected: np.ndarray
-    terms_covariance: np.ndarray
-
-
 DEGREES = (90.0, 60.0, 45.0, 30.0)
 COVARIANCES = [(90.0, 90.0), (60.0, 60.0), (30.0, 30.0), (60.0, 90.0), (30.0, 90.0), (30.0, 60.0)]
+"""Pitch angles at which the flux is known between bins too, and the pairs of them whose covariance is.
+
+The errors of a PAD are the variance of the flux in each bin, its covariance with that at 90 degrees, the covariances of
+these pairs, and the variance of what a PAD is called field-aligned by (`padflow.shapes.names.FIELD_ALIGNED_SHARE`)."""
 
 
-class Denoiser:
-    """The matrices for PADs with the same bins.
+@dataclass(frozen=True)
+class Denoising:
+    """What denoises the PADs that have the same bins.
 
     Parameters
     ----------
-    angle : ndarray, shape (angles,)
-        Folded pitch angles that have a value, in degrees, ascending; at least four.
-    joined : ndarray, shape (angles,)
-        Bins whose counts are added up in each.
+    matrices : Matrices
+    equatorial : ndarray, shape (4, terms, 10)
+        See `padflow.shapes.equatorial.equatorial_matrix`.
     """
 
-    def __init__(self, angle: np.ndarray, joined: np.ndarray) -> None:
-        self.angle, self.joined = angle, joined.astype(np.float32)
-        series = np.polynomial.legendre.legvander(np.cos(np.radians(angle)), 6)[:, ::2]
-        root = np.sqrt(joined)[:, None]
-        basis, mixing = np.linalg.qr(series * root)
-        sign = np.sign(np.diag(mixing))
-        basis, mixing = basis * sign / root, mixing * sign[:, None]
-        self._unmixing = np.ascontiguousarray(np.linalg.inv(mixing)[:, :, None], np.float32)
-        self._equatorial = equatorial_matrix(np.linalg.inv(mixing))
-        self._matrices = Matrices(
-            self.joined,
-            np.ascontiguousarray(basis, np.float32),
-            np.ascontiguousarray(basis.T, np.float32),
-            *_prior(mixing),
-            np.array(PAIRS),
-            np.stack([basis[:, m] * basis[:, n] for m, n in PAIRS]).astype(np.float32),
-            *self._errors(basis, joined),
-            np.float32(LEAST_EXPECTED),
-            np.float32(RESIDUAL_FACTOR * (len(angle) - TERMS)),
-        )
+    matrices: Matrices
+    equatorial: np.ndarray
 
-    def _errors(self, basis: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what gives (co)variances of fluxes from those of the series' terms, and from the noise of the rest."""
-        bins = np.eye(len(self.angle))
-        self._weights = np.array([interpolation_weights(self.angle, degrees) for degrees in DEGREES])
-        at_90, at_60, at_45, at_30 = self._weights
-        rise = (bins[0] - at_45) - FIELD_ALIGNED_SHARE * (bins[0] - at_90)
-        rows = np.array([*bins, at_90, at_60, at_30, rise])
-        place = {90.0: len(bins), 60.0: len(bins) + 1, 30.0: len(bins) + 2}
-        pairs = [(k, k) for k in range(len(bins))] + [(k, place[90.0]) for k in range(len(bins))]
-        pairs += [(place[a], place[b]) for a, b in COVARIANCES] + [(len(rows) - 1, len(rows) - 1)]
-        rest = rows - rows @ basis @ (basis * joined[:, None]).T
-        of_rest = np.stack([rest[a] * rest[b] for a, b in pairs]).astype(np.float32)
-        return _symmetric(rows @ basis, pairs), of_rest
 
-    def __call__(self, counts: np.ndarray) -> Denoised:
-        """Denoise PADs.
+@lru_cache(maxsize=1024)
+def denoising_of(angle: tuple[float, ...], joined: tuple[float, ...]) -> Denoising:
+    """Return what denoises PADs with some bins, made once.
 
-        Parameters
-        ----------
-        counts : ndarray of float32, shape (angles, pads)
-            At least one in each PAD.
-        """
-        bins, pads = counts.shape
-        sizes = (bins, len(self._matrices.of_series), TERMS, len(PAIRS))
-        flux, errors, projected, covariance = (np.empty((size, pads), np.float32) for size in sizes)
-        denoise_pads(np.ascontiguousarray(counts), self._matrices, flux, errors, projected, covariance)
-        logs = self._weights.astype(np.float32) @ np.log(np.maximum(flux, LEAST_FLUX / self.joined[:, None]))
-        return Denoised(
-            flux,
-            errors[:bins],
-            errors[bins : 2 * bins],
-            dict(zip(DEGREES, logs, strict=True)),
-            dict(zip(DEGREES, np.exp(logs), strict=True)),
-            dict(zip(COVARIANCES, errors[2 * bins : -1], strict=True)),
-            errors[-1],
-            projected,
-            covariance,
-        )
+    Parameters
+    ----------
+    angle : tuple of float
+        Folded pitch angles that have a value, in degrees, ascending; at least four.
+    joined : tuple of float
+        Bins of the instrument whose counts are added up in each.
+    """
+    angles, bins = np.array(angle), np.array(joined)
+    series = np.polynomial.legendre.legvander(np.cos(np.radians(angles)), 6)[:, ::2]
+    root = np.sqrt(bins)[:, None]
+    basis, mixing = np.linalg.qr(series * root)
+    sign = np.sign(np.diag(mixing))
+    basis, mixing = basis * sign / root, mixing * sign[:, None]
+    weights = np.array([interpolation_weights(angles, degrees) for degrees in DEGREES])
+    matrices = Matrices(
+        bins.astype(np.float32),
+        np.ascontiguousarray(basis, np.float32),
+        np.ascontiguousarray(basis.T, np.float32),
+        *_prior(mixing),
+        np.array(PAIRS),
+        np.stack([basis[:, m] * basis[:, n] for m, n in PAIRS]).astype(np.float32),
+        *_errors(basis, bins, weights),
+        np.ascontiguousarray(np.linalg.inv(mixing)[:, :, None], np.float32),
+        weights.astype(np.float32),
+        (LEAST_FLUX / bins).astype(np.float32),
+        np.float32(LEAST_EXPECTED),
+        np.float32(RESIDUAL_FACTOR * (len(angles) - TERMS)),
+    )
+    return Denoising(matrices, equatorial_matrix(np.linalg.inv(mixing)))
 
-    def series(self, pad: Denoised, ratio: np.ndarray | None = None) -> np.ndarray:
-        """Return c2, c4, c6 over c0 by least squares, and then their standard errors, shape (6, pads).
 
-        Parameters
-        ----------
-        ratio : ndarray, shape (pads,), optional
-            B_Eq over B: the series is then one in the equatorial pitch angle.
-        """
-        rows = self._unmixing if ratio is None else equatorial_rows(self._equatorial, ratio)
-        out = np.empty((6, pad.flux.shape[1]), np.float32)
-        series_of_terms(rows, pad.projected, pad.terms_covariance, self._matrices.pairs, out)
-        return out
+def _errors(basis: np.ndarray, joined: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what gives the errors from the covariances of the series' terms, and from the noise of the rest."""
+    bins = np.eye(len(joined))
+    at_90, at_60, at_45, at_30 = weights
+    rise = (bins[0] - at_45) - FIELD_ALIGNED_SHARE * (bins[0] - at_90)
+    rows = np.array([*bins, at_90, at_60, at_30, rise])
+    place = {90.0: len(bins), 60.0: len(bins) + 1, 30.0: len(bins) + 2}
+    pairs = [(k, k) for k in range(len(bins))] + [(k, place[90.0]) for k in range(len(bins))]
+    pairs += [(place[a], place[b]) for a, b in COVARIANCES] + [(len(rows) - 1, len(rows) - 1)]
+    rest = rows - rows @ basis @ (basis * joined[:, None]).T
+    of_rest = np.stack([rest[a] * rest[b] for a, b in pairs]).astype(np.float32)
+    return _symmetric(rows @ basis, pairs), of_rest
 
 
 def _prior(mixing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,9 +131,3 @@ def _symmetric(rows: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
         [[rows[a, m] * rows[b, n] + (rows[a, n] * rows[b, m] if m != n else 0) for m, n in PAIRS] for a, b in pairs],
         np.float32,
     )
-
-
-@lru_cache(maxsize=1024)
-def denoiser_of(angle: tuple[float, ...], joined: tuple[float, ...]) -> Denoiser:
-    """Return the denoiser of some bins, made once."""
-    return Denoiser(np.array(angle), np.array(joined))

@@ -8,12 +8,14 @@ difference over its error gives the probability that it holds.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
 from padflow.blas import one_blas_thread
-from padflow.shapes.compiled import TINY, find_largest, fit_powers, normal_probabilities, raise_to_excess, take_rows
-from padflow.shapes.denoising import Denoised, Denoiser, denoiser_of
+from padflow.shapes.compiled import Limits, measure_pads
+from padflow.shapes.denoising import denoising_of
+from padflow.shapes.equatorial import equatorial_rows
 from padflow.shapes.folding import Folded
 from padflow.shapes.names import (
     BUTTERFLY,
@@ -28,7 +30,6 @@ from padflow.shapes.names import (
     ISOTROPIC,
     ISOTROPIC_RATIO,
     PANCAKE,
-    SHAPES,
     UNCLEAR,
     is_covered,
 )
@@ -101,6 +102,22 @@ NAMED = ("shape", "likeliest_shape")
 """The measures that are codes of names."""
 
 
+COEFFICIENTS = ("c2", "c4", "c6", "c2_error", "c4_error", "c6_error")
+
+
+EQUATORIAL = tuple(f"{name[:2]}_equatorial{name[2:]}" for name in COEFFICIENTS)
+
+
+RATIOS = ("max_over_j90", "max_over_j90_error", "j60_over_j90", "j60_over_j90_error")
+
+
+MEASURED = (
+    *(*NAMED, "shape_probability", *COEFFICIENTS, "sin_n", "sin_n_error", *RATIOS, "peak_pitch_angle"),
+    *EQUATORIAL,
+)
+"""All measures, in the order in which `padflow.shapes.compiled.measure_pads` gives them."""
+
+
 def measure_counts(
     angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, *, field_ratio: np.ndarray | float = np.nan
 ) -> Measures:
@@ -130,8 +147,10 @@ def measure_counts(
             if not len(pads) or not is_covered(Folded(angle[bins], angle[bins], np.array(len(bins)))):
                 continue
             chosen = flat if len(bins) * len(pads) == flat.size else flat[np.ix_(bins, pads)]
-            for name, values in measure_whole(angle[bins], joined[bins], chosen, ratio[pads]).items():
-                out[name][pads] = values
+            one = np.ones((1, len(pads)), np.float32)
+            measured = measure_whole(angle[bins], joined[bins], chosen[:, None], one, ratio[pads])
+            for name, values in zip(MEASURED, measured, strict=False):
+                out[name][pads] = values[:, 0]
     return Measures(**{name: values.reshape(counts.shape[1:]) for name, values in out.items()})
 
 
@@ -147,147 +166,50 @@ def _alike(counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def measure_whole(
-    angle: np.ndarray, joined: np.ndarray, counts: np.ndarray, ratio: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Measure PADs without a missing bin, whose angles suffice and of which each has a count.
+    angle: np.ndarray, joined: np.ndarray, shares: np.ndarray, counts: np.ndarray, ratio: np.ndarray | None = None
+) -> np.ndarray:
+    """Measure PADs without a missing bin, whose angles suffice.
 
     Parameters
     ----------
     angle, joined : ndarray, shape (angles,)
         As `measure_counts` takes them.
-    counts : ndarray of float32, shape (angles, pads)
-    ratio : ndarray, shape (pads,), optional
+    shares : ndarray of float32, shape (angles, energies, records)
+    counts : ndarray of float32, shape (energies, records)
+        What the shares are multiplied by.
+    ratio : ndarray of float32, shape (records,), optional
         B_Eq over B.
 
     Returns
     -------
-    dict of str to ndarray, shape (pads,)
-        The arrays of `Measures`, names as int32; without those in the equatorial pitch angle where no ratio is finite.
+    ndarray of float32, shape (measures, records, energies)
+        In the order of `MEASURED`, names as codes; without those in the equatorial pitch angle if no ratio is finite.
+        Where there are less than `FEWEST_COUNTS`, names are unclear and the others NaN.
     """
-    denoiser = denoiser_of(tuple(angle.tolist()), tuple(joined.tolist()))
-    denoised = denoiser(counts)
-    likeliest, largest = _largest(name_probabilities(angle, denoised))
-    return {
-        "shape": np.where(largest >= LEAST_PROBABILITY, likeliest, np.int32(UNCLEAR)),
-        "likeliest_shape": likeliest,
-        "shape_probability": largest,
-        **dict(zip(COEFFICIENTS, denoiser.series(denoised), strict=True)),
-        **_equatorial(denoiser, denoised, ratio),
-        **dict(zip(("sin_n", "sin_n_error"), _sine_power(angle, joined, counts), strict=True)),
-        **_ratios(angle, denoised),
-    }
-
-
-def _largest(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row with the largest value of each column, and the value."""
-    row, largest = np.empty(values.shape[1], np.int32), np.empty(values.shape[1], np.float32)
-    find_largest(values, row, largest)
-    return row, largest
-
-
-def _ratios(angle: np.ndarray, pad: Denoised) -> dict[str, np.ndarray]:
-    peak, at_peak = _largest(pad.flux)
-    of_peak, peak_with_90 = np.empty((2, len(peak)), np.float32)
-    take_rows(pad.variance, peak, of_peak)
-    take_rows(pad.with_90, peak, peak_with_90)
-    at_90, of_90, of_60 = pad.at[90.0], pad.covariance[90.0, 90.0], pad.covariance[60.0, 60.0]
-    largest, ratio_60 = at_peak / at_90, pad.at[60.0] / at_90
-    return {
-        "max_over_j90": largest,
-        "max_over_j90_error": _error(of_peak, peak_with_90, of_90, largest) / at_90,
-        "j60_over_j90": ratio_60,
-        "j60_over_j90_error": _error(of_60, pad.covariance[60.0, 90.0], of_90, ratio_60) / at_90,
-        "peak_pitch_angle": angle.astype(np.float32)[peak],
-    }
-
-
-COEFFICIENTS = ("c2", "c4", "c6", "c2_error", "c4_error", "c6_error")
-
-
-EQUATORIAL = tuple(f"{name[:2]}_equatorial{name[2:]}" for name in COEFFICIENTS)
-
-
-def _equatorial(denoiser: Denoiser, pad: Denoised, ratio: np.ndarray | None) -> dict[str, np.ndarray]:
-    if ratio is None or not np.isfinite(ratio).any():
-        return {}
-    return dict(zip(EQUATORIAL, denoiser.series(pad, ratio), strict=True))
-
-
-def _error(
-    variance: np.ndarray, covariance: np.ndarray, of_other: np.ndarray, factor: float | np.ndarray
-) -> np.ndarray:
-    """Return the standard error of a - factor b from var(a), cov(a, b) and var(b)."""
-    return np.sqrt(np.maximum(variance - 2 * factor * covariance + factor**2 * of_other, TINY))
-
-
-def _sine_power(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Fit log flux by n log sin(pitch angle) + constant, weighted by counts; return n and its standard error.
-
-    Half a count is added to each bin (Haldane 1956), so that bins without counts take part.
-    """
-    inside = angle > 0
-    position = np.log(np.sin(np.radians(angle[inside]))).astype(np.float32)
-    weight = counts[inside] + np.float32(0.5)
-    out = np.empty((2, counts.shape[1]), np.float32)
-    fit_powers(weight, np.log(weight / joined[inside, None].astype(np.float32)), position, out)
+    denoising = denoising_of(tuple(angle.tolist()), tuple(joined.tolist()))
+    known = ratio is not None and bool(np.isfinite(ratio).any())
+    rows = np.empty((0, 0, 0), np.float32)
+    if ratio is not None and known:
+        rows = equatorial_rows(denoising.equatorial, ratio)
+    out = np.empty((len(MEASURED) - (0 if known else len(EQUATORIAL)), *counts.shape[::-1]), np.float32)
+    measure_pads(np.ascontiguousarray(shares), counts, rows, denoising.matrices, limits_of(tuple(angle.tolist())), out)
     return out
 
 
-def name_probabilities(angle: np.ndarray, pad: Denoised) -> np.ndarray:
-    """Return the probability of each of `SHAPES`, (shapes, pads); unclear has none.
-
-    Parameters
-    ----------
-    angle : ndarray, shape (angles,)
-        Folded pitch angles in degrees.
-    """
-    of_90, at_90 = pad.covariance[90.0, 90.0], pad.at[90.0]
-    beside = slice(0, len(angle) - (angle[-1] > 90 - 1e-6))  # bins that are not at 90 degrees
-    bins = pad.flux[beside], pad.variance[beside], pad.with_90[beside], at_90, of_90
-    minimum, too_low, aligned, flat, bump = chances = np.full((5, len(at_90)), -np.inf, np.float32)
-    raise_to_excess(*bins, np.float32(BUTTERFLY_INDEX), minimum)
-    raise_to_excess(*bins, np.float32(-1 / ISOTROPIC_RATIO), too_low)
-    rise = (pad.flux[0] - pad.at[45.0]) - FIELD_ALIGNED_SHARE * (pad.flux.max(axis=0) - at_90)
-    aligned[:] = rise / np.sqrt(np.maximum(pad.rise_variance, TINY))
-    of_flat = _error(pad.covariance[60.0, 60.0], pad.covariance[60.0, 90.0], of_90, FLATTOP_RATIO)
-    flat[:] = (pad.at[60.0] - FLATTOP_RATIO * at_90) / of_flat
-    bump[:] = _bump(pad)
-    chances /= np.float32(ERROR_FACTOR)
-    normal_probabilities(chances)
-    # A minimum at 90 degrees, a flat top and the rest follow one another as the flux at 90 degrees grows: their
-    # probabilities are steps between two limits, and not products.
-    flat = np.maximum(flat - minimum, 0)
-    rest = 1 - minimum - flat
-    out = np.zeros((len(SHAPES), len(at_90)), np.float32)
-    out[FIELD_ALIGNED] = minimum * aligned
-    out[BUTTERFLY] = minimum - out[FIELD_ALIGNED]
-    out[ISOTROPIC] = np.clip(1 - too_low - minimum, 0, flat)  # neither one bin too low, nor one too high
-    out[FLATTOP] = flat - out[ISOTROPIC]
-    out[CAP] = rest * bump
-    out[PANCAKE] = rest - out[CAP]
-    return out
-
-
-INNER_STEP, OUTER_STEP = np.float32(-np.log(np.sqrt(0.75))), np.float32(np.log(np.sqrt(3.0)))
+INNER_STEP, OUTER_STEP = -np.log(np.sqrt(0.75)), np.log(np.sqrt(3.0))
 """Differences of log sin(pitch angle) from 60 to 90, and from 30 to 60 degrees."""
 
 
-def _bump(pad: Denoised) -> np.ndarray:
-    """Return by how many errors the criterion of a cap is fulfilled."""
-    at_90, at_60, at_30 = (pad.at[degrees] for degrees in (90.0, 60.0, 30.0))
-    log_90, log_60, log_30 = (pad.logs[degrees] for degrees in (90.0, 60.0, 30.0))
-    inner, outer = (log_90 - log_60) / INNER_STEP, (log_60 - log_30) / OUTER_STEP
-    factor = np.where(outer > 0, np.float32(CAP_FACTOR), np.float32(0))
-    by_90 = 1 / (INNER_STEP * at_90)
-    by_60 = -(1 / INNER_STEP + factor / OUTER_STEP) / at_60
-    by_30 = factor / (OUTER_STEP * at_30)
-    covariance = pad.covariance
-    variance = (
-        by_90**2 * covariance[90.0, 90.0]
-        + by_60**2 * covariance[60.0, 60.0]
-        + by_30**2 * covariance[30.0, 30.0]
-        + 2 * by_90 * by_60 * covariance[60.0, 90.0]
-        + 2 * by_90 * by_30 * covariance[30.0, 90.0]
-        + 2 * by_60 * by_30 * covariance[30.0, 60.0]
+@lru_cache(maxsize=1024)
+def limits_of(angle: tuple[float, ...]) -> Limits:
+    """Return the limits of names for PADs with some folded pitch angles, in degrees."""
+    angles = np.array(angle)
+    with np.errstate(divide="ignore"):
+        log_sine = np.log(np.sin(np.radians(angles)))
+    codes = np.array([PANCAKE, CAP, FLATTOP, BUTTERFLY, ISOTROPIC, FIELD_ALIGNED], np.float32)
+    numbers = (
+        *(UNCLEAR, LEAST_PROBABILITY, ERROR_FACTOR, BUTTERFLY_INDEX, 1 / ISOTROPIC_RATIO, FIELD_ALIGNED_SHARE),
+        *(FLATTOP_RATIO, CAP_FACTOR, CAP_EXCESS, INNER_STEP, OUTER_STEP, FEWEST_COUNTS),
     )
-    return (inner - factor * outer - np.float32(CAP_EXCESS)) / np.sqrt(np.maximum(variance, TINY))
+    beside_90 = int(np.count_nonzero(angles <= 90 - 1e-6))
+    return Limits(angles.astype(np.float32), log_sine.astype(np.float32), beside_90, codes, *map(np.float32, numbers))

@@ -78,9 +78,9 @@ def test_the_estimate_is_the_posterior_mean_of_a_dirichlet_prior(network, counts
     by_angle, concentration = counts.astype("f8").reshape(prior.shape), network.concentration
     total = by_angle.sum(axis=1)
     expected = (by_angle + concentration * prior) / (total + concentration)[:, None]
-    np.testing.assert_allclose(shares.reshape(prior.shape), expected, atol=1e-6)
+    np.testing.assert_allclose(np.moveaxis(shares, 2, 0), expected, atol=1e-6)
     known = concentration * (1 + total) / (1 + total + network.half_counts)
-    np.testing.assert_allclose(effective, total + known, rtol=1e-6)
+    np.testing.assert_allclose(effective.T, total + known, rtol=1e-6)
     assert shares.dtype == effective.dtype == np.float32
 
 
@@ -90,14 +90,14 @@ def test_bits_do_not_depend_on_how_many_rows_are_given(network, counts):
         for start, stop in ((0, 1), (0, 500), (CACHED_ROWS, CACHED_ROWS + 3), (CACHED_ROWS, len(counts))):
             some = counts[start:stop].copy()
             for name, values in vars(network.estimate(some)).items():
-                np.testing.assert_array_equal(values, getattr(whole, name)[start:stop])
+                np.testing.assert_array_equal(values, getattr(whole, name)[..., start:stop])
             np.testing.assert_array_equal(network.shares(some), shares[start:stop])
             np.testing.assert_array_equal(network_inputs(some, ENERGIES), inputs[start:stop])
 
 
 def test_no_rows_give_no_rows(network):
     none = np.empty((0, FEATURES), np.float32)
-    assert network.estimate(none).shares.shape == (0, FEATURES)
+    assert network.estimate(none).shares.shape == (ANGLES, ENERGIES, 0)
     assert network.shares(none).shape == (0, FEATURES)
 
 

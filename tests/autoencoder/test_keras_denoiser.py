@@ -77,7 +77,7 @@ def test_shapes_are_learnt_where_counts_are_few():
     counts, shares = drawn(2000, 2)
     window = counts.reshape(-1, 2, ANGLES * ENERGIES).sum(axis=1)
     estimate = trained.network.estimate(window)
-    found, effective = estimate.shares, estimate.effective
+    found, effective = np.moveaxis(estimate.shares, 2, 0), estimate.effective.T
     own = window.reshape(shares.shape) / np.maximum(window.reshape(shares.shape).sum(axis=1, keepdims=True), 1)
     wrong = [((each - shares) ** 2).mean(axis=(0, 1)) for each in (found.reshape(shares.shape), own)]
     assert (wrong[0] < wrong[1] * [0.9, 0.05, 0.005]).all()  # 16 counts at the last energy, 6,000 at the first

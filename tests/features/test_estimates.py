@@ -7,61 +7,45 @@ import numpy as np
 import pytest
 
 from padflow.features.estimates import EstimatedShapes
-from padflow.records import BLOCK_ROWS
 from padflow.shapes.attributes import STORED
 from padflow.shapes.folding import mirror_bins
 from padflow.shapes.measures import NAMED, measure_counts
 from padflow.shapes.names import UNCLEAR
 
 FOLDED = (np.arange(9) + 0.5) * 180 / 17
+RECORDS = 700
 WHOLE = (np.arange(17) + 0.5) * 180 / 17
 
 
 def estimates(angles: int, energies: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw shares and effective counts of a block."""
     random = np.random.default_rng(seed)
-    shares = random.dirichlet(np.full(angles, 20.0), (BLOCK_ROWS, energies)).swapaxes(1, 2)
-    effective = 10 ** random.uniform(0, 4, (BLOCK_ROWS, energies))
-    return shares.reshape(BLOCK_ROWS, -1).astype(np.float32), effective.astype(np.float32)
+    shares = random.dirichlet(np.full(angles, 20.0), (energies, RECORDS)).transpose(2, 0, 1)
+    return np.ascontiguousarray(shares, np.float32), (10 ** random.uniform(0, 4, (energies, RECORDS))).astype("f4")
 
 
 @pytest.mark.parametrize("angles", [FOLDED, WHOLE], ids=["folded", "whole"])
 def test_measures_are_those_of_effective_counts(angles: np.ndarray) -> None:
     joined = np.where(angles == angles[8], 1.0, 2.0) if len(angles) == 9 else np.ones(17)
     shares, effective = estimates(len(angles))
-    chosen = np.random.default_rng(1).random(700) < 0.5
 
-    found = EstimatedShapes(angles, joined, 3)(shares, effective, chosen)
+    found = EstimatedShapes(angles, joined, 3)(shares, effective)
 
     angle, members = mirror_bins(angles)
-    counts = shares.reshape(BLOCK_ROWS, -1, 3).transpose(1, 0, 2) * effective
-    expected = vars(measure_counts(angle, members @ joined, np.einsum("am,mre->are", members, counts)))
-    rows = np.flatnonzero(chosen)
-    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(found, (len(rows), 3))
+    expected = vars(measure_counts(angle, members @ joined, np.einsum("am,mer->are", members, shares * effective)))
+    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(found, (RECORDS, 3))
     for name in NAMED:
         assert found[name].dtype == np.int8
-        assert (found[name] == expected[name][rows]).mean() > 0.999  # rounding moves what lies on a border
+        assert (found[name] == expected[name]).mean() > 0.999  # rounding moves what lies on a border
     for name in STORED:
         assert found[name].dtype == np.float16
-        np.testing.assert_allclose(found[name], expected[name][rows], rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-3, atol=2e-3)
 
 
 def test_without_counts_nothing_is_measured() -> None:
     shares, effective = estimates(9)
-    effective[5, 1] = 0.5
-    chosen = np.zeros(20, bool)
-    chosen[[4, 5]] = True
-    found = EstimatedShapes(FOLDED, np.array([2.0] * 8 + [1.0]), 3)(shares, effective, chosen)
-    assert found["shape"][1, 1] == UNCLEAR
-    assert np.isnan([found[name][1, 1] for name in STORED]).all()
-    assert np.isfinite([found[name][0] for name in STORED]).all()
-
-
-def test_bits_do_not_depend_on_the_other_records() -> None:
-    shares, effective = estimates(9)
-    measure = EstimatedShapes(FOLDED, np.array([2.0] * 8 + [1.0]), 3)
-    whole = measure(shares, effective, np.ones(BLOCK_ROWS, bool))
-    chosen = np.random.default_rng(2).random(BLOCK_ROWS) < 0.1
-    some = measure(shares, effective, chosen)
-    for name, values in some.items():
-        np.testing.assert_array_equal(values, whole[name][chosen])
+    effective[1, 5] = 0.5
+    found = EstimatedShapes(FOLDED, np.array([2.0] * 8 + [1.0]), 3)(shares, effective)
+    assert found["shape"][5, 1] == UNCLEAR
+    assert np.isnan([found[name][5, 1] for name in STORED]).all()
+    assert np.isfinite([found[name][4] for name in STORED]).all()

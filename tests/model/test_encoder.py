@@ -285,11 +285,9 @@ def test_a_denoiser_gives_shapes_beside_the_scores(records, factories, denoising
     chosen = np.isin(features.reason, (Reason.SELECTED, Reason.LOW_COUNTS))
     assert (features.reason == Reason.LOW_COUNTS).any()
     estimate = denoising.network.estimate(features.rows[chosen])
-    counts = (
-        estimate.shares.reshape(len(estimate.shares), -1, estimate.effective.shape[1]) * estimate.effective[:, None]
-    )
     made = denoising.preprocessor
-    expected = measure_counts(made.pitch_angle, made.joined, counts.transpose(1, 0, 2))
+    counts = (estimate.shares * estimate.effective).swapaxes(1, 2)
+    expected = measure_counts(made.pitch_angle, made.joined, counts)
 
     assert (scored["shape"][chosen] == expected.shape).mean() > 0.999
     np.testing.assert_allclose(scored["c2"][chosen], expected.c2, rtol=2e-3, atol=2e-3)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A broad set of pitch-angle distributions, and Poisson draws of them."""
+"""A broad set of pitch-angle distributions, Poisson draws of them, and the steps of measuring one by one."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from padflow.shapes.compiled import WIDTH, denoise_block
+from padflow.shapes.denoising import denoising_of
 
 LAYOUTS = {"17": (np.arange(17) + 0.5) * 180 / 17, "9": (np.arange(9) + 0.5) * 20}
 
@@ -30,3 +33,15 @@ def broad_set(angles: np.ndarray, number: int, random: np.random.Generator) -> n
 def drawn(pads: np.ndarray, counts: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return Poisson draws of distributions (pads, pitch_angle) with `counts` (pads,) expected in all."""
     return random.poisson(pads / pads.sum(axis=1, keepdims=True) * counts[:, None])
+
+
+def denoise(angle: np.ndarray, joined: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """Denoise counts (angles, pads) of folded bins: what `padflow.shapes.compiled.denoise_block` gives, (..., pads)."""
+    pads = counts.shape[1]
+    whole = np.ones((len(counts), -(-pads // WIDTH) * WIDTH), np.float32)
+    whole[:, :pads] = counts
+    matrices = denoising_of(tuple(angle), tuple(joined)).matrices
+    blocks = [
+        denoise_block(np.ascontiguousarray(whole[:, k : k + WIDTH]), matrices) for k in range(0, whole.shape[1], WIDTH)
+    ]
+    return [np.concatenate(parts, axis=1)[:, :pads] for parts in zip(*blocks, strict=True)]
