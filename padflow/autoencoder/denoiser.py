@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from padflow.autoencoder.compiled import add_bias, divide_by_sum, put_posterior, put_root_shares, subtract_largest
 from padflow.autoencoder.network import CACHED_ROWS, Network
 from padflow.errors import PadflowError
 
@@ -115,7 +116,7 @@ class DenoisingNetwork:
         shares = np.empty((len(counts), self.features), np.float32)
         network = self._network()
         for block, by_bin in _whole_blocks(counts):
-            found = network(_inputs(by_bin.reshape(-1, self.energies, CACHED_ROWS)))
+            found = network(_inputs(by_bin.reshape(-1, self.energies, CACHED_ROWS))[0])
             shares[block] = found.reshape(self.features, -1).T[: block.stop - block.start]
         return shares
 
@@ -131,22 +132,19 @@ class DenoisingNetwork:
         counts : numpy.ndarray
             Counts of windows, shape (n, features), float32.
         """
-        out = Estimate.empty(len(counts), self.features // self.energies, self.energies)
+        angles = self.features // self.energies
+        out = Estimate.empty(len(counts), angles, self.energies)
         network = self._network()
-        prior, half = self.concentration[:, None], self.half_counts[:, None]
+        half = self.half_counts[:, None]
+        shares, error = np.empty((angles, self.energies, CACHED_ROWS), np.float32), np.empty(CACHED_ROWS, np.float32)
         for block, by_bin in _whole_blocks(counts):
-            rows, by_angle = block.stop - block.start, by_bin.reshape(-1, self.energies, CACHED_ROWS)
-            inputs = _inputs(by_angle)
-            found = network(inputs)
-            away = np.sqrt(found).reshape(self.features, -1)
-            away -= inputs[: self.features]
-            out.error[block] = (np.square(away, out=away).sum(axis=0) / np.float32(self.features))[:rows]
-            found *= prior
-            found += by_angle
-            total = by_angle.sum(axis=0)
-            found /= total + prior
-            out.shares[:, :, block] = found[:, :, :rows]
-            out.effective[:, block] = (total + concentration_at(total, prior, half))[:, :rows]
+            rows, by_angle = block.stop - block.start, by_bin.reshape(shares.shape)
+            inputs, total = _inputs(by_angle)
+            roots = inputs[: self.features].reshape(shares.shape)
+            put_posterior(network(inputs), by_angle, roots, total, self.concentration, shares, error)
+            out.shares[:, :, block], out.error[block] = shares[:, :, :rows], error[:rows]
+            effective = total + concentration_at(total, self.concentration[:, None], half)
+            out.effective[:, block] = effective[:, :rows]
         return out
 
     def _network(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -157,9 +155,9 @@ class DenoisingNetwork:
     def _softmax(self, logits: np.ndarray) -> np.ndarray:
         """Turn logits (features, n) into shares (angles, energies, n), in place."""
         shares = logits.reshape(-1, self.energies, logits.shape[1])
-        shares -= shares.max(axis=0)
+        subtract_largest(shares)
         np.exp(shares, out=shares)
-        shares /= shares.sum(axis=0)
+        divide_by_sum(shares)
         return shares
 
     def _layers(self, first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -232,15 +230,13 @@ class _Layers:
     """Dense layers one after another, with ReLU between them but not around the code, and memory for whole blocks."""
 
     def __init__(self, layers: list[tuple[np.ndarray, np.ndarray]]):
-        self._layers = [(w.T, b[:, None], np.empty((len(b), CACHED_ROWS), np.float32)) for w, b in layers]
+        self._layers = [(w.T, b, np.empty((len(b), CACHED_ROWS), np.float32)) for w, b in layers]
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return what the last layer gives, (out, rows); the next call overwrites it."""
         for number, (weights, bias, out) in enumerate(self._layers, start=1):
             np.matmul(weights, values, out=out)
-            out += bias
-            if number % CODE_LAYER:
-                np.maximum(out, 0, out=out)
+            add_bias(bias, number % CODE_LAYER > 0, out)
             values = out
         return values
 
@@ -262,21 +258,20 @@ def network_inputs(counts: np.ndarray, energies: int) -> np.ndarray:
     """
     inputs = np.empty((len(counts), counts.shape[1] + energies), np.float32)
     for block, by_bin in _whole_blocks(counts):
-        inputs[block] = _inputs(by_bin.reshape(-1, energies, CACHED_ROWS)).T[: block.stop - block.start]
+        made, _ = _inputs(by_bin.reshape(-1, energies, CACHED_ROWS))
+        inputs[block] = made.T[: block.stop - block.start]
     return inputs
 
 
-def _inputs(counts: np.ndarray) -> np.ndarray:
-    """Return the inputs, bins first, of counts (angles, energies, rows)."""
-    total = counts.sum(axis=0)
+def _inputs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inputs, bins first, of counts (angles, energies, rows), and the counts of each energy."""
+    total = np.empty(counts.shape[1:], np.float32)
     bins = counts.shape[0] * counts.shape[1]
     inputs = np.empty((bins + len(total), counts.shape[2]), np.float32)
-    roots = inputs[:bins].reshape(counts.shape)
-    np.divide(counts, np.maximum(total, 1), out=roots)
-    np.sqrt(roots, out=roots)
+    put_root_shares(counts, total, inputs[:bins].reshape(counts.shape))
     np.log10(1 + total, out=inputs[bins:])
     inputs[bins:] /= LOG_SCALE
-    return inputs
+    return inputs, total
 
 
 def _whole_blocks(rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

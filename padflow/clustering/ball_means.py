@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import KDTree
 
-from padflow.shapes.compiled import compiled
+from padflow.compiling import compiled
 
 LEAF_SIZE = 16
 """Points in a leaf: where the sphere cuts one, each of its points is looked at."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from padflow.shapes.attributes import STORED
+from padflow.shapes.compiled import round_to_halves
 from padflow.shapes.folding import mirror_bins
 from padflow.shapes.measures import NAMED, measure_whole
 
@@ -50,5 +51,6 @@ class EstimatedShapes:
             shares = np.tensordot(self._members, shares, axes=1)
         measured = measure_whole(self.angle, self.joined, shares, effective)
         names, numbers = measured[: len(NAMED)].astype(np.int8), measured[len(NAMED) :]
-        np.clip(numbers, -LARGEST, LARGEST, out=numbers)
-        return dict(zip((*NAMED, *STORED), (*names, *numbers.astype(np.float16)), strict=True))
+        halves = np.empty(numbers.shape, np.uint16)
+        round_to_halves(numbers.reshape(-1), LARGEST, halves.reshape(-1))
+        return dict(zip((*NAMED, *STORED), (*names, *halves.view(np.float16)), strict=True))

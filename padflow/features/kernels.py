@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from padflow.features.compiled import find_bounds, put_root_count_shares
+
 FEWEST_COUNTS = np.float32(2.0**-100)
 """Smaller sums of counts are taken for none: single precision cannot divide by them. One count is 1."""
 
@@ -135,16 +137,10 @@ def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_ga
     time : ndarray of datetime64[ns], shape (records,)
         Ascending.
     """
-    ns = time.view(np.int64)
-    half_ns = round(window_seconds * 1e9 / 2)
-    middle = ns[core]
-    first = np.searchsorted(ns, middle - half_ns, side="left")
-    end = np.searchsorted(ns, middle + half_ns, side="right")
-    after_gap = np.flatnonzero(np.diff(ns) > round(max_gap_seconds * 1e9)) + 1
-    if len(after_gap):
-        edges = np.concatenate([[0], after_gap, [len(ns)]])
-        run = np.searchsorted(edges, np.arange(len(ns))[core], side="right")
-        first, end = np.maximum(first, edges[run - 1]), np.minimum(end, edges[run])
+    start, stop, _ = core.indices(len(time))
+    first, end = np.empty((2, max(stop - start, 0)), np.int64)
+    half_window, max_gap = round(window_seconds * 1e9 / 2), round(max_gap_seconds * 1e9)
+    find_bounds(np.ascontiguousarray(time.view(np.int64)), start, half_window, max_gap, first, end)
     length = end - first
     if len(first) and length.min() == length.max() and isinstance(as_slice(first), slice):  # as nearly always
         return _equal_windows(int(first[0]), length)
@@ -277,15 +273,6 @@ def root_count_shares(counts: np.ndarray, *, prior_counts: float) -> np.ndarray:
         Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts, or in an
         energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
     """
-    shape = counts.shape
-    # Bins first: what is added up or spread over a few bins is then a few long rows, several times as fast.
-    shares = np.array(bins_flat(counts).T, order="C").reshape(*shape[1:], len(counts))
-    total = shares.sum(axis=0)
-    overall = shares.sum(axis=1)
-    every = overall.sum(axis=0)
-    overall *= np.divide(np.float32(prior_counts), every, out=np.zeros_like(every), where=every > FEWEST_COUNTS)
-    shares += overall[:, None, :]
-    total += np.float32(prior_counts)
-    shares *= np.divide(np.float32(1), total, out=np.zeros_like(total), where=total > FEWEST_COUNTS)
-    np.sqrt(shares, out=shares)
-    return np.ascontiguousarray(shares.reshape(-1, len(counts)).T).reshape(shape)
+    shares = np.empty(counts.shape, np.float32)
+    put_root_count_shares(np.ascontiguousarray(counts), np.float32(prior_counts), FEWEST_COUNTS, shares)
+    return shares

@@ -128,7 +128,7 @@ class Encoder:
 
     def _estimate_block(self, network: DenoisingNetwork, features: Features, out: dict[str, np.ndarray]) -> None:
         """Score the selected rows of a block, and measure the shapes of those with few counts as well."""
-        chosen = np.isin(features.reason, (Reason.SELECTED, Reason.LOW_COUNTS))
+        chosen = (features.reason == Reason.SELECTED) | (features.reason == Reason.LOW_COUNTS)
         if not chosen.any():
             return
         rows = _whole_block(features.rows, chosen)

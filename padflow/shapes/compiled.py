@@ -4,18 +4,15 @@
 `measure_pads` takes blocks of `WIDTH` PADs through all steps, so that what is between two steps stays in a processor's
 nearest caches. Each number of a PAD is computed in the same order wherever the PAD stands: its bits do not depend on
 other PADs. Arrays are float32, and their last axis is that of the PADs.
-
-What the steps need from elsewhere comes as arguments: Numba keeps the machine code of a file as long as this file does
-not change, whatever happens to others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from padflow.compiling import compiled
 
 WIDTH = 128
 """PADs that are measured at a time (chosen: their numbers fit into a processor's nearest caches)."""
@@ -41,16 +38,12 @@ LN_2_HIGH, LN_2_LOW, LOG2_E = map(np.float32, (0.693359375, -2.12194440e-4, 1.44
 """Coefficients of `logarithms` and `exponentials` (Moshier, Cephes, single precision), and ln 2 in two parts."""
 
 
+LEAST_NORMAL_HALF, HALVES_IN_ONE = np.float32(2.0**-14), np.float32(2.0**24)
+"""Of float16: the smallest number with all its digits, and how many of the smallest steps are 1."""
+
+
 TINY = np.float32(1e-12)
 """Least variance."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function, and keep the machine code for the next process where a folder can be written."""
-    try:
-        return njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # neither beside the module nor in the user's own folder
-        return njit(function, nogil=True, error_model="numpy")
 
 
 class Matrices(NamedTuple):
@@ -605,3 +598,30 @@ def _measure_ratios(
         out[0, i], out[2, i] = largest[i] / at[0, i], at[1, i] / at[0, i]
         out[1, i] = _error(of_largest[i], its_with_90[i], of_pairs[0, i], out[0, i]) / at[0, i]
         out[3, i] = _error(of_pairs[1, i], of_pairs[3, i], of_pairs[0, i], out[2, i]) / at[0, i]
+
+
+@compiled
+def round_to_halves(values: np.ndarray, largest: np.float32, out: np.ndarray) -> None:
+    """Round float32 to float16 as NumPy does, half to even; what is beyond `largest` becomes that.
+
+    NumPy's conversion takes four times as long, which was a tenth of the time of scoring.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (numbers,)
+    largest : float32
+        At most 65504.
+    out : ndarray of uint16, shape (numbers,)
+        Filled with the bits of float16.
+    """
+    bits = values.view(np.int32)
+    top = np.array([largest]).view(np.int32)[0]
+    for i in range(len(values)):
+        magnitude = bits[i] & np.int32(0x7FFFFFFF)
+        limited = min(magnitude, top)  # bits of positive numbers are in the order of the numbers
+        odd = (limited >> np.int32(13)) & np.int32(1)
+        normal = (limited + np.int32(0xFFF) + odd - np.int32(0x38000000)) >> np.int32(13)
+        small = np.int32(np.rint(min(abs(values[i]), LEAST_NORMAL_HALF) * HALVES_IN_ONE))
+        half = normal if magnitude >= np.int32(0x38800000) else small
+        half = np.int32(0x7E00) if magnitude > np.int32(0x7F800000) else half
+        out[i] = np.uint16(half | ((bits[i] >> np.int32(16)) & np.int32(0x8000)))

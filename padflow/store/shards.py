@@ -12,6 +12,7 @@ files itself. A reader must open files that a run has replaced meanwhile (`padfl
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,11 +22,8 @@ from numcodecs import Zstd
 
 from padflow.errors import PadflowError
 
-ZSTD_LEVEL = 3
-
-
 # With a checksum, a flipped bit gives an error in every reader, and never a wrong value.
-_CODEC = Zstd(level=ZSTD_LEVEL, checksum=True)
+_codec = lru_cache(lambda level: Zstd(level=level, checksum=True))
 
 
 _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
@@ -34,14 +32,14 @@ _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
 _CHECKSUM_BYTES = 4
 
 
-def encode_chunk(values: np.ndarray) -> bytes:
-    """Encode C-contiguous little-endian values."""
-    return _CODEC.encode(values)
+def encode_chunk(values: np.ndarray, *, level: int) -> bytes:
+    """Encode C-contiguous little-endian values with a level of Zstandard."""
+    return _codec(level).encode(values)
 
 
-def encode_shard(values: np.ndarray, *, chunk_rows: int) -> bytes:
+def encode_shard(values: np.ndarray, *, chunk_rows: int, level: int) -> bytes:
     """Encode C-contiguous little-endian values as chunks of `chunk_rows` rows, with their index and its checksum."""
-    chunks = [_CODEC.encode(values[row : row + chunk_rows]) for row in range(0, len(values), chunk_rows)]
+    chunks = [_codec(level).encode(values[row : row + chunk_rows]) for row in range(0, len(values), chunk_rows)]
     entries = np.empty(len(chunks), _ENTRY)
     entries["size"] = [len(chunk) for chunk in chunks]
     entries["offset"] = np.cumsum(entries["size"]) - entries["size"]
@@ -83,7 +81,7 @@ def read_rows(
             for number, (offset, size) in enumerate(places, begin):
                 file.seek(offset)
                 # Not decoded in place: a chunk with too few rows would leave old values in the rest of `out`.
-                values = np.frombuffer(_CODEC.decode(file.read(size)), out.dtype)
+                values = np.frombuffer(_codec(1).decode(file.read(size)), out.dtype)
                 whole = values.reshape(chunk_rows, *out.shape[1:])
                 low = number * chunk_rows - first
                 out[max(low, 0) : low + chunk_rows] = whole[max(-low, 0) : len(out) - low]

@@ -24,7 +24,7 @@ from zarr.storage import LocalStore
 from padflow.errors import PadflowError
 from padflow.store.durable import FileFacts, facts_of, naming, read_json, sync_file, write_bytes
 from padflow.store.reading import DAMAGES
-from padflow.store.shards import ZSTD_LEVEL, encode_chunk, encode_shard
+from padflow.store.shards import encode_chunk, encode_shard
 from padflow.store.specs import ArraySpec
 from padflow.store.states import forget_state, keep_replaced
 
@@ -96,7 +96,7 @@ def _prepare_array(store: Path, where: zarr.Group, spec: ArraySpec, *, rows: int
             fill_value=spec.fill_value,
             dimension_names=("time", *spec.dims),
             attributes=dict(spec.attributes),
-            compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+            compressors=ZstdCodec(level=spec.zstd_level, checksum=True),
             serializer=BytesCodec(endian="little") if np.dtype(spec.dtype).itemsize > 1 else "auto",
             chunks=layout["chunks"],
             shards=layout.get("shards"),
@@ -169,7 +169,9 @@ def encode_part(spec: ArraySpec, values: np.ndarray, *, rows_per_part: int) -> b
         whole = np.full((rows_per_part, *spec.sizes), spec.fill_value, spec.dtype)
         whole[: len(values)] = values
     layout = spec.chunks(rows_per_part)
-    return encode_shard(whole, chunk_rows=layout["chunks"][0]) if "shards" in layout else encode_chunk(whole)
+    if "shards" in layout:
+        return encode_shard(whole, chunk_rows=layout["chunks"][0], level=spec.zstd_level)
+    return encode_chunk(whole, level=spec.zstd_level)
 
 
 def write_part(

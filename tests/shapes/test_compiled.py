@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -218,11 +214,17 @@ def test_probabilities_are_those_of_the_normal_distribution() -> None:
     np.testing.assert_allclose(found[0], ndtr(values.astype("f8")), rtol=0, atol=1e-6)
 
 
-def test_where_no_folder_can_be_written_code_is_compiled_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_folder(function: Callable, *, cache: bool = False, **settings: Any) -> Callable:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available for file")
-        return numba.njit(function, **settings)
-
-    monkeypatch.setattr(compiled, "njit", without_folder)
-    assert compiled.compiled(lambda x: x + 1)(2) == 3
+def test_halves_are_those_of_numpy() -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    every = every[np.isfinite(every)]
+    between = (np.sort(every)[1:] + np.sort(every)[:-1]) / 2
+    random = np.random.default_rng(5).integers(0, 2**32, 10**6, dtype=np.uint32).view(np.float32)
+    beside = [np.nextafter(between, np.float32(side)) for side in (-np.inf, np.inf)]
+    values = np.concatenate([every, between, *beside, random, np.float32([np.nan, np.inf, -np.inf, 0, -0.0])])
+    largest = np.float32(60_000)
+    out = np.empty(len(values), np.uint16)
+    compiled.round_to_halves(values, largest, out)
+    expected = np.clip(values, -largest, largest).astype(np.float16)
+    np.testing.assert_array_equal(out.view(np.float16), expected)
+    known = ~np.isnan(values)
+    np.testing.assert_array_equal(out[known], expected.view(np.uint16)[known])  # with the sign of zero

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from padflow.errors import PadflowError
 from padflow.store.shards import encode_chunk, encode_shard, read_rows
 
-CHUNK, CHUNKS = 64, 5
+CHUNK, CHUNKS, LEVEL = 64, 5, 3
 ROWS = CHUNK * CHUNKS
 
 
@@ -26,7 +26,7 @@ def values():
 @pytest.fixture(scope="module")
 def shard(values, tmp_path_factory):
     path = tmp_path_factory.mktemp("shard") / "0"
-    path.write_bytes(encode_shard(values, chunk_rows=CHUNK))
+    path.write_bytes(encode_shard(values, chunk_rows=CHUNK, level=LEVEL))
     return path
 
 
@@ -36,7 +36,7 @@ def written_by_zarr(folder, values, **layout):
         shape=values.shape,
         dtype=values.dtype,
         fill_value=np.nan,
-        compressors=zarr.codecs.ZstdCodec(level=3, checksum=True),
+        compressors=zarr.codecs.ZstdCodec(level=LEVEL, checksum=True),
         config={"write_empty_chunks": True},
         **layout,
     )
@@ -51,7 +51,7 @@ def test_zarr_writes_the_same_shard(shard, values, tmp_path):
 
 def test_zarr_writes_the_same_chunk(values, tmp_path):
     theirs = written_by_zarr(tmp_path / "z", values, chunks=(ROWS, 3, 2))
-    assert theirs.read_bytes() == encode_chunk(values)
+    assert theirs.read_bytes() == encode_chunk(values, level=LEVEL)
 
 
 @settings(deadline=None)
@@ -66,7 +66,7 @@ def test_any_rows_of_a_shard_are_read_back(shard, values, first, rows):
 @given(st.integers(0, ROWS - 1), st.integers(1, ROWS))
 def test_any_rows_of_a_chunk_are_read_back(tmp_path_factory, values, first, rows):
     path = tmp_path_factory.getbasetemp() / "chunk"
-    path.write_bytes(encode_chunk(values))
+    path.write_bytes(encode_chunk(values, level=LEVEL))
     out = np.empty((min(rows, ROWS - first), 3, 2), "f4")
     read_rows(path, first, out, chunk_rows=ROWS, chunks=0)
     assert out.tobytes() == values[first : first + rows].tobytes()
@@ -92,7 +92,7 @@ def test_a_file_cut_short_is_found(shard, tmp_path, size):
 
 def test_a_chunk_of_fewer_rows_is_found(values, tmp_path):
     short = tmp_path / "0"
-    short.write_bytes(encode_chunk(values[: ROWS - 1]))
+    short.write_bytes(encode_chunk(values[: ROWS - 1], level=LEVEL))
     with pytest.raises(PadflowError, match="is damaged"):
         read_rows(short, 0, np.empty((ROWS, 3, 2), "f4"), chunk_rows=ROWS, chunks=0)
 

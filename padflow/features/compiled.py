@@ -1,0 +1,71 @@
+"""What is compiled of preprocessing: one pass over the rows where NumPy takes several."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from padflow.compiling import compiled
+
+ZERO, ONE = np.float32(0), np.float32(1)
+
+
+@compiled
+def put_root_count_shares(
+    counts: np.ndarray, prior_counts: np.float32, fewest_counts: np.float32, out: np.ndarray
+) -> None:
+    """Fill `out` with `padflow.features.kernels.root_count_shares`.
+
+    Parameters
+    ----------
+    counts, out : ndarray of float32, shape (records, pitch_angle, energy)
+    fewest_counts : float32
+        What does not reach it is none.
+    """
+    records, angles, energies = counts.shape
+    total, prior, over = np.empty((3, angles, energies), np.float32)
+    for row in range(records):
+        total[0] = ZERO
+        every = ZERO
+        for k in range(angles):
+            overall = ZERO
+            for e in range(energies):
+                overall += counts[row, k, e]
+                total[0, e] += counts[row, k, e]
+            prior[k] = overall
+            every += overall
+        scale = prior_counts / every if every > fewest_counts else ZERO
+        for e in range(energies):
+            expected = total[0, e] + prior_counts
+            over[:, e] = ONE / expected if expected > fewest_counts else ZERO
+        for k in range(angles):
+            for e in range(energies):
+                out[row, k, e] = np.sqrt((counts[row, k, e] + prior[k, e] * scale) * over[k, e])
+
+
+@compiled
+def find_bounds(
+    time: np.ndarray, start: int, half_window: int, max_gap: int, first: np.ndarray, end: np.ndarray
+) -> None:
+    """Find the running windows of rows from `start` on, see `padflow.features.kernels.find_windows`.
+
+    Parameters
+    ----------
+    time : ndarray of int64, shape (records,)
+        Ascending.
+    half_window, max_gap : int
+        In the unit of `time`.
+    first, end : ndarray of int64, shape (rows,)
+        Filled with the first row whose time differs by at most `half_window`, and with one after the last such row.
+    """
+    low = high = 0
+    for row in range(start + len(first)):
+        if row and time[row] - time[row - 1] > max_gap:
+            low = row
+        while time[low] < time[row] - half_window:
+            low += 1
+        if row < start:
+            continue
+        high = max(high, row + 1)
+        while high < len(time) and time[high] <= time[row] + half_window and time[high] - time[high - 1] <= max_gap:
+            high += 1
+        first[row - start], end[row - start] = low, high
