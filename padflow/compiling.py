@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compile arithmetic that NumPy would send through memory step by step."""
 
 from __future__ import annotations

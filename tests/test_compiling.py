@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The way functions are compiled."""
 
 from __future__ import annotations

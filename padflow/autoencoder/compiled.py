@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is compiled of the denoiser: one pass over the arrays where NumPy takes several.
 
 Arrays are float32 and bins first. A column's numbers are computed in the same order wherever it stands.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is compiled of preprocessing: one pass over the rows where NumPy takes several."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compiled steps of the denoiser against NumPy in float64."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compiled steps of preprocessing against their definitions, row by row in float64."""
 
 from __future__ import annotations
