@@ -23,5 +23,5 @@ fi
 setup_environment test
 
 scripts/lint.sh
-# The tests of a file stay together in one of two processes: they share what takes long to make.
-.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
+# The tests of a file stay together in one of two processes: they share what takes long to make. The longest come first.
+.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -90,12 +90,30 @@ SLOW_FILES = {
 """Test files of whole runs, classes, processes that are killed, trainings, reports, and thousands of damaged files."""
 
 
+LONGEST_FILES = (
+    "test_kills.py",
+    "test_slurm.py",
+    "test_bench.py",
+    "test_file_systems.py",
+    "test_docs.py",
+    "test_readme.py",
+    "test_end_to_end.py",
+    "test_quality.py",
+    "test_notebooks.py",
+    "test_state_machine.py",
+    "test_without_tensorflow.py",
+)
+"""Test files that take minutes. They begin first, for else one of two processes would wait for the other at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what waits for a run, a cluster or a large archive; single tests have the marker themselves."""
     for item in items:
         own = item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW_FILES
         if own or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    order = dict(zip(LONGEST_FILES, range(len(LONGEST_FILES)), strict=True))
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))  # the order within files stays
 
 
 @pytest.fixture(scope="session")
