@@ -131,45 +131,51 @@ def measure_pads(
     out : ndarray, shape (measures, records, energies)
         Filled with what `padflow.shapes.measures.MEASURED` names; without `equatorial` its last six are left alone.
     """
-    block, measured = np.ones((len(shares), WIDTH), np.float32), np.empty((len(out), WIDTH), np.float32)
-    rows = np.empty((4, len(matrices.prior_mean), WIDTH), np.float32)
-    for start in range(0, counts.shape[1], WIDTH):
-        width = min(WIDTH, counts.shape[1] - start)
-        for energy in range(len(counts)):
-            some = counts[energy, start : start + width]
-            for k in range(len(shares)):
-                for i in range(width):
-                    # One count a bin stands for PADs without: they must not change the bits of others.
-                    block[k, i] = shares[k, energy, start + i] * some[i] if some[i] >= limits.fewest_counts else ONE
+    bins, energies, records = shares.shape
+    block, measured = np.ones((bins, WIDTH), np.float32), np.empty((len(out), WIDTH), np.float32)
+    rows = np.ones((4, len(matrices.prior_mean), WIDTH), np.float32)
+    for start in range(0, records, WIDTH):
+        for energy in range(energies):
+            some = counts[energy, start : start + WIDTH]
+            _take(shares, some, energy, start, limits.fewest_counts, block)
+            flux, errors, projected, covariance = denoise_block(block, matrices)
+            logs, at = _flux_at(flux, matrices)
+            variance, with_90, of_pairs = errors[:bins], errors[bins : 2 * bins], errors[2 * bins :]
+            _name(_chances(flux, variance, with_90, of_pairs, logs, at, limits), limits, measured[:3])
+            series_of_terms(matrices.unmixing, projected, covariance, matrices.pairs, measured[3:9])
+            fit_powers(block, matrices.joined, limits.log_sine, measured[9:11])
+            _measure_ratios(flux, variance, with_90, of_pairs, at, limits.angle, measured[11:16])
             if equatorial.size:
-                rows[:, :, :width] = equatorial[:, :, start : start + width]
-            _measure_block(block, rows, equatorial.size > 0, matrices, limits, measured)
-            for row in range(len(measured)):
-                missing = limits.unclear if row < 2 else np.float32(np.nan)
-                for i in range(width):
-                    out[row, start + i, energy] = measured[row, i] if some[i] >= limits.fewest_counts else missing
+                _take_rows(equatorial, start, len(some), rows)
+                series_of_terms(rows, projected, covariance, matrices.pairs, measured[16:22])
+            _put(measured, some, energy, start, limits, out)
+
+
+# Numba compiles loops in a fraction of the time that it needs for assignments to slices.
+@compiled
+def _take(
+    shares: np.ndarray, counts: np.ndarray, energy: int, start: int, fewest: np.float32, block: np.ndarray
+) -> None:
+    """Fill a block with counts, and with one a bin where there are too few: they must not change the bits of others."""
+    for k in range(len(shares)):
+        for i in range(len(counts)):
+            block[k, i] = shares[k, energy, start + i] * counts[i] if counts[i] >= fewest else ONE
 
 
 @compiled
-def _measure_block(
-    counts: np.ndarray,
-    equatorial: np.ndarray,
-    with_equatorial: bool,
-    matrices: Matrices,
-    limits: Limits,
-    out: np.ndarray,
-) -> None:
-    flux, errors, projected, covariance = denoise_block(counts, matrices)
-    logs, at = _flux_at(flux, matrices)
-    bins = len(counts)
-    variance, with_90, of_pairs = errors[:bins], errors[bins : 2 * bins], errors[2 * bins :]
-    chances = _chances(flux, variance, with_90, of_pairs, logs, at, limits)
-    _name(chances, limits, out[:3])
-    series_of_terms(matrices.unmixing, projected, covariance, matrices.pairs, out[3:9])
-    fit_powers(counts, matrices.joined, limits.log_sine, out[9:11])
-    _measure_ratios(flux, variance, with_90, of_pairs, at, limits.angle, out[11:16])
-    if with_equatorial:
-        series_of_terms(equatorial, projected, covariance, matrices.pairs, out[16:22])
+def _take_rows(equatorial: np.ndarray, start: int, width: int, rows: np.ndarray) -> None:
+    for n in range(len(rows)):
+        for m in range(rows.shape[1]):
+            for i in range(width):
+                rows[n, m, i] = equatorial[n, m, start + i]
+
+
+@compiled
+def _put(measured: np.ndarray, counts: np.ndarray, energy: int, start: int, limits: Limits, out: np.ndarray) -> None:
+    for row in range(len(out)):
+        missing = limits.unclear if row < 2 else np.float32(np.nan)
+        for i in range(len(counts)):
+            out[row, start + i, energy] = measured[row, i] if counts[i] >= limits.fewest_counts else missing
 
 
 @compiled
@@ -254,8 +260,7 @@ def _draw_to_prior(
     projected: np.ndarray, relative_variance: np.ndarray, matrices: Matrices
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return likely terms, and the root of the share of each that is kept."""
-    likely, root = np.empty_like(projected), np.ones_like(projected)
-    likely[0] = projected[0]
+    likely, root = projected.copy(), np.ones((len(projected), WIDTH), np.float32)
     for m in range(1, len(projected)):
         mean, variance = matrices.prior_mean[m], matrices.prior_variance[m]
         for i in range(WIDTH):
@@ -472,7 +477,8 @@ def _name(chances: np.ndarray, limits: Limits, out: np.ndarray) -> None:
         cap = rest * chances[4, i]
         names[0, i], names[1, i], names[2, i] = rest - cap, cap, flat - isotropic
         names[3, i], names[4, i], names[5, i] = minimum - aligned, isotropic, aligned
-    out[1], out[2] = limits.codes[0], names[0]
+    for i in range(WIDTH):
+        out[1, i], out[2, i] = limits.codes[0], names[0, i]
     for row in range(1, 6):
         code = limits.codes[row]
         for i in range(WIDTH):
@@ -497,7 +503,10 @@ def series_of_terms(
     pairs : ndarray of int64, shape (pairs, 2)
     """
     of_rows = np.empty((4, rows.shape[1], WIDTH), np.float32)
-    of_rows[:] = rows
+    for n in range(4):
+        for m in range(rows.shape[1]):
+            for i in range(WIDTH):
+                of_rows[n, m, i] = rows[n, m, i if rows.shape[2] > 1 else 0]
     first = _weighted_sum(of_rows[0], projected)
     for n in range(1, 4):
         value = _weighted_sum(of_rows[n], projected)
@@ -551,7 +560,8 @@ def fit_powers(counts: np.ndarray, joined: np.ndarray, log_sine: np.ndarray, out
         A bin whose `log_sine` is not finite is left out.
     """
     weight, logs = np.empty_like(counts), np.empty_like(counts)
-    total, mean, spread, slope = np.zeros((4, WIDTH), np.float32)
+    total, mean = np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+    spread, slope = np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
     for k in range(len(counts)):
         inside = np.isfinite(log_sine[k])
         position, over = log_sine[k] if inside else ZERO, ONE / joined[k]
@@ -586,10 +596,9 @@ def _measure_ratios(
 ) -> None:
     """Fill `out` with max/j90, its standard error, j60/j90, its standard error, and where the largest flux is."""
     largest, of_largest, its_with_90 = flux[0].copy(), variance[0].copy(), with_90[0].copy()
-    out[4] = angle[0]
-    for k in range(1, len(flux)):
+    for k in range(len(flux)):
         for i in range(WIDTH):
-            more = flux[k, i] > largest[i]
+            more = k == 0 or flux[k, i] > largest[i]
             largest[i] = flux[k, i] if more else largest[i]
             of_largest[i] = variance[k, i] if more else of_largest[i]
             its_with_90[i] = with_90[k, i] if more else its_with_90[i]
