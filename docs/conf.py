@@ -35,6 +35,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it
 numpydoc_show_class_members = False
 
+nitpicky = True  # a reference that leads nowhere is a warning
+
 html_theme = "furo"
 html_title = f"padflow {version}"
 html_copy_source = False

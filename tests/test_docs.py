@@ -28,6 +28,10 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("scripts/**/*.md")])
 
 
+MADE_UP = {"padflow/a/b.py", "tests/a/test_b.py"}
+"""Files that pages name as examples."""
+
+
 def ids(paths: list[Path]) -> list[str]:
     return [path.relative_to(REPOSITORY).as_posix() for path in paths]
 
@@ -37,20 +41,42 @@ def without_code(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of headings, as GitHub and MyST make them."""
-    headings = re.findall(r"^#+ (.+)$", without_code(page.read_text()), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """Return the anchors of headings, as GitHub and MyST make them, and MyST's own."""
+    text = without_code(page.read_text())
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r"^\((.+)\)=$", text, flags=re.MULTILINE))
+
+
+def links_of(page: Path) -> list[str]:
+    """Return where the links and pictures of a page lead; an address may have brackets in pairs."""
+    return re.findall(r"\]\(((?:[^()\s]|\([^()\s]*\))+)\)", without_code(page.read_text()))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
-        if link.startswith(("https://", "#")):
+    for link in links_of(page):
+        if link.startswith("https://"):
             continue
         path, _, anchor = link.partition("#")
-        target = page.parent / path
+        target = page.parent / path if path else page
         assert target.is_file(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_addresses_are_safe_and_those_of_papers_have_the_form_of_a_doi() -> None:
+    addresses = {link for page in PAGES for link in links_of(page) if "//" in link}
+    assert len(addresses) > 10
+    doi = re.compile(r"https://doi\.org/10\.\d{4,9}/[-._;()/:A-Za-z0-9]*[A-Za-z0-9]")  # as Crossref describes them
+    for address in addresses:
+        assert address.startswith("https://"), address
+        assert "doi.org" not in address or doi.fullmatch(address), address
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:configs|docs|padflow|scripts|tests)/[^`\s:*{<]+)`", without_code(page.read_text()))
+    assert [path for path in named if path not in MADE_UP and not (REPOSITORY / path).exists()] == []
 
 
 def blocks(page: Path, language: str) -> list[str]:
