@@ -11,8 +11,9 @@ import pytest
 
 from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
-from padflow.report.html import summary_sentences, write_report
+from padflow.report.html import write_report
 from padflow.report.known import known_table
+from padflow.report.sentences import summary_sentences
 from padflow.report.tables import csv_text, read_run, tables
 from padflow.shapes.names import CRITERIA
 

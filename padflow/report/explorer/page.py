@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,8 @@ from padflow.instruments.origin import SIMULATED
 from padflow.maps.grid import L_EDGES, MLT_EDGES
 from padflow.report.explorer.sums import REGION_L, SECTORS, sum_records
 from padflow.report.figures.style import OKABE_ITO
+from padflow.report.sentences import summary_sentences
+from padflow.report.tables import read_run
 from padflow.store.durable import write_bytes
 from padflow.store.opening import open_archive, open_results
 from padflow.store.paths import refuse_links
@@ -60,11 +63,12 @@ def write_explorer(run_dir: Path, *, storms: xr.Dataset | None = None, spacecraf
     if storms is not None:
         results = join_storms(results, storms)
     page = run_dir / REPORT / EXPLORER
-    write_bytes(page, explorer_text(results, archive, run=str(run_dir)).encode())
+    sentences = summary_sentences(read_run(run_dir))
+    write_bytes(page, explorer_text(results, archive, run=str(run_dir), sentences=sentences).encode())
     return page
 
 
-def explorer_text(results: xr.Dataset, archive: xr.Dataset, *, run: str) -> str:
+def explorer_text(results: xr.Dataset, archive: xr.Dataset, *, run: str, sentences: Sequence[str] = ()) -> str:
     """Return the page as HTML.
 
     Parameters
@@ -74,6 +78,8 @@ def explorer_text(results: xr.Dataset, archive: xr.Dataset, *, run: str) -> str:
         where there are no shapes.
     run : str
         Path of the run, for the commands on the page.
+    sentences : sequence of str
+        The first paragraph: see `padflow.report.sentences`.
     """
     names = str(results["pad_class"].attrs["flag_meanings"]).split()
     if "energy" in results.coords:
@@ -103,7 +109,7 @@ def explorer_text(results: xr.Dataset, archive: xr.Dataset, *, run: str) -> str:
     return environment.from_string(_resource("explorer.html.j2")).render(
         title=results.attrs.get("title", "padflow"),
         simulated=SIMULATED in results.attrs,
-        spacecraft=results.attrs.get("spacecraft", ""),
+        sentences=sentences,
         run=run,
         style=texts["explorer.css"],
         script=texts["explorer.js"],

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import xarray as xr
 from padflow.maps.grid import L_EDGES
 from padflow.report.explorer.page import explorer_text
 from padflow.report.explorer.sums import sum_records
+from padflow.report.sentences import summary_sentences
+from padflow.report.tables import read_run
 
 STEPS = [
     {},
@@ -174,4 +176,7 @@ def test_the_command_writes_the_page_of_a_run(finished_run: Any, padflow_process
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.strip())
     assert page == run / "report" / "explorer.html"
-    assert "SIMULATED data" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "SIMULATED data" in text
+    for sentence in summary_sentences(read_run(run)):  # the first paragraph is that of the report
+        assert escape(sentence) in text
