@@ -23,24 +23,23 @@ def put_root_count_shares(
         What does not reach it is none.
     """
     records, angles, energies = counts.shape
-    total, prior, over = np.empty((3, angles, energies), np.float32)
+    total, overall = np.empty(energies, np.float32), np.empty(angles, np.float32)
     for row in range(records):
-        total[0] = ZERO
+        total[:] = ZERO
         every = ZERO
         for k in range(angles):
-            overall = ZERO
+            overall[k] = ZERO
             for e in range(energies):
-                overall += counts[row, k, e]
-                total[0, e] += counts[row, k, e]
-            prior[k] = overall
-            every += overall
+                overall[k] += counts[row, k, e]
+                total[e] += counts[row, k, e]
+            every += overall[k]
         scale = prior_counts / every if every > fewest_counts else ZERO
         for e in range(energies):
-            expected = total[0, e] + prior_counts
-            over[:, e] = ONE / expected if expected > fewest_counts else ZERO
+            total[e] += prior_counts
+            total[e] = ONE / total[e] if total[e] > fewest_counts else ZERO
         for k in range(angles):
             for e in range(energies):
-                out[row, k, e] = np.sqrt((counts[row, k, e] + prior[k, e] * scale) * over[k, e])
+                out[row, k, e] = np.sqrt((counts[row, k, e] + overall[k] * scale) * total[e])
 
 
 @compiled
