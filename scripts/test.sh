@@ -23,5 +23,6 @@ fi
 setup_environment test
 
 scripts/lint.sh
-# The tests of a file stay together in one of two processes: they share what takes long to make. The longest come first.
-.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+# Three processes keep two cores busy, for tests often wait. Those of a file stay together in one of them, as they share
+# what takes long to make, and the longest files come first.
+.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"

@@ -103,7 +103,7 @@ LONGEST_FILES = (
     "test_state_machine.py",
     "test_without_tensorflow.py",
 )
-"""Test files that take minutes. They begin first, for else one of two processes would wait for the other at the end."""
+"""Test files that take minutes. They begin first, for else one process would work alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
