@@ -40,7 +40,7 @@ def sum_shapes(
     sums = {name: np.zeros((k, *flux.shape[1:])) for name in names}
 
     def add(name: str, members: np.ndarray, values: np.ndarray) -> None:
-        sums[name] += (members @ values.reshape(len(values), -1)).reshape(sums[name].shape)
+        sums[name] += (members @ values.reshape(len(values), -1)).reshape(k, *values.shape[1:])
 
     classified = np.flatnonzero(pad_class >= 0)
     with one_blas_thread():
@@ -49,7 +49,10 @@ def sum_shapes(
             members = (pad_class[rows] == np.arange(k)[:, None]).astype("f8")
             values = flux[rows].astype("f8")
             valid = np.isfinite(values)
-            values[~valid] = 0
+            if valid.all():
+                valid = valid[:, :1]  # stands for all pitch angles
+            else:
+                values[~valid] = 0
             scale = np.nan_to_num(_one_over_average(values, valid, counts_per_flux))
             add("flux_sum", members, values)
             add("flux_n", members, valid)
@@ -92,9 +95,10 @@ def shape_ratio(flux: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
 def _one_over_average(values: np.ndarray, valid: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
     """Return one over the average of the valid values over pitch angle, (records, 1, energy); NaN for too few counts.
 
-    Values that are not valid must be 0.
+    Values that are not valid must be 0. `valid` may have one pitch angle that stands for all.
     """
     total = values.sum(axis=1, keepdims=True)
     needed = np.where(np.isfinite(counts_per_flux), MIN_COUNTS / counts_per_flux, 0.0)
     enough = (total > 0) & (total >= needed)
-    return np.divide(valid.sum(axis=1, keepdims=True), total, out=np.full(total.shape, np.nan), where=enough)
+    number = valid.sum(axis=1, keepdims=True) * (values.shape[1] // valid.shape[1])
+    return np.divide(number, total, out=np.full(total.shape, np.nan), where=enough)
