@@ -8,7 +8,7 @@
 unset PYTHONDONTWRITEBYTECODE
 
 setup_environment() {
-    local extras=$1 python stamp constraints=()
+    local extras=$1 python stamp
     python=${PYTHON:-}
     if [ -z "$python" ]; then
         for python in python3.11 python3.12 python3.13 python3; do
@@ -17,11 +17,7 @@ setup_environment() {
         done
     fi
     [ -n "$python" ] || { echo "padflow needs Python 3.11, 3.12 or 3.13; set PYTHON to one." >&2; return 1; }
-    # The versions that were tested are pinned for Python 3.11; other Pythons get other wheels of some packages.
-    if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-        constraints=(--constraint scripts/constraints-py311.txt)
-    fi
-    stamp=.venv/padflow-$(cat pyproject.toml scripts/constraints-py311.txt | cksum | cut -d' ' -f1)-${extras:-plain}
+    stamp=.venv/padflow-$(cat pyproject.toml scripts/constraints.txt | cksum | cut -d' ' -f1)-${extras:-plain}
     [ -e "$stamp" ] && return 0
     # An environment with the extras of the tests serves the demonstration and the documentation as well.
     [ -e "${stamp%-*}-test" ] && return 0
@@ -30,7 +26,7 @@ setup_environment() {
         echo "could not make .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2
         return 1
     }
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile "${constraints[@]}" \
-        --editable ".${extras:+[$extras]}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+        --constraint scripts/constraints.txt --editable ".${extras:+[$extras]}"
     touch "$stamp"
 }

@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import padflow
 
@@ -24,6 +27,10 @@ PACKAGING = REPOSITORY / "scripts" / "packaging"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"dask[array,distributed]": "dask", "matplotlib": "matplotlib-base"}
 """Names of packages that conda calls otherwise."""
+
+
+SEEDS = {"pip", "setuptools", "wheel"}
+"""What an environment begins with, in versions of its own."""
 
 
 def outputs() -> dict[str, dict]:
@@ -82,6 +89,40 @@ def test_apptainer_knows_each_section_of_its_recipe_and_the_shell_can_read_them(
         subprocess.run(["bash", "-n"], input=scripts[name], text=True, check=True)
 
 
+def pins() -> dict[str, str]:
+    """Return the version of each package that the constraints pin."""
+    lines = (REPOSITORY / "scripts" / "constraints.txt").read_text().splitlines()
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+
+
+def asked() -> list[Requirement]:
+    """Return what padflow and its extras ask for."""
+    extras = PROJECT["optional-dependencies"].values()
+    found = [Requirement(text) for texts in (PROJECT["dependencies"], *extras) for text in texts]
+    return [one for one in found if one.name != "padflow"]
+
+
+def test_constraints_pin_what_is_asked_for_in_a_version_that_is_taken() -> None:
+    pinned = pins()
+    assert [str(one) for one in asked() if pinned.get(canonicalize_name(one.name), "0") not in one.specifier] == []
+
+
+def test_constraints_pin_what_the_packages_bring() -> None:
+    found: set[str] = set()
+    todo = [(canonicalize_name(one.name), extra) for one in asked() for extra in ("", *one.extras)]
+    for name, extra in todo:  # grows
+        found.add(name)
+        try:
+            lines = requires(name) or []
+        except PackageNotFoundError:  # of an extra that is not installed here
+            continue
+        for one in map(Requirement, lines):
+            if one.marker is None or one.marker.evaluate({"extra": extra}):
+                brought = [(canonicalize_name(one.name), of) for of in ("", *one.extras)]
+                todo += [step for step in brought if step not in todo]
+    assert found - set(pins()) - SEEDS == set()
+
+
 def test_containers_copy_what_is_there_and_what_the_wheel_needs() -> None:
     copied = [line.split()[1] for line in (PACKAGING / "Dockerfile").read_text().splitlines() if "COPY scripts" in line]
     files = re.search(r"^%files\n(.+?)\n\n", (PACKAGING / "padflow.def").read_text(), re.DOTALL | re.MULTILINE)[1]
@@ -90,7 +131,7 @@ def test_containers_copy_what_is_there_and_what_the_wheel_needs() -> None:
     assert {"pyproject.toml", "padflow", "configs", PROJECT["readme"], *PROJECT["license-files"]} <= set(sources)
 
 
-def test_containers_have_the_python_of_the_constraints() -> None:
+def test_containers_have_python_3_11() -> None:
     images = re.findall(r"^(?:FROM|From:) (\S+)", "".join(map(Path.read_text, PACKAGING.glob("[Dp]*"))), re.MULTILINE)
     assert len(images) == 3
     assert all(image.startswith("python:3.11-") for image in images)
