@@ -72,7 +72,7 @@ def test_records_of_a_class(finished_run) -> None:
     assert title in [text.get_text() for text in figure.texts]
     shown = [ax.get_title(loc="left") for ax in figure.axes if ax.get_label() != "<colorbar>"]
     assert len(shown) == 8
-    assert all(words.startswith("2013-03-0") and "\nL " in words and ", p " in words for words in shown)
+    assert all(words.startswith("2013-03-0") and "\nL " in words and " h, p " in words for words in shown)
     with pytest.raises(ConfigError, match=r"No record of rbspa has the class 99; there are 0 \("):
         view_class(finished_run.directory, 99)
 

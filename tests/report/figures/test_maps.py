@@ -37,6 +37,8 @@ def test_a_share_that_orbits_do_not_agree_on_is_grey(report_run):
     width = (found["class_share_high"] - found["class_share_low"]).values
     unsure = (found["records"].values > 0) & ~(width <= 0.5)
     assert 0 < unsure.sum() < (found["records"].values > 0).sum()
+    assert "12 h MLT" in [label.get_text() for label in ax.get_xticklabels()]
+    assert "L 2" in [label.get_text() for label in ax.get_yticklabels()]
     grey = ax.collections[1].get_array()
     np.testing.assert_array_equal(~np.ma.getmaskarray(grey), np.repeat(unsure, 5, axis=1))
 
