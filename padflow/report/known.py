@@ -25,10 +25,11 @@ KILLEY = "Killey et al. 2025 (10.1029/2024GL112900)"
 ZHAO = "Zhao et al. 2018 (10.1029/2018JA025277)"
 
 
-NI_NIGHT = (0.63, 0.9)
+NI_NIGHT = (0.6, 0.9)
 """What "about 80 %" holds. Their criterion of a butterfly is not known here. By that of `padflow.shapes.names` the PADs
 of Zhao et al. 2018, of the same instrument and years, are butterflies from 0 to 2 h in 63 % at L 5.6, 75 % at 5.8, and
-82 % at 6.0 (2.1 MeV; medians, and three quarters of the deviations of their tables). The upper end is chosen."""
+82 % at 6.0 (2.1 MeV; medians, and three quarters of the deviations of their tables). The ends are
+chosen: 63 % rounded down, and 10 % above the 80 %."""
 
 
 KILLEY_SHARE, KILLEY_ABOUT = 0.93, 0.05
