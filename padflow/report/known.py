@@ -93,15 +93,14 @@ def _butterflies(summary: xr.Dataset) -> list[Known]:
 def _butterfly(
     summary: xr.Dataset, regions: tuple[str, ...], where: str, words: str, expected: tuple[float, float]
 ) -> Known:
-    """Compare the highest share of the regions: that with the highest lower end, so that few orbits do not win."""
+    """Compare the highest share of the regions: that with the highest lower end, and then with most orbits."""
     told = (f"Butterflies within {NEAR_EQUATOR:g}° of the magnetic equator, {where}: most in two hours", NI, words)
     energies = _energies(summary)
     if energies is None:
         return Known(*told, "shapes are not measured at 2 MeV or above", CANNOT_TELL)
     chosen = summary.sel(region=list(regions), shape="butterfly").isel(shape_energy=energies[0])
     share, low, high = (chosen[f"region_name_share{end}"].values for end in ("", "_low", "_high"))
-    known = np.isfinite(low)
-    most = int(np.argmax(np.where(known, low, -1) if known.any() else chosen["region_orbits"].values))
+    most = int(np.lexsort((chosen["region_orbits"].values, np.nan_to_num(low, nan=-1)))[-1])
     hours = "{:g} to {:g} h".format(*REGIONS[regions[most]].hours)
     at = f"from {hours}, of the records with a name at {summary['shape_energy'].values[energies[0]]:.3g} MeV"
     found = f"{_percent(share[most], low[most], high[most])} {at}"

@@ -96,8 +96,10 @@ def test_butterflies_agree_and_differ(run: Run) -> None:
     share = float(agreeing.found.partition(" %")[0])
     assert 72 <= share <= 88
     assert "from 22 to 24 h, of the records with a name at 2.1 MeV; 30 orbits" in agreeing.found
-    differing, by_day = told(run, simulated(FAMILIES["single"], NIGHT), "Butterflies")
+    differing, by_day = told(run, simulated(FAMILIES["single"], NIGHT, days=30), "Butterflies")
     assert differing.verdict == DIFFERS
+    assert differing.found.startswith("0 %")
+    assert "30 orbits" in differing.found  # of two-hour sectors without any, that with most orbits
     assert (by_day.verdict, by_day.found) == (CANNOT_TELL, "no record was taken there")
 
 
