@@ -80,13 +80,13 @@ class Separation:
         groups = self.groups
         between = self.valleys[groups[:, None] != groups].max()
         because = (
-            f"in the shallowest valley between two of {groups.max() + 1} groups of modes, the density of the scores is "
-            f"{between:.2f} of that at the smaller mode; up to {SHALLOWEST} counts as separated"
+            f"{groups.max() + 1} groups of records have gaps between them, in which the scores are at most "
+            f"{between:.2f} times as dense as in the smaller group (up to {SHALLOWEST} counts as separated)"
         )
         if shallow := populations - (groups.max() + 1):
-            because += f"; {shallow} further modes have a shallower valley towards one of their group"
+            because += f"; within these groups, modes that are parted less clearly: {shallow}"
         if modes > populations:
-            because += f"; {modes - populations} more had none and were joined to another"
+            because += f"; modes that are not parted from another and were joined to it: {modes - populations}"
         return {"separated": True, "separated_because": because}
 
     def _why_not(self) -> str:
@@ -95,8 +95,8 @@ class Separation:
             return "mean shift found no two modes in the density of the scores"
         beside = int((self.valleys > SHALLOWEST).any(axis=1).sum())
         return (
-            f"{beside} of the {modes} modes have no valley towards another mode: on the way there, the density of the "
-            f"scores stays above {SHALLOWEST} of that at the smaller mode"
+            f"{beside} of the {modes} modes are not parted from another: between the two, the scores stay more than "
+            f"{SHALLOWEST} times as dense as at the smaller mode"
         )
 
 
