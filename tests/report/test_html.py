@@ -13,7 +13,6 @@ from padflow.errors import PadflowError
 from padflow.report.figures.contents import FIGURES, draw
 from padflow.report.html import write_report
 from padflow.report.known import known_table
-from padflow.report.sentences import summary_sentences
 from padflow.report.tables import csv_text, read_run, tables
 from padflow.shapes.names import CRITERIA
 
@@ -132,12 +131,6 @@ def test_known_results_of_simulated_data_are_called_so(small_run, edit_json):
     assert words in Page(write_report(small_run).read_text(encoding="utf-8")).text
 
 
-def test_a_model_of_simulated_data_is_called_so(small_run, edit_json):
-    edit_json(small_run / "model/model.json", lambda model: model.update(simulated="no measurement"))
-    first = summary_sentences(read_run(small_run))[0]
-    assert first.endswith("Their classes are those of a model that was fitted to SIMULATED data, no measurement.")
-
-
 def test_each_figure_of_simulated_data_has_a_mark(small_run, edit_json):
     without = {name: draw(name, read_run(small_run)).figure.get_suptitle() for name in FIGURES}
     edit_json(
@@ -205,28 +198,6 @@ def test_repeating_gives_the_same_bytes_and_no_litter(small_run, monkeypatch):
     first = content()
     assert content() == first
     assert {path.suffix for path in first} == {".html", ".png", ".csv"}
-
-
-@pytest.mark.parametrize(
-    ("separated", "says"),
-    [
-        (True, "They are {} separated classes: the valleys are deep."),
-        (
-            False,
-            "Not all of them are separated classes: the valleys are deep. "
-            "Borders between such classes are conventions.",
-        ),
-        (None, ""),
-    ],
-)
-def test_the_first_paragraph_says_whether_classes_are_separated(small_run, edit_json, separated, says):
-    def edit(model):
-        model |= {"separated": separated, "separated_because": "the valleys are deep"}
-
-    edit_json(small_run / "model/model.json", edit)
-    run = read_run(small_run)
-    sentences = summary_sentences(run)
-    assert sentences[2] == says.format(len(run.classes)) if says else "separated" not in " ".join(sentences)
 
 
 def test_missing_parts_are_said_and_old_figures_removed(small_run, edit_summary, edit_json):
