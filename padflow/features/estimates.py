@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from padflow.shapes.attributes import STORED
-from padflow.shapes.compiled import round_to_halves
+from padflow.shapes.compiled import put_halves
 from padflow.shapes.folding import mirror_bins
 from padflow.shapes.measures import NAMED, measure_whole
+from padflow.shapes.names import UNCLEAR
 
 LARGEST = np.float32(60_000)
 """What float16 holds."""
@@ -32,25 +35,25 @@ class EstimatedShapes:
         self.joined = self._members @ joined.astype(np.float32)
         self._folds = len(self.angle) < len(pitch_angle)
 
-    def __call__(self, shares: np.ndarray, effective: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure records.
+    def put(self, shares: np.ndarray, effective: np.ndarray, chosen: np.ndarray, out: Mapping[str, np.ndarray]) -> None:
+        """Measure records, and put the measures of the chosen ones into arrays.
 
         Parameters
         ----------
         shares, effective : ndarray of float32
             Of `padflow.autoencoder.denoiser.DenoisingNetwork.estimate`, shapes (pitch_angle, energies, records) and
             (energies, records).
-
-        Returns
-        -------
-        dict of str to ndarray, shape (records, energies)
-            The `NAMED` int8, and the `STORED` float16. Where a record has no effective count, its shape is unclear and
-            the others are NaN.
+        chosen : ndarray of bool, shape (rows,)
+            Which of the first records to put.
+        out : mapping of str to ndarray, shape (rows, energies)
+            The `NAMED` int8, and the `STORED` float16, contiguous. Where a record is not chosen or has no effective
+            count, its shape is unclear and the others are NaN.
         """
         if self._folds:
             shares = np.tensordot(self._members, shares, axes=1)
-        measured = measure_whole(self.angle, self.joined, shares, effective)
-        names, numbers = measured[: len(NAMED)].astype(np.int8), measured[len(NAMED) :]
-        halves = np.empty(numbers.shape, np.uint16)
-        round_to_halves(numbers.reshape(-1), LARGEST, halves.reshape(-1))
-        return dict(zip((*NAMED, *STORED), (*names, *halves.view(np.float16)), strict=True))
+        measured = measure_whole(self.angle, self.joined, shares, effective)[:, : len(chosen)]
+        names, numbers = measured[: len(NAMED)], measured[len(NAMED) :]
+        for name, values in zip(NAMED, names, strict=True):
+            out[name][:] = np.where(chosen[:, None], values, np.float32(UNCLEAR))
+        for name, values in zip(STORED, numbers, strict=True):
+            put_halves(values, chosen, LARGEST, out[name].view(np.uint16))

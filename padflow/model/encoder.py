@@ -133,9 +133,7 @@ class Encoder:
             return
         rows = _whole_block(features.rows, chosen)
         estimate = network.estimate(rows)
-        whole = bool(chosen.all())
-        for name, values in self._shapes(estimate.shares, estimate.effective).items():
-            np.copyto(out[name], values[: len(chosen)], where=True if whole else chosen[:, None])
+        self._shapes.put(estimate.shares, estimate.effective, chosen, out)
         unnamed = (features.reason == Reason.SELECTED) & (out["shape"] == UNCLEAR).all(axis=1)
         out["reason"][unnamed] = Reason.UNCLEAR_SHAPE
         self._put_scores(component_inputs(network, rows), estimate.error, out)

@@ -24,28 +24,36 @@ def estimates(angles: int, energies: int = 3, seed: int = 0) -> tuple[np.ndarray
     return np.ascontiguousarray(shares, np.float32), (10 ** random.uniform(0, 4, (energies, RECORDS))).astype("f4")
 
 
+def measured(shapes: EstimatedShapes, shares: np.ndarray, effective: np.ndarray, chosen: np.ndarray) -> dict:
+    found = {name: np.empty((len(chosen), 3), np.int8) for name in NAMED}
+    found |= {name: np.empty((len(chosen), 3), np.float16) for name in STORED}
+    shapes.put(shares, effective, chosen, found)
+    return found
+
+
 @pytest.mark.parametrize("angles", [FOLDED, WHOLE], ids=["folded", "whole"])
 def test_measures_are_those_of_effective_counts(angles: np.ndarray) -> None:
     joined = np.where(angles == angles[8], 1.0, 2.0) if len(angles) == 9 else np.ones(17)
     shares, effective = estimates(len(angles))
 
-    found = EstimatedShapes(angles, joined, 3)(shares, effective)
+    found = measured(EstimatedShapes(angles, joined, 3), shares, effective, np.ones(RECORDS, bool))
 
     angle, members = mirror_bins(angles)
     expected = vars(measure_counts(angle, members @ joined, np.einsum("am,mer->are", members, shares * effective)))
-    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(found, (RECORDS, 3))
     for name in NAMED:
-        assert found[name].dtype == np.int8
         assert (found[name] == expected[name]).mean() > 0.999  # rounding moves what lies on a border
     for name in STORED:
-        assert found[name].dtype == np.float16
         np.testing.assert_allclose(found[name], expected[name], rtol=2e-3, atol=2e-3)
 
 
-def test_without_counts_nothing_is_measured() -> None:
+def test_without_counts_nothing_is_measured_and_what_is_not_chosen_is_not_put() -> None:
     shares, effective = estimates(9)
     effective[1, 5] = 0.5
-    found = EstimatedShapes(FOLDED, np.array([2.0] * 8 + [1.0]), 3)(shares, effective)
+    chosen = np.arange(20) != 7  # of the first 20
+    found = measured(EstimatedShapes(FOLDED, np.array([2.0] * 8 + [1.0]), 3), shares, effective, chosen)
     assert found["shape"][5, 1] == UNCLEAR
-    assert np.isnan([found[name][5, 1] for name in STORED]).all()
-    assert np.isfinite([found[name][4] for name in STORED]).all()
+    assert (found["shape"][7] == UNCLEAR).all()
+    numbers = np.array([found[name] for name in STORED])
+    assert np.isnan(numbers[:, 5, 1]).all()
+    assert np.isnan(numbers[:, 7]).all()
+    assert np.isfinite(numbers[:, chosen]).sum() == numbers[:, chosen].size - len(STORED)
