@@ -7,7 +7,7 @@ import numpy as np
 
 from padflow.compiling import compiled
 
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 @compiled
@@ -69,3 +69,52 @@ def find_bounds(
         while high < len(time) and time[high] <= time[row] + half_window and time[high] - time[high - 1] <= max_gap:
             high += 1
         first[row - start], end[row - start] = low, high
+
+
+@compiled
+def put_channels(
+    flux: np.ndarray, first: int, fold: bool, counts_per_flux: np.ndarray, out: np.ndarray, counts: np.ndarray
+) -> bool:
+    """Take the flux of some channels, and add up counts; see `padflow.features.kernels.take_channels`.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+    first : int
+        The first of the channels.
+    counts_per_flux : ndarray of float32, shape (channels,)
+    out : ndarray of float32, shape (records, pitch_angle, or half of them if folded, channels)
+    counts : ndarray of float64, shape (records,)
+
+    Returns
+    -------
+    bool
+        Whether all of the flux is finite.
+    """
+    records, angles, _ = flux.shape
+    finite = True
+    for row in range(records):
+        total = ZERO
+        for k in range(out.shape[1]):
+            mirror = angles - 1 - k if fold else k
+            some = ZERO
+            unknown = ZERO
+            for e in range(len(counts_per_flux)):
+                near, far = flux[row, k, first + e], flux[row, mirror, first + e]
+                mean = (near + far) * HALF if mirror != k else near
+                out[row, k, e] = mean
+                unknown += mean - mean  # NaN where any is NaN or infinite
+                some += (near + far if mirror != k else near) * counts_per_flux[e]
+            if unknown != ZERO:
+                finite = False
+                some = ZERO
+                for e in range(len(counts_per_flux)):
+                    near, far = flux[row, k, first + e], flux[row, mirror, first + e]
+                    if np.isnan(out[row, k, e]):
+                        out[row, k, e] = far if np.isnan(near) else near
+                    some += ZERO if np.isnan(near) else near * counts_per_flux[e]
+                    if mirror != k:
+                        some += ZERO if np.isnan(far) else far * counts_per_flux[e]
+            total += some
+        counts[row] = total
+    return finite

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padflow.features.compiled import find_bounds, put_root_count_shares
+from padflow.features.compiled import find_bounds, put_channels, put_root_count_shares
 
 FEWEST_COUNTS = np.float32(2.0**-100)
 """Smaller sums of counts are taken for none: single precision cannot divide by them. One count is 1."""
@@ -31,14 +31,36 @@ def fold_flux(flux: np.ndarray) -> np.ndarray:
     ndarray of float32, shape (records, (pitch_angle + 1) // 2, energy)
         From the smallest pitch angle up to 90 degrees.
     """
-    half = (flux.shape[1] + 1) // 2
-    near, mirror = flux[:, :half], np.arange(flux.shape[1] - 1, flux.shape[1] - half - 1, -1)
-    mean = flux.take(mirror, axis=1)  # twice as fast as copying a reversed view
-    mean += near
-    mean *= np.float32(0.5)
-    if _has_nan(mean):
-        np.copyto(mean, np.where(np.isnan(near), flux.take(mirror, axis=1), near), where=np.isnan(mean))
-    return mean
+    return take_channels(flux, slice(0, flux.shape[2]), fold=True)[0]
+
+
+def take_channels(
+    flux: np.ndarray, channels: slice, *, fold: bool, counts_per_flux: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Take the flux of some channels, folded as by `fold_flux` if asked, and add up the counts of each record.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, pitch_angle, energy)
+    counts_per_flux : ndarray of float32, shape (channels,), optional
+        Counts that unit flux gives in a bin; without it there are no counts.
+
+    Returns
+    -------
+    flux : ndarray of float32, shape (records, pitch_angle, channels)
+    counts : ndarray of float64, shape (records,)
+        With NaN as 0. Added up in float32: right to about one part in a million.
+    finite : bool
+        Whether all of the flux is finite.
+    """
+    number = channels.stop - channels.start
+    if counts_per_flux is None:
+        counts_per_flux = np.zeros(number, np.float32)
+    angles = (flux.shape[1] + 1) // 2 if fold else flux.shape[1]
+    taken, counts = np.empty((len(flux), angles, number), np.float32), np.empty(len(flux))
+    flux = np.ascontiguousarray(flux, np.float32)
+    finite = put_channels(flux, channels.start, fold, counts_per_flux, taken, counts)
+    return taken, counts, finite
 
 
 def _has_nan(values: np.ndarray) -> bool:
@@ -54,28 +76,6 @@ def all_finite(values: np.ndarray) -> bool:
 def bins_flat(flux: np.ndarray) -> np.ndarray:
     """Return flux (records, pitch_angle, energy) as (records, bins): a view where its memory allows."""
     return flux.reshape(len(flux), math.prod(flux.shape[1:]))
-
-
-def counts_of_records(rows: np.ndarray, counts_per_flux: np.ndarray) -> np.ndarray:
-    """Return the counts of each record, with NaN as 0.
-
-    Parameters
-    ----------
-    rows : ndarray of float32, shape (records, bins)
-    counts_per_flux : ndarray of float32, shape (bins,)
-
-    Returns
-    -------
-    ndarray of float64, shape (records,)
-        Added up in float32: right to about one part in a million.
-    """
-    counts = np.einsum("ij,j->i", rows, counts_per_flux)
-    missing = np.flatnonzero(np.isnan(counts))
-    if len(missing):
-        some = rows[missing]
-        some[np.isnan(some)] = 0
-        counts[missing] = np.einsum("ij,j->i", some, counts_per_flux)
-    return counts.astype("f8")
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,13 @@ from padflow.config.sections import PreprocessConfig
 from padflow.errors import ConfigError
 from padflow.features.kernels import (
     RunningWindows,
-    all_finite,
-    as_slice,
     bins_flat,
-    counts_of_records,
     filled_share,
     find_windows,
-    fold_flux,
     normalise_flux,
     peak_flux,
     root_count_shares,
+    take_channels,
     window_counts,
 )
 from padflow.records import Axes, Needs, Reason, Records, Rows
@@ -77,7 +74,7 @@ class Preprocessor:
                 f"preprocess.energy_range = [{low:g}, {high:g}] MeV holds no channel of the archive; its energies "
                 f"are {', '.join(f'{e:g}' for e in energy)} MeV."
             )
-        self._channels = as_slice(chosen)  # energies ascend
+        self._channels = slice(int(chosen[0]), int(chosen[-1]) + 1)  # energies ascend
         bins = len(pitch_angle) * len(chosen)
         if config.min_valid_channels > bins:
             raise ConfigError(
@@ -89,7 +86,7 @@ class Preprocessor:
         counted = config.min_counts or config.normalise in OF_COUNTS
         per_channel = self._checked_counts(axes.counts_per_flux) if counted else np.empty(0)
         if config.min_counts:
-            self._counts_per_flux = np.tile(per_channel, len(pitch_angle))
+            self._counts_per_flux = per_channel
         joined = np.ones(len(pitch_angle), np.float32)  # bins that make each one after folding
         if config.fold:
             pitch_angle, joined = _folded(pitch_angle)
@@ -137,18 +134,18 @@ class Preprocessor:
     def __call__(self, rows: Rows) -> Features:
         """Make features of one block of rows; the records around them only serve the averages."""
         records, core = rows.records, rows.core
-        flux = np.ascontiguousarray(records.flux[:, :, self._channels])  # else each pass over it takes longer than this
+        flux, of_records, finite = take_channels(
+            records.flux, self._channels, fold=self.config.fold, counts_per_flux=self._counts_per_flux
+        )
         windows = self._windows(records.time, core)
-        reason = self._reason_before(records.take(core), flux[core])
-        counts = self._counts(flux, core, windows)
-        if self.config.fold:
-            flux = fold_flux(flux)
+        reason = self._reason_before(records.take(core), finite=finite)
+        counts = of_records[core] if windows is None else windows.sum(of_records)
         flux = flux[core] if windows is None else _window_mean(flux, windows)
         peak = peak_flux(flux)
         if not self.config.keep_empty:
             _set_reason(reason, peak <= 0, Reason.EMPTY)
         _set_reason(reason, peak < self.config.min_flux, Reason.LOW_FLUX)
-        if counts is not None:
+        if self.config.min_counts:
             _set_reason(reason, counts < self.config.min_counts, Reason.LOW_COUNTS)
         if self.config.min_filled_share:
             _set_reason(reason, filled_share(flux) < self.config.min_filled_share, Reason.LOW_COUNTS)
@@ -180,8 +177,7 @@ class Preprocessor:
         windows, per_flux = self._windows(rows.records.time, rows.core), self._counts_per_folded_flux
         if windows is None or per_flux is None:
             raise ConfigError("Views need preprocess.average_seconds above 0 and preprocess.normalise=counts.")
-        flux = rows.records.flux[:, :, self._channels]
-        flux = fold_flux(np.ascontiguousarray(flux)) if self.config.fold else flux
+        flux, _, _ = take_channels(rows.records.flux, self._channels, fold=self.config.fold)
         odd = (rows.first + np.arange(len(flux))) % 2 == 1
         views = np.empty((len(rows), 2, self.features), np.float32)
         for number, chosen in enumerate((~odd, odd)):
@@ -193,13 +189,7 @@ class Preprocessor:
         window, gap = self.config.average_seconds, self.config.max_gap_seconds
         return find_windows(time, core, window_seconds=window, max_gap_seconds=gap) if window else None
 
-    def _counts(self, flux: np.ndarray, core: slice, windows: RunningWindows | None) -> np.ndarray | None:
-        if self._counts_per_flux is None:
-            return None
-        counts = counts_of_records(bins_flat(flux), self._counts_per_flux)
-        return counts[core] if windows is None else windows.sum(counts)
-
-    def _reason_before(self, records: Records, flux: np.ndarray) -> np.ndarray:
+    def _reason_before(self, records: Records, *, finite: bool) -> np.ndarray:
         """Return the reasons that a record's own values give, before folding and averaging."""
         config = self.config
         reason = np.zeros(len(records), np.int8)
@@ -216,8 +206,8 @@ class Preprocessor:
             _set_reason(reason, np.isnan(l_value), Reason.L_MISSING)
             inside = (l_value >= config.l_range[0]) & (l_value < config.l_range[1])
             _set_reason(reason, ~inside, Reason.OUTSIDE_L)
-        if config.min_valid_channels and not all_finite(flux):
-            valid = np.isfinite(bins_flat(flux)).sum(axis=1)
+        if config.min_valid_channels and not finite:
+            valid = np.isfinite(records.flux[:, :, self._channels]).sum(axis=(1, 2))
             _set_reason(reason, valid < config.min_valid_channels, Reason.FEW_CHANNELS)
         return reason
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from padflow.features.kernels import (
-    counts_of_records,
     find_windows,
     fold_flux,
     normalise_flux,
     peak_flux,
     root_count_shares,
+    take_channels,
     window_counts,
 )
 from padflow.records import halo_rows
@@ -126,14 +126,19 @@ def test_what_others_lack_does_not_change_the_bits_of_a_bin(data, window, draw):
     assert windows.mean(beside)[:, :-1].tobytes() == windows.mean(values).tobytes()
 
 
-@given(arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 40)), elements=flux_values))
-def test_counts_are_the_weighted_sum_of_what_is_there(rows):
-    weights = np.linspace(0.1, 3, rows.shape[1], dtype="f4")
-    before = rows.copy()
-    found = counts_of_records(rows, weights)
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, np.nansum(rows.astype("f8") * weights, axis=1), rtol=2e-6)
-    np.testing.assert_array_equal(rows, before)
+@given(
+    arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 7), st.just(4)), elements=flux_values), st.booleans()
+)
+def test_channels_are_taken_and_their_counts_are_the_weighted_sum_of_what_is_there(flux, fold):
+    weights = np.linspace(0.1, 3, 2, dtype="f4")
+    before = flux.copy()
+    found, counts, finite = take_channels(flux, slice(1, 3), fold=fold, counts_per_flux=weights)
+    assert (found.dtype, counts.dtype) == (np.float32, np.float64)
+    taken = np.ascontiguousarray(before[:, :, 1:3])
+    np.testing.assert_array_equal(found, fold_flux(taken) if fold else taken)
+    np.testing.assert_allclose(counts, np.nansum(taken.astype("f8") * weights, axis=(1, 2)), rtol=2e-6)
+    assert finite == np.isfinite(taken).all()
+    np.testing.assert_array_equal(flux, before)
 
 
 @given(arrays(np.float32, (3, 2, 4), elements=flux_values))
