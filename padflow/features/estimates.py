@@ -54,6 +54,7 @@ class EstimatedShapes:
         measured = measure_whole(self.angle, self.joined, shares, effective)[:, : len(chosen)]
         names, numbers = measured[: len(NAMED)], measured[len(NAMED) :]
         for name, values in zip(NAMED, names, strict=True):
-            out[name][:] = np.where(chosen[:, None], values, np.float32(UNCLEAR))
+            out[name][:] = values
+            out[name][~chosen] = UNCLEAR
         for name, values in zip(STORED, numbers, strict=True):
             put_halves(values, chosen, LARGEST, out[name].view(np.uint16))
