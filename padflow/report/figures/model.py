@@ -85,7 +85,17 @@ def loss(run: Run) -> Drawing:
         f"{training.get('rows', 0):,} rows; validation: {training.get('validation_rows', 0):,} rows that "
         "were never trained on."
     )
+    if _of_counts(run):
+        caption += (
+            " The autoencoder gives the shapes of records. It does not tell separate populations apart better, so the "
+            "components are made of the counts."
+        )
     return Drawing("loss", "Training of the autoencoder", caption, "Loss curves by epoch.", figure)
+
+
+def _of_counts(run: Run) -> bool:
+    """Return whether components are made of root shares of the counts, and not of codes."""
+    return (run.model.get("training") or {}).get("target") == "other_spins"
 
 
 def _noise_ratios(run: Run) -> list[float]:
@@ -114,10 +124,11 @@ def _signal_to_noise(run: Run) -> Drawing:
     ]
     ax.legend(handles=handles, fontsize=TICK_POINTS, frameon=False, loc="upper right")
     finish(ax, x="Noise-adjusted component", y="Standard deviation / noise")
+    of = "the root shares of the counts" if _of_counts(run) else "what the codes decode to"
     caption = (
-        f"Standard deviation of the encoded records along each noise-adjusted component, over the noise (bars), which "
-        f"is how records next to each other in time differ; the {kept} kept in blue. They are made of the first "
-        f"{len(ratios)} principal components of what the codes decode to (minimum noise fraction, Green et al. 1988)."
+        f"Standard deviation of records along each noise-adjusted component, over the noise (bars), which is how "
+        f"records next to each other in time differ; the {kept} kept in blue. They are made of the first "
+        f"{len(ratios)} principal components of {of} (minimum noise fraction, Green et al. 1988)."
     )
     alt = f"Bars of signal to noise; {kept} of {len(ratios)} components are kept."
     return Drawing("variance", "Noise-adjusted components", caption, alt, figure)

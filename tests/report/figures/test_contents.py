@@ -62,6 +62,11 @@ def test_the_loss_is_named_by_the_target_of_training(small_run, edit_json, targe
     drawing = draw("loss", read_run(small_run))
     assert {ax.get_ylabel() for ax in drawing.figure.axes} == {label}
     assert words in drawing.caption
+    of_counts = target == "other_spins"
+    assert ("does not tell separate populations apart better" in drawing.caption) == of_counts
+    edit_json(small_run / "model/model.json", lambda model: model["pca"].update(signal_to_noise=[3.0, 1.5, 0.5]))
+    of = "principal components of the root shares of the counts (" if of_counts else "of what the codes decode to ("
+    assert of in draw("variance", read_run(small_run)).caption
 
 
 @pytest.mark.parametrize(
