@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from padflow.features.compiled import put_halves
 from padflow.shapes.attributes import STORED
-from padflow.shapes.compiled import put_halves
 from padflow.shapes.folding import mirror_bins
 from padflow.shapes.measures import NAMED, measure_whole
 from padflow.shapes.names import UNCLEAR

@@ -38,10 +38,6 @@ LN_2_HIGH, LN_2_LOW, LOG2_E = map(np.float32, (0.693359375, -2.12194440e-4, 1.44
 """Coefficients of `logarithms` and `exponentials` (Moshier, Cephes, single precision), and ln 2 in two parts."""
 
 
-LEAST_NORMAL_HALF, HALVES_IN_ONE, HALF_NAN = np.float32(2.0**-14), np.float32(2.0**24), np.int32(0x7E00)
-"""Of float16: the smallest number with all its digits, how many of the smallest steps are 1, and the bits of NaN."""
-
-
 TINY = np.float32(1e-12)
 """Least variance."""
 
@@ -613,37 +609,3 @@ def _measure_ratios(
         out[0, i], out[2, i] = largest[i] / at[0, i], at[1, i] / at[0, i]
         out[1, i] = _error(of_largest[i], its_with_90[i], of_pairs[0, i], out[0, i]) / at[0, i]
         out[3, i] = _error(of_pairs[1, i], of_pairs[3, i], of_pairs[0, i], out[2, i]) / at[0, i]
-
-
-@compiled
-def put_halves(values: np.ndarray, chosen: np.ndarray, largest: np.float32, out: np.ndarray) -> None:
-    """Round rows of float32 to float16 as NumPy does, half to even; what is beyond `largest` becomes that.
-
-    NumPy's conversion takes four times as long, which was a tenth of the time of scoring.
-
-    Parameters
-    ----------
-    values : ndarray of float32, shape (rows, numbers), contiguous
-    chosen : ndarray of bool, shape (rows,)
-        The others become NaN.
-    largest : float32
-        At most 65504.
-    out : ndarray of uint16, shape (rows, numbers), contiguous
-        Filled with the bits of float16.
-    """
-    numbers, halves = values.reshape(-1), out.reshape(-1)
-    bits = numbers.view(np.int32)
-    top = np.array([largest]).view(np.int32)[0]
-    for i in range(len(numbers)):
-        magnitude = bits[i] & np.int32(0x7FFFFFFF)
-        limited = min(magnitude, top)  # bits of positive numbers are in the order of the numbers
-        odd = (limited >> np.int32(13)) & np.int32(1)
-        normal = (limited + np.int32(0xFFF) + odd - np.int32(0x38000000)) >> np.int32(13)
-        small = np.int32(np.rint(min(abs(numbers[i]), LEAST_NORMAL_HALF) * HALVES_IN_ONE))
-        half = normal if magnitude >= np.int32(0x38800000) else small
-        half = HALF_NAN if magnitude > np.int32(0x7F800000) else half
-        halves[i] = np.uint16(half | ((bits[i] >> np.int32(16)) & np.int32(0x8000)))
-    for row in range(len(out)):
-        if not chosen[row]:
-            for i in range(out.shape[1]):
-                out[row, i] = np.uint16(HALF_NAN)

@@ -212,21 +212,3 @@ def test_probabilities_are_those_of_the_normal_distribution() -> None:
     found = values[None].copy()
     compiled.normal_probabilities(found)
     np.testing.assert_allclose(found[0], ndtr(values.astype("f8")), rtol=0, atol=1e-6)
-
-
-def test_halves_are_those_of_numpy() -> None:
-    every = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
-    every = every[np.isfinite(every)]
-    between = (np.sort(every)[1:] + np.sort(every)[:-1]) / 2
-    random = np.random.default_rng(5).integers(0, 2**32, 10**6, dtype=np.uint32).view(np.float32)
-    beside = [np.nextafter(between, np.float32(side)) for side in (-np.inf, np.inf)]
-    values = np.concatenate([every, between, *beside, random, np.float32([np.nan, np.inf, -np.inf, 0, -0.0])])
-    values = values[: len(values) // 3 * 3].reshape(-1, 3)
-    largest, chosen = np.float32(60_000), np.arange(len(values)) % 11 != 5
-    out = np.empty(values.shape, np.uint16)
-    compiled.put_halves(values, chosen, largest, out)
-    expected = np.clip(values, -largest, largest).astype(np.float16)
-    expected[~chosen] = np.nan
-    np.testing.assert_array_equal(out.view(np.float16), expected)
-    known = ~np.isnan(expected)
-    np.testing.assert_array_equal(out[known], expected.view(np.uint16)[known])  # with the sign of zero
