@@ -23,7 +23,7 @@ ZERO, HALF, ONE, TWO, ROOT_HALF = map(np.float32, (0, 0.5, 1, 2, 0.5**0.5))
 
 ERF = tuple(map(np.float32, (0.0705230784, 0.0422820123, 0.0092705272, 0.0001520143, 0.0002765672, 0.0000430638)))
 FARTHEST = np.float32(10)
-"""Coefficients of `_normal_probabilities`, and the argument beyond which nothing changes."""
+"""Coefficients of `normal_probabilities`, and the argument beyond which nothing changes."""
 
 
 LOG = (
@@ -125,7 +125,7 @@ def measure_pads(
     equatorial : ndarray, shape (4, terms, records), or of size 0
         What makes coefficients in the equatorial pitch angle of the terms.
     out : ndarray, shape (measures, records, energies)
-        Filled with what `padflow.shapes.measures.MEASURED` names; without `equatorial` its last six are left alone.
+        Filled with what `padflow.shapes.measures.MEASURED` names; without `equatorial` it has 16 rows, not 22.
     """
     bins, energies, records = shares.shape
     block, measured = np.ones((bins, WIDTH), np.float32), np.empty((len(out), WIDTH), np.float32)
