@@ -134,7 +134,7 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
     snapshot = Snapshot.now(store)
     with reading(store, "zarr.json"):
         root = zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
-        names = sorted(root.group_keys() if snapshot.rows is None else snapshot.rows)
+        names = sorted(_members(store) if snapshot.rows is None else snapshot.rows)
     if group is None and len(names) == 1:
         group = names[0]
     if group not in names:
@@ -145,7 +145,8 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
         where = root[group]
         if not isinstance(where, zarr.Group):
             raise TypeError("an array where a group belongs")
-        arrays = dict(where.arrays())
+        members = {name: where[name] for name in _members(store / group)}
+    arrays = {name: array for name, array in members.items() if isinstance(array, zarr.Array)}
     along_time = {name: array for name, array in arrays.items() if _dimensions(array)[:1] == ("time",)}
     if snapshot.rows is not None:
         rows = snapshot.rows[group]
@@ -161,6 +162,11 @@ def _open_once(store: Path, group: str | None, *, chunks: dict[str, int] | None)
     if chunks is None:
         chunks = {"time": arrays["time"].chunks[0]}
     return dataset.chunk(chunks, name_prefix="padflow-", token=tokenize(snapshot, group))
+
+
+def _members(folder: Path) -> list[str]:
+    """Return the names in a group. Zarr's own list warns of each temporary file of a run that writes meanwhile."""
+    return sorted(path.parent.name for path in folder.glob("*/zarr.json"))
 
 
 def _dimensions(array: zarr.Array) -> tuple[str | None, ...]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import zarr
@@ -26,6 +28,14 @@ def test_open_archive_finds_the_only_one_and_names_those_there_are(archive, tmp_
         assert opened["flux"].values.tobytes() == records.flux.tobytes()
     with open_archive(archive, "rbspa", chunks={"time": 2 * PART}) as opened:
         assert opened["flux"].chunks[0] == (2 * PART, 700)
+
+
+def test_files_that_a_run_is_just_writing_are_not_looked_at(archive: Path) -> None:
+    """Zarr would warn of each: zarr-python writes metadata into such a file first."""
+    before = set(open_archive(archive, "rbspa").variables)
+    for folder in (archive, archive / "rbspa", archive / "rbspa/flux"):
+        (folder / "zarr.d4b077a3779f48428916c934e429c31f.partial").write_bytes(b"{")
+    assert set(open_archive(archive, "rbspa").variables) == before
 
 
 def test_numbers_of_16_bits_are_given_as_32(finished_run) -> None:
