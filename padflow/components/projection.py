@@ -61,9 +61,9 @@ class Projection:
 
     def score(self, codes: np.ndarray) -> np.ndarray:
         """Return the scores, float64 (rows, component), of codes, float32 (rows, code)."""
-        deviation = codes.astype(np.float64)  # first: NumPy subtracts two types several times slower
-        deviation -= self.mean
-        return soften(deviation @ self.axes.T, self.softening)
+        deviation = codes.T.astype(np.float64, order="C")  # first: NumPy subtracts two types several times slower
+        deviation -= self.mean[:, None]
+        return soften(self.axes @ deviation, self.softening).T
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return named arrays, to be written into an ``.npz``."""

@@ -10,46 +10,81 @@ from padflow.compiling import compiled
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
+LINE = 16
+"""Numbers of float32 in a line of the processor's memory."""
+
+
 LEAST_NORMAL_HALF, HALVES_IN_ONE, HALF_NAN = np.float32(2.0**-14), np.float32(2.0**24), np.int32(0x7E00)
 """Of float16: the smallest number with all its digits, how many of the smallest steps are 1, and the bits of NaN."""
+
+
+@compiled
+def put_window_counts(flux: np.ndarray, counts_per_flux: np.ndarray, averaged: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` with `padflow.features.kernels.window_counts`, bins first.
+
+    A few records are turned at a time: so the lines of memory that they are written to are still at hand.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (records, bins)
+    counts_per_flux : ndarray of float32, shape (bins,)
+    averaged : ndarray of float32, shape (records,)
+    out : ndarray of float32, shape (bins, records)
+    """
+    records, bins = flux.shape
+    counts = np.empty((LINE, bins), np.float32)
+    for start in range(0, records, LINE):
+        some = min(LINE, records - start)
+        for row in range(some):
+            for b in range(bins):
+                count = flux[start + row, b] * counts_per_flux[b]
+                counts[row, b] = (ZERO if np.isnan(count) else count) * averaged[start + row]
+        for b in range(bins):
+            for row in range(some):
+                out[b, start + row] = counts[row, b]
 
 
 @compiled
 def put_root_count_shares(
     counts: np.ndarray, prior_counts: np.float32, fewest_counts: np.float32, out: np.ndarray
 ) -> None:
-    """Fill `out` with `padflow.features.kernels.root_count_shares`.
+    """Fill `out` with `padflow.features.kernels.root_count_shares`, bins first.
 
     Parameters
     ----------
-    counts, out : ndarray of float32, shape (records, pitch_angle, energy)
+    counts, out : ndarray of float32, shape (pitch_angle, energy, records)
     fewest_counts : float32
         What does not reach it is none.
     """
-    records, angles, energies = counts.shape
-    total, overall = np.empty(energies, np.float32), np.empty(angles, np.float32)
-    for row in range(records):
-        total[:] = ZERO
-        every = ZERO
-        for k in range(angles):
-            overall[k] = ZERO
-            for e in range(energies):
-                overall[k] += counts[row, k, e]
-                total[e] += counts[row, k, e]
-            every += overall[k]
-        scale = prior_counts / every if every > fewest_counts else ZERO
+    angles, energies, records = counts.shape
+    total, overall = np.empty((energies, records), np.float32), np.empty((angles, records), np.float32)
+    scale = np.empty(records, np.float32)
+    total[:], overall[:], scale[:] = ZERO, ZERO, ZERO
+    for k in range(angles):
         for e in range(energies):
-            total[e] += prior_counts
-            total[e] = ONE / total[e] if total[e] > fewest_counts else ZERO
-        for k in range(angles):
-            for e in range(energies):
-                out[row, k, e] = np.sqrt((counts[row, k, e] + overall[k] * scale) * total[e])
+            for i in range(records):
+                overall[k, i] += counts[k, e, i]
+                total[e, i] += counts[k, e, i]
+        for i in range(records):
+            scale[i] += overall[k, i]
+    for i in range(records):
+        scale[i] = prior_counts / scale[i] if scale[i] > fewest_counts else ZERO
+    for e in range(energies):
+        for i in range(records):
+            total[e, i] += prior_counts
+            total[e, i] = ONE / total[e, i] if total[e, i] > fewest_counts else ZERO
+    for k in range(angles):
+        for i in range(records):
+            overall[k, i] *= scale[i]
+        for e in range(energies):
+            for i in range(records):
+                out[k, e, i] = np.sqrt((counts[k, e, i] + overall[k, i]) * total[e, i])
 
 
 @compiled
 def find_bounds(
     time: np.ndarray, start: int, half_window: int, max_gap: int, first: np.ndarray, end: np.ndarray
-) -> None:
+) -> bool:
     """Find the running windows of rows from `start` on, see `padflow.features.kernels.find_windows`.
 
     Parameters
@@ -60,8 +95,14 @@ def find_bounds(
         In the unit of `time`.
     first, end : ndarray of int64, shape (rows,)
         Filled with the first row whose time differs by at most `half_window`, and with one after the last such row.
+
+    Returns
+    -------
+    bool
+        Whether each window is that of the row before, one row further.
     """
     low = high = 0
+    alike = True
     for row in range(start + len(first)):
         if row and time[row] - time[row - 1] > max_gap:
             low = row
@@ -73,6 +114,8 @@ def find_bounds(
         while high < len(time) and time[high] <= time[row] + half_window and time[high] - time[high - 1] <= max_gap:
             high += 1
         first[row - start], end[row - start] = low, high
+        alike = alike and (row == start or (low - first[row - start - 1] == 1 and high - end[row - start - 1] == 1))
+    return alike
 
 
 @compiled

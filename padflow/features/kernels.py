@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padflow.features.compiled import find_bounds, put_channels, put_root_count_shares
+from padflow.features.compiled import find_bounds, put_channels, put_root_count_shares, put_window_counts
 
 FEWEST_COUNTS = np.float32(2.0**-100)
 """Smaller sums of counts are taken for none: single precision cannot divide by them. One count is 1."""
@@ -140,9 +140,9 @@ def find_windows(time: np.ndarray, core: slice, *, window_seconds: float, max_ga
     start, stop, _ = core.indices(len(time))
     first, end = np.empty((2, max(stop - start, 0)), np.int64)
     half_window, max_gap = round(window_seconds * 1e9 / 2), round(max_gap_seconds * 1e9)
-    find_bounds(np.ascontiguousarray(time.view(np.int64)), start, half_window, max_gap, first, end)
+    alike = find_bounds(np.ascontiguousarray(time.view(np.int64)), start, half_window, max_gap, first, end)
     length = end - first
-    if len(first) and length.min() == length.max() and isinstance(as_slice(first), slice):  # as nearly always
+    if alike and len(first):  # as nearly always
         return _equal_windows(int(first[0]), length)
     steps = []
     for power in range(int(length.max(initial=0)).bit_length()):
@@ -246,12 +246,13 @@ def window_counts(flux: np.ndarray, counts_per_flux: np.ndarray, *, averaged: np
     Returns
     -------
     ndarray of float32, shape (records, pitch_angle, energy)
+        In memory bins come first, as what follows takes them.
     """
-    counts = flux * counts_per_flux
-    if _has_nan(counts):
-        counts[np.isnan(counts)] = 0
-    counts *= averaged.astype(np.float32)[:, None, None]
-    return counts
+    records, angles, energies = flux.shape
+    counts = np.empty((angles, energies, records), np.float32)
+    rows = np.ascontiguousarray(bins_flat(flux), np.float32)
+    put_window_counts(rows, counts_per_flux.ravel(), averaged.astype(np.float32), counts.reshape(-1, records))
+    return counts.transpose(2, 0, 1)
 
 
 def root_count_shares(counts: np.ndarray, *, prior_counts: float) -> np.ndarray:
@@ -271,8 +272,10 @@ def root_count_shares(counts: np.ndarray, *, prior_counts: float) -> np.ndarray:
     -------
     ndarray of float32, shape (records, pitch_angle, energy)
         Between 0 and 1; the squares of each energy add up to 1, or all are 0 in a record without counts, or in an
-        energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none.
+        energy without any where there is no prior. What does not reach `FEWEST_COUNTS` is none. In memory bins come
+        first.
     """
-    shares = np.empty(counts.shape, np.float32)
-    put_root_count_shares(np.ascontiguousarray(counts), np.float32(prior_counts), FEWEST_COUNTS, shares)
-    return shares
+    by_bin = np.ascontiguousarray(counts.transpose(1, 2, 0))
+    shares = np.empty(by_bin.shape, np.float32)
+    put_root_count_shares(by_bin, np.float32(prior_counts), FEWEST_COUNTS, shares)
+    return shares.transpose(2, 0, 1)

@@ -122,7 +122,7 @@ class Encoder:
         """Score the selected rows of a block, into arrays of the block."""
         chosen = features.reason == Reason.SELECTED
         if chosen.any():
-            rows = _whole_block(features.rows, chosen)
+            rows = _whole_block(features.rows)
             codes = component_inputs(network, rows)
             self._put_scores(codes, network.reconstruction_error(rows, codes), out)
 
@@ -131,7 +131,7 @@ class Encoder:
         chosen = (features.reason == Reason.SELECTED) | (features.reason == Reason.LOW_COUNTS)
         if not chosen.any():
             return
-        rows = _whole_block(features.rows, chosen)
+        rows = _whole_block(features.rows)
         estimate = network.estimate(rows)
         self._shapes.put(estimate.shares, estimate.effective, chosen, out)
         unnamed = (features.reason == Reason.SELECTED) & (out["shape"] == UNCLEAR).all(axis=1)
@@ -149,16 +149,16 @@ class Encoder:
         return EstimatedShapes(made.pitch_angle, made.joined, len(made.energy))
 
 
-def _whole_block(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return a whole block, with the chosen rows at their places and zeros elsewhere.
+def _whole_block(rows: np.ndarray) -> np.ndarray:
+    """Return a whole block: rows, and zeros after them where there are fewer.
 
     BLAS adds in another order where there are fewer rows, and in the last rows. Without the zeros, the bits of a record
-    would depend on the other records of its block, and on where the archive ends.
+    would depend on where the archive ends.
     """
-    if len(rows) == BLOCK_ROWS and chosen.all():
+    if len(rows) == BLOCK_ROWS:
         return rows
-    whole = np.zeros((BLOCK_ROWS, rows.shape[1]), np.float32)
-    whole[: len(rows)][chosen] = rows[chosen]
+    whole = np.zeros((rows.shape[1], BLOCK_ROWS), np.float32).T  # bins first, as counts are
+    whole[: len(rows)] = rows
     return whole
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,20 +17,34 @@ def test_bounds_are_those_of_all_rows_near_in_time(steps: list[int], half: int, 
     start = data.draw(st.integers(0, len(time) - 1))
     rows = data.draw(st.integers(0, len(time) - start))
     first, end = np.full((2, rows), -1)
-    compiled.find_bounds(time, start, half, gap, first, end)
+    alike = compiled.find_bounds(time, start, half, gap, first, end)
     run = np.cumsum(np.diff(time, prepend=time[0]) > gap)
     for row in range(start, start + rows):
         near = np.flatnonzero((abs(time - time[row]) <= half) & (run == run[row]))
         assert (first[row - start], end[row - start]) == (near[0], near[-1] + 1)
+    assert alike == bool((np.diff(first) == 1).all() and (np.diff(end) == 1).all())
+
+
+@pytest.mark.parametrize("records", [0, 1, 15, 16, 17, 50])
+def test_window_counts_are_products_and_nothing_where_there_is_no_value(records: int) -> None:
+    random = np.random.default_rng(records)
+    flux, per_flux = random.gamma(2, 10, (records, 7)).astype("f4"), random.gamma(2, 1, 7).astype("f4")
+    flux[random.random(flux.shape) < 0.2] = np.nan
+    averaged = random.integers(1, 12, records).astype("f4")
+    out = np.full((7, records), np.float32(-1))
+    compiled.put_window_counts(flux, per_flux, averaged, out)
+    expected = np.nan_to_num(flux.astype("f8") * per_flux) * averaged[:, None]
+    np.testing.assert_allclose(out.T, expected, rtol=1e-6)
 
 
 def test_root_shares_lean_on_the_shape_of_all_energies() -> None:
     counts = np.random.default_rng(0).poisson(2, (40, 5, 3)).astype(np.float32)
     counts[3], counts[4, :, 1] = 0, 0
-    out = np.empty_like(counts)
     for prior in (0.0, 30.0):
-        compiled.put_root_count_shares(counts, np.float32(prior), np.float32(1e-30), out)
-        for row, found in zip(counts.astype("f8"), out, strict=True):
+        by_bin = np.ascontiguousarray(counts.transpose(1, 2, 0))
+        out = np.empty_like(by_bin)
+        compiled.put_root_count_shares(by_bin, np.float32(prior), np.float32(1e-30), out)
+        for row, found in zip(counts.astype("f8"), out.transpose(2, 0, 1), strict=True):
             total, every = row.sum(axis=0), row.sum()
             if every == 0:
                 assert (found == 0).all()
