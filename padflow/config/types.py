@@ -21,7 +21,12 @@ MOST_SECONDS = 100 * 365 * 86_400.0
 """Longest time: a century (chosen). Times are counted in nanoseconds, and 64 bits hold three centuries."""
 
 
+FIRST_YEAR, LAST_YEAR = 1678, 2261
+"""Whole years that 64 bits of nanoseconds since 1970 hold."""
+
+
 MOST_BYTES = MOST_INTEGER = 1 << 53
+"""Up to here float64 holds every integer, and so does every reader of JSON."""
 
 
 TIMES = "seconds, or a time such as 90s, 2min or 1h, up to a century"
@@ -79,10 +84,6 @@ def _within_nanoseconds(value: date) -> date:
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
         raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
     return value
-
-
-FIRST_YEAR, LAST_YEAR = 1678, 2261
-"""Whole years that 64 bits of nanoseconds since 1970 hold."""
 
 
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]

@@ -18,11 +18,11 @@ FEWEST_ORBITS = 2
 def shares_of(sums: OrbitSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the share of each outcome in each cell, and the ends of its 95 % interval.
 
-    The share is a ratio of sums over orbits, and its variance comes from the scatter of orbits about it (Cochran 1977,
-    Sampling Techniques, section 6.3). Compared with that of as many independent orbits which hold the outcome wholly or
-    not at all, it is a *scatter*. In one cell the scatter is poorly known, so that no cell has a smaller one than all
-    cells together. The interval is that of Wilson 1927 (10.1080/01621459.1927.10502953) for the number of independent
-    observations that the scatter stands for.
+    The share is a ratio of sums over orbits. Its variance comes from how orbits differ from it (Cochran 1977, Sampling
+    Techniques, section 6.3). The *scatter* is this variance over that of as many independent orbits, each of which has
+    the outcome in all records or in none. One cell alone tells little about its scatter. So each cell has at least the
+    scatter of all cells together. The interval is that of Wilson 1927 (10.1080/01621459.1927.10502953), for the number
+    of independent observations that gives this variance.
 
     Returns
     -------
