@@ -49,7 +49,7 @@ def sizes(run: Run) -> Drawing:
     if not run.classes:
         raise NothingToDraw("Class sizes: the run has no classes.")
     n_rows = len(run.classes) + len(run.unlabelled)
-    figure = new_figure(0.9 + 0.21 * n_rows + (0.5 if run.unlabelled else 0))
+    figure = new_figure(0.9 + 0.21 * n_rows + (0.65 if run.unlabelled else 0))
     if run.unlabelled:
         ratios = [len(run.classes) + 0.6, len(run.unlabelled) + 0.6]
         upper, lower = figure.subplots(2, 1, height_ratios=ratios)
@@ -63,7 +63,7 @@ def sizes(run: Run) -> Drawing:
     colours = [class_colour(i) for i in range(len(rows))]
     _bars(upper, run, rows, colours, [class_hatch(i) for i in range(len(rows))])
     title = "with a class, % of the records that have one"
-    finish(upper, letter="a" if run.unlabelled else "", title=title, x="" if run.unlabelled else "Records")
+    finish(upper, letter="a" if run.unlabelled else "", title=title, x="Records")
     _spacecraft_legend(upper, run)
     caption = (
         "Records of each class (number and shape of its mean pitch-angle distribution); percentages are of "
@@ -252,9 +252,9 @@ def pads_quartiles(run: Run) -> Drawing:
         "The same as in the figure before, with its spread: for each class (row) and energy (column, "
         f"{unit}) the median (line), the quartiles (band) and the mean (dots) over the records of the class "
         "of flux divided by its average over pitch angle; dotted: 1, isotropic. The band holds the counting noise of "
-        "single records, which is most of it where counts are few. All cells share one axis, "
-        f"0 to {limit:.2g}; a dash marks cells with too few counts (standard error of the mean above {MAX_ERROR:g})."
-        f"{_clipped_words(clipped, limit)}"
+        "single records, which is most of it where counts are few. All cells share their axes, "
+        f"0 to {grid.span:g}° and 0 to {limit:.2g}; a dash marks cells with too few counts (standard error of the mean "
+        f"above {MAX_ERROR:g}).{_clipped_words(clipped, limit)}"
     )
     if n_energies < len(all_energies):
         caption += f" Shown: {n_energies} of {len(all_energies)} energies; all are in tables/pads.csv."

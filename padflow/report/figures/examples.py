@@ -75,7 +75,7 @@ def draw_examples(
             _draw(ax, example, pitch_angle, [colours(norm(i)) for i in range(len(energy))])
         for ax in row[len(examples) :]:
             ax.set_visible(False)
-    panels[0, 0].set(xlim=(0, 180), xticks=[0, 90, 180], ylim=(0, panels[0, 0].get_ylim()[1]))
+    panels[0, 0].set(xlim=(0, 180), xticks=[0, 90, 180], ylim=(0, 1.1 * panels[0, 0].get_ylim()[1]))
     finish(panels[0, 0], y="Most typical")
     finish(panels[1, 0], y="Least certain")
     figure.supxlabel("Pitch angle (°)", fontsize=LABEL_POINTS)
@@ -86,9 +86,10 @@ def draw_examples(
     bar.ax.minorticks_off()
     finish_bar(bar, f"Energy ({unit})")
     figure.text(0.01, 0.985, title, va="top", fontsize=LABEL_POINTS, color=INK, parse_math=False)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.94))
     if simulated:
         mark_simulated(figure)
+    else:
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.94))
     return figure
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from padflow.report.figures.style import (
@@ -176,6 +178,10 @@ def _explained_variance(run: Run) -> Drawing:
     return Drawing("variance", "Principal components", caption, alt, figure)
 
 
+BESIDE = sorted(product((0, 1, -1, 2, -2), repeat=2), key=lambda place: place[0] ** 2 + place[1] ** 2)
+"""Places around that of a number, nearest first, in widths and heights of it."""
+
+
 def scores(run: Run) -> Drawing:
     """Draw a sample of the scores in three dimensions and in the three planes, coloured by class."""
     points, position = _sample(run)
@@ -191,14 +197,18 @@ def scores(run: Run) -> Drawing:
         ax = figure.add_subplot(2, 2, 1, projection="3d")
         _scatter(ax, points, position, marks | {"depthshade": False})
         _finish_3d(ax)
+    numbers_of_planes = []
     for i, (h, v) in enumerate(planes):
         ax = figure.add_subplot(2, 2, i + 2) if n_dims == 3 else figure.add_subplot()
         _scatter(ax, points[:, [h, v]], position, marks)
-        _name_classes(ax, run, points[:, [h, v]], position)
+        numbers_of_planes.append(_name_classes(ax, run, points[:, [h, v]], position))
         ax.set_aspect("equal", adjustable="datalim")
         letter = letters(4)[i + 1] if n_dims == 3 else ""
         finish(ax, letter=letter, x=f"Score of component {h + 1}", y=f"Score of component {v + 1}")
     _legend(figure, run)
+    figure.draw_without_rendering()  # from here on it is known where the numbers are
+    for of_plane in numbers_of_planes:
+        _move_apart(of_plane)
     what, unit = "principal components", "no unit"
     if _noise_ratios(run):
         what, unit = "noise-adjusted components", "in units of the noise; logarithmic beyond some units"
@@ -206,9 +216,11 @@ def scores(run: Run) -> Drawing:
         f"Scores of {len(points):,} records drawn at random (of {run.n_labelled:,} with a class) on the "
         f"first {n_dims} {what} of the encoded records ({unit}); colour: class. Points are "
         "transparent and drawn in random order, so that depth of colour follows density and, in the "
-        "planes, no class hides another; numbers stand at the median of each class. The planes have equal "
-        f"scales{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
+        "planes, no class hides another; numbers stand at the median of each class, or beside it where another number "
+        f"is. The planes have equal scales{'; the axes of (a) are not to one scale' if n_dims == 3 else ''}."
     )
+    if len(run.classes) > len(OKABE_ITO):
+        caption += f" After {len(OKABE_ITO)} classes the colours begin again; the numbers tell these classes apart."
     alt = f"Scatter of {len(points):,} scores in {n_dims} dimensions, coloured by class."
     return Drawing("scores", "Records in score space", caption, alt, figure)
 
@@ -236,15 +248,36 @@ def _scatter(ax: Axes, points: np.ndarray, position: np.ndarray, marks: dict[str
         scatter(*points[chosen].T, c=colours[position[chosen]], marker=marker, **marks)
 
 
-def _name_classes(ax: Axes, run: Run, points: np.ndarray, position: np.ndarray) -> None:
+def _name_classes(ax: Axes, run: Run, points: np.ndarray, position: np.ndarray) -> list[Annotation]:
+    """Write the number of each class at its median, and return what was written."""
+    written = []
     for p in np.unique(position):
-        x, y = np.median(points[position == p], axis=0)
-        text = ax.text(x, y, str(run.classes[p].pad_class), ha="center", va="center", color=INK)
+        middle = tuple(np.median(points[position == p], axis=0).tolist())
+        text = ax.annotate(
+            str(run.classes[p].pad_class), middle, xytext=(0, 0), textcoords="offset points", ha="center", va="center"
+        )
         text.set(
+            color=INK,
             fontsize=LABEL_POINTS,
             fontweight="bold",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
+        written.append(text)
+    return written
+
+
+def _move_apart(written: list[Annotation]) -> None:
+    """Move each number that lies on an earlier one to the nearest free place; one without any is left out."""
+    taken: list[Bbox] = []
+    for text in written:
+        own = text.get_window_extent().padded(1)
+        places = [own.translated(right * own.width, up * own.height) for right, up in BESIDE]
+        free = next((box for box in places if not any(box.overlaps(other) for other in taken)), None)
+        if free is None:
+            text.remove()
+            continue
+        taken.append(free)
+        text.set_position(((free.x0 - own.x0) * 72 / text.figure.dpi, (free.y0 - own.y0) * 72 / text.figure.dpi))
 
 
 def _finish_3d(ax: Axes3D) -> None:

@@ -77,6 +77,10 @@ HEIGHTS = {"flux": 1.35, "pitch_angle": 0.95, "shape": 0.95, "class": 0.95, "ind
 """Inches."""
 
 
+LEGEND_INCHES = 0.13
+"""Height of an entry of a legend."""
+
+
 def quick_look(
     seen: xr.Dataset, start: np.datetime64, end: np.datetime64, *, title: str, index: xr.DataArray | None = None
 ) -> Figure:
@@ -94,9 +98,11 @@ def quick_look(
     columns = Columns.of_times(seen["time"].values, start, end, columns=_number_of_columns(seen, end - start))
     kinds = [*(["flux"] if "L" in seen.variables else []), *["pitch_angle"] * seen.sizes["channel"]]
     kinds += [*(["shape"] if "shape" in seen else []), "class", *(["index"] if index is not None else [])]
-    figure = new_figure(0.95 + sum(HEIGHTS[kind] for kind in kinds))
+    entries = len(np.unique(seen["pad_class"].values))
+    inches = HEIGHTS | {"class": max(HEIGHTS["class"], LEGEND_INCHES * entries)}
+    figure = new_figure(0.95 + sum(inches[kind] for kind in kinds))
     figure.set_layout_engine("constrained", h_pad=0.03, hspace=0.0)
-    panels = figure.subplots(len(kinds), 1, sharex=True, squeeze=False, height_ratios=[HEIGHTS[k] for k in kinds])[:, 0]
+    panels = figure.subplots(len(kinds), 1, sharex=True, squeeze=False, height_ratios=[inches[k] for k in kinds])[:, 0]
     of_kind = {kind: [ax for ax, own in zip(panels, kinds, strict=True) if own == kind] for kind in HEIGHTS}
     for ax in of_kind["flux"]:
         _flux_by_l(ax, seen)
@@ -287,4 +293,4 @@ def _place_text(seen: xr.Dataset, name: str, time: np.datetime64) -> str:
     own = seen["time"].values
     nearest = int(np.abs(own - time).argmin())
     value = float(seen[name].values[nearest])
-    return f"{value:.1f}" if abs(own[nearest] - time) <= NEAR and np.isfinite(value) else "–"
+    return f"{value:.1f}".replace("-", "−") if abs(own[nearest] - time) <= NEAR and np.isfinite(value) else "–"

@@ -23,7 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from padflow.instruments.origin import NO_MEASUREMENT, SIMULATED
 
@@ -159,9 +159,15 @@ def finish_bar(bar: Colorbar, label: str) -> None:
 
 
 def plain_log(axis: Axis) -> None:
-    """Write a logarithmic axis as 0.1, 1, 10; where it has fewer than two decades, 2 and 5 too."""
+    """Write a logarithmic axis as 0.1, 1, 10; where it has fewer than two decades, 2, 3 and 5 too.
+
+    Below half a decade not two of these may be there: then it has the round numbers of a linear axis.
+    """
     low, high = axis.get_view_interval()
-    if 0 < low < high < 100 * low:
+    if 0 < low < high < 3 * low:
+        axis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
+        axis.set_minor_locator(NullLocator())
+    elif 0 < low < high < 100 * low:
         axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(lambda value, _: f"{value:g}")

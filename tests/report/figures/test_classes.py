@@ -75,3 +75,7 @@ def test_labels_of_one_class_have_room(one_class):
     right = figure.axes[0].child_axes[1].yaxis.label.get_window_extent()
     assert right.y0 >= 0
     assert right.y1 <= figure.bbox.height
+
+
+def test_each_panel_of_sizes_says_what_it_counts(small_run):
+    assert [ax.get_xlabel() for ax in draw("sizes", read_run(small_run)).figure.axes] == ["Records", "Records"]

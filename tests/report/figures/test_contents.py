@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import sys
+from itertools import combinations
 
 import matplotlib
 import numpy as np
@@ -81,6 +82,28 @@ def test_every_figure_draws_at_every_size(make_run, tmp_path, size):
     drawings, left_out = draw_all(run, lay_out=size["n_classes"] < 20)
     assert not left_out
     assert drawings.keys() == FIGURES.keys()
+
+
+def test_numbers_of_classes_do_not_lie_on_one_another(make_run, tmp_path, edit_summary):
+    """Three classes are far from the others, and nine have the same scores: all twelve numbers can be read."""
+    folder = make_run(tmp_path / "run", n_classes=12, n_energies=5, n_pitch=9, n_records=3000)
+
+    def heap_up(summary):
+        pad_class = summary["sample_class"].values
+        summary["sample_score"][:] = np.where(pad_class < 3, 10.0 * (1 + pad_class), 0)[:, None]
+        return summary
+
+    edit_summary(folder, heap_up)
+    drawing = draw("scores", read_run(folder))
+    drawing.figure.draw_without_rendering()
+    planes = [ax for ax in drawing.figure.axes if ax.name != "3d"]
+    assert len(planes) == 3
+    for ax in planes:
+        assert [text.get_text() for text in ax.texts] == [str(number) for number in range(12)]
+        assert [text.get_position() == (0, 0) for text in ax.texts] == [True] * 4 + [False] * 8
+        for one, other in combinations(ax.texts, 2):
+            assert not one.get_window_extent().overlaps(other.get_window_extent())
+    assert "After 8 classes the colours begin again" in drawing.caption
 
 
 def test_nan_everywhere_draws_or_says_why(small_run, edit_summary, edit_json):

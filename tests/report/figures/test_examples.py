@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from padflow.report.figures.examples import FEWEST_COUNTS, Example, draw_examples
@@ -47,3 +48,16 @@ def test_words_say_what_is_drawn() -> None:
     assert figure.get_suptitle().startswith("SIMULATED")
     assert [ax.get_ylabel() for ax in figure.axes[:2]] == ["Most typical", "Least certain"]
     assert figure.axes[0].get_title(loc="left") == "when\nwhere"
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_what_is_written_does_not_lie_on_lines_or_words(simulated: bool) -> None:
+    spike = Example("when\nwhere", np.array([[1.0], [9.0], [1.0], [1.0]]), np.full((4, 1), FEWEST_COUNTS / 4))
+    words = {"pitch_angle": ANGLES, "energy": ENERGIES[:1], "title": "class 1 butterfly", "simulated": simulated}
+    figure = draw_examples([spike], [spike], **words)
+    figure.draw_without_rendering()
+    panel, title = figure.axes[0], next(text for text in figure.texts if text.get_text() == "class 1 butterfly")
+    errors = panel.containers[0].lines[2][0].get_segments()
+    highest = panel.transData.transform([0, max(segment[:, 1].max() for segment in errors)])[1]
+    assert highest < panel.texts[0].get_window_extent().y0
+    assert panel._left_title.get_window_extent().y1 < title.get_window_extent().y0

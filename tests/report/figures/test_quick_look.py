@@ -123,3 +123,15 @@ def test_a_class_without_probabilities_is_drawn_full(seen: xr.Dataset) -> None:
 def test_each_shape_has_a_colour_of_its_own() -> None:
     assert set(SHAPE_COLOURS) == set(SHAPES)
     assert len(set(SHAPE_COLOURS.values())) == len(SHAPES)
+
+
+def test_the_legend_of_many_classes_stays_beside_its_panel(seen: xr.Dataset) -> None:
+    seen["pad_class"] = seen["pad_class"].copy(data=np.arange(seen.sizes["time"]) // 60 % 14 - 1)
+    seen["pad_class"].attrs["flag_meanings"] = " ".join(f"pancake_{number}" for number in range(13))
+    figure = quick_look(seen, START, END, title="some day")
+    figure.draw_without_rendering()
+    legend = figure.axes[-1].get_legend()
+    assert len(legend.get_texts()) == 14
+    panel = figure.axes[-1].get_window_extent()
+    for text in legend.get_texts():
+        assert panel.y0 - 2 <= text.get_window_extent().y0

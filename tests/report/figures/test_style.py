@@ -37,7 +37,12 @@ def test_same_figure_same_pdf():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "labels"), [(2.3, 5.1, ["3", "5"]), (0.8, 30, ["1", "2", "3", "5", "10", "20", "30"])]
+    ("low", "high", "labels"),
+    [
+        (2.1, 2.7, ["2.2", "2.4", "2.6"]),
+        (2.3, 5.1, ["3", "4", "5"]),
+        (0.8, 30, ["1", "2", "3", "5", "10", "20", "30"]),
+    ],
 )
 def test_a_logarithmic_axis_of_few_decades_has_plain_numbers(low: float, high: float, labels: list[str]) -> None:
     ax = Figure().subplots()
