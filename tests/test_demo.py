@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
+import sys
 from dataclasses import fields
+from pathlib import Path
+
+import pytest
 
 from padflow.cli.making import TROUBLES
+from padflow.cli.text import next_steps
+from padflow.pipeline.directory import RunDirectory
 from padflow.simulation.troubles import Troubles
 
 
-def test_demo_simulates_once_and_finds_everything_done_again(padflow, serial, no_report, tmp_path, small_archive):
+def test_demo_simulates_once_says_what_to_do_next_and_finds_everything_done_again(
+    padflow, serial, no_report, tmp_path, small_archive, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     settings = ["--set", "train.epochs=2", "--set", "mean_shift.samples=1000", "--set", "mean_shift.repeats=1"]
     shutil.copytree(small_archive, tmp_path / "cdf")  # stands for the archive that it simulated before
     first = padflow("demo", "--workdir", tmp_path, *settings)
@@ -21,6 +32,20 @@ def test_demo_simulates_once_and_finds_everything_done_again(padflow, serial, no
     assert again.status == 0, again.err
     assert "ingest: 0 records written" in again.err
     assert again.out.splitlines()[:3] == first.out.splitlines()[:3]
+    steps = re.findall(r"^  (\S.*?)    ", first.out, flags=re.MULTILINE)
+    assert [padflow(*shlex.split(step)[1:]).status for step in steps[-2:]] == [0, 0]
+    assert (tmp_path / "my.yaml").is_file()
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_next_steps_can_be_copied_to_the_shell(monkeypatch, tmp_path, active):
+    command = Path(sys.executable).with_name("padflow")
+    monkeypatch.setenv("PATH", str(command.parent if active else tmp_path))
+    run, own = tmp_path / "my run", tmp_path / "my files"
+    steps = [shlex.split(line) for line in next_steps(RunDirectory(run), own)[1:]]
+    here = "padflow" if active else str(command)
+    assert [step[:3] for step in steps] == [[here, "status", str(run)], [here, "init", "my.yaml"]]
+    assert steps[1][4] == str(own)
 
 
 def test_labels_and_runs_do_not_share_a_directory(padflow, serial, no_report, tmp_path, finished_run, small_settings):

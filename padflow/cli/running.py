@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -152,26 +153,30 @@ def label(model: Path, path: Path, workdir: Path | None, overrides: tuple[str, .
 def demo(folder: Path | None, workdir: Path, overrides: tuple[str, ...]) -> None:
     """Do a run on 20 simulated days, or on files of your own.
 
-    It uses the recommended configuration.
+    It uses the recommended configuration. The last lines say what to do next.
     """
+    from padflow.cli.text import next_steps
     from padflow.config.starting import source_setting
     from padflow.simulation.archive import parallel_map
     from padflow.store.durable import read_json
 
+    own = folder
     if folder is None:
         folder = workdir / "cdf"
         if not (read_json(folder / "simulation.json") or {}).get("complete"):
             say("simulating 20 days of REPT on rbspa", err=True)
             padflow.simulate(folder, days=20, map_days=parallel_map)
     config = padflow.load_config("recommended", [*source_setting(folder), *overrides])
-    _finish(padflow.run(config, workdir / "run", command="padflow demo"))
+    outcome = padflow.run(config, workdir / "run", command="padflow demo")
+    _finish(outcome, then=next_steps(outcome.plan.directory, own))
 
 
-def _finish(outcome: Any) -> None:
-    """Print the classes and where the report is."""
+def _finish(outcome: Any, *, then: Sequence[str] = ()) -> None:
+    """Print the classes, where the report is, and the lines ``then``."""
     from padflow.cli.text import outcome_text
 
-    say(outcome_text(outcome))
+    for text in (outcome_text(outcome), *then):
+        say(text)
     _say_set_aside(outcome.plan)
 
 

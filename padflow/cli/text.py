@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from padflow.archive.changes import DayRange, in_words
@@ -103,6 +107,17 @@ def outcome_text(outcome: Outcome) -> str:
         f"report: {directory.page} (stages took {total:.0f} s)",
     ]
     return "\n".join(lines)
+
+
+def next_steps(directory: RunDirectory, own: Path | None) -> list[str]:
+    """Return lines which say what to do after the demonstration; ``own`` is the folder of one's own files, if given."""
+    here = "padflow" if shutil.which("padflow") else shlex.quote(str(Path(sys.executable).with_name("padflow")))
+    source = shlex.quote(str(own)) if own else "FOLDER"
+    return [
+        "Open the report in a browser. Then:",
+        f"  {here} status {shlex.quote(str(directory))}    says whether the classes are separated",
+        f"  {here} init my.yaml --source {source}    writes a configuration for the files in {source}",
+    ]
 
 
 def simulated_lines(plan: Plan) -> list[str]:
