@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -244,13 +245,16 @@ def test_plan(padflow: Callable, config: Path, serial, tmp_path: Path) -> None:
     for text in (
         f"{facts['records']:,} of rbspa",
         f"parts     {facts['parts']}",
-        "GiB a worker of 2.00 GiB",
+        "of 2.00 GiB in each worker",
         f"added     {facts['records']:,} records: rbspa 2013-03-01 to 2013-03-08 (",
         "removed   0 records\n",
-        f"rewritten 0 parts of 0 records; {facts['parts']} are new, 0 go, 0 stand",
+        f"changes   parts: {facts['parts']} new, 0 rewritten (0 records), 0 removed, 0 unchanged",
     ):
         assert text in ended.out
     assert not (tmp_path / "run").exists()
+    tutorial = (REPOSITORY / "docs" / "tutorial.md").read_text()
+    shown = re.search(r"^```text\n(files .*?)^```", tutorial, flags=re.DOTALL | re.MULTILINE)[1]
+    assert [line.split()[0] for line in shown.splitlines()] == [line.split()[0] for line in ended.out.splitlines()]
 
 
 def test_ingest_then_status_and_verify(padflow: Callable, config: Path, serial, tmp_path: Path) -> None:

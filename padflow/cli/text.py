@@ -50,7 +50,8 @@ def plan_text(facts: dict[str, Any]) -> str:
             f"parts     {facts['parts']:,}, in all {facts['tasks']:,} tasks",
             f"disk      at most {size('archive_bytes')} archive and {size('results_bytes')} results, "
             "before compression",
-            f"memory    {size('worker_bytes')} a worker of {size('memory_limit')}, {size('driver_bytes')} the driver",
+            f"memory    {size('worker_bytes')} of {size('memory_limit')} in each worker, "
+            f"{size('driver_bytes')} in the driver",
             *_change_lines(facts["changes"]),
         ]
     )
@@ -61,8 +62,9 @@ def _change_lines(changes: dict[str, Any]) -> Iterator[str]:
     for name in ("added", "removed"):
         days = in_words([DayRange(**one) for one in changes[name]["days"]])
         yield f"{name:<9} {changes[name]['records']:,} records{f': {days}' if days else ''}"
-    rest = f"{parts['new']:,} are new, {parts['removed']:,} go, {parts['unchanged']:,} stand"
-    yield f"rewritten {parts['rewritten']:,} parts of {changes['rewritten_records']:,} records; {rest}"
+    rewritten = f"{parts['rewritten']:,} rewritten ({changes['rewritten_records']:,} records)"
+    rest = f"{parts['removed']:,} removed, {parts['unchanged']:,} unchanged"
+    yield f"changes   parts: {parts['new']:,} new, {rewritten}, {rest}"
 
 
 def status_text(facts: dict[str, Any]) -> str:
