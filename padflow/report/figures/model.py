@@ -34,6 +34,7 @@ from padflow.report.figures.style import (
     plain_log,
 )
 from padflow.report.tables import Run, history
+from padflow.report.words import plural
 
 BLUE, VERMILION = OKABE_ITO[0], OKABE_ITO[1]
 
@@ -350,8 +351,8 @@ def mean_shift(run: Run) -> Drawing:
         right.plot(order, 100 * shares[part], "o", ms=4, color=colour)
     if len(shares):
         right.set_yscale("log")
+        right.set_ylim(shares.min() / 2 * 100, 115)
         plain_log(right.yaxis)
-        right.set_ylim(shares.min() / 2 * 100, 150)
         right.set_xlim(0.4, len(shares) + 0.6)
     right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     finish(right, letter="b", title="modes", x="Mode", y="Share of records (%)")
@@ -378,6 +379,6 @@ def _mean_shift_words(found: dict[str, Any], counts: dict[int, int], *, kept: in
     if unconfirmed:
         caption += f" Grey: {unconfirmed} not found again after scores far from the mean were drawn closer."
     if found.get("n_all") is not None:
-        caption += f" A repeat found {found['n_all']} modes before those of too few records were left out."
+        caption += f" A repeat found {plural(found['n_all'], 'mode')} before those of too few records were left out."
     alt = "Numbers of classes found: " + ", ".join(f"{n} ({times} times)" for n, times in sorted(counts.items())) + "."
     return caption, alt

@@ -84,6 +84,14 @@ def test_every_figure_draws_at_every_size(make_run, tmp_path, size):
     assert drawings.keys() == FIGURES.keys()
 
 
+def test_no_share_above_all_is_written(small_run, edit_json):
+    one = {"shares": [1.0], "unconfirmed_shares": [], "n_modes": 1}
+    edit_json(small_run / "model/model.json", lambda model: model["mean_shift"].update(one))
+    axis = draw("mean_shift", read_run(small_run)).figure.axes[1]
+    low, high = axis.get_ylim()
+    assert [tick for tick in axis.get_yticks() if low <= tick <= high] == [60, 80, 100]
+
+
 def test_numbers_of_classes_do_not_lie_on_one_another(make_run, tmp_path, edit_summary):
     """Three classes are far from the others, and nine have the same scores: all twelve numbers can be read."""
     folder = make_run(tmp_path / "run", n_classes=12, n_energies=5, n_pitch=9, n_records=3000)
