@@ -138,6 +138,13 @@ def test_a_run_says_what_it_did(finished_run) -> None:
     assert [pad_class["records"] for pad_class in model["classes"]] == sizes.tolist()
 
 
+def test_the_page_on_files_names_what_a_run_leaves(finished_run) -> None:
+    page = (REPOSITORY / "docs" / "your_files.md").read_text()
+    named = set(re.findall(r"^  (\w[\w.]+)/? {2,}", page.split("## What a run leaves")[1], flags=re.MULTILINE))
+    there = {path.name for path in finished_run.directory.iterdir() if not path.name.startswith(".")}
+    assert named - {"superposed.nc"} == there
+
+
 def test_running_again_does_nothing(finished_run, padflow: Callable, serial, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("something was done again")
