@@ -80,6 +80,12 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert [path for path in named if path not in MADE_UP and not (REPOSITORY / path).exists()] == []
 
 
+def test_nobody_is_told_to_take_padflow_from_an_index() -> None:
+    """There is none that has it: whoever took the name there would be installed."""
+    told = [*PAGES, *DOCS.rglob("*.ipynb"), *(REPOSITORY / "padflow").rglob("*.py")]
+    assert [path for path in told if re.search(r"pip install \W*padflow\b", path.read_text())] == []
+
+
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks of a page that are in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)

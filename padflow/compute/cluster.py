@@ -107,7 +107,7 @@ def _check_bokeh(config: ClusterConfig) -> None:
     }
     for key in (key for key, wanted in asked.items() if wanted):
         if importlib.util.find_spec("bokeh") is None:
-            raise ConfigError(f"{key} needs bokeh: pip install padflow[dashboard], or leave it out.")
+            raise ConfigError(f"{key} needs bokeh: pip install bokeh, or leave it out.")
 
 
 def _client(config: ClusterConfig, target: Any) -> Client:
