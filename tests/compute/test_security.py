@@ -172,7 +172,7 @@ def test_pages_need_bokeh_and_it_is_said_before_anything_starts(monkeypatch: pyt
     monkeypatch.setattr("padflow.compute.cluster.local_cluster", lambda _: pytest.fail("started"))
     for keys in ({"dashboard_address": "127.0.0.1:0"}, {"performance_report": True}):
         with (
-            pytest.raises(ConfigError, match=rf"cluster\.{next(iter(keys))} needs bokeh: pip install padflow\[dash"),
+            pytest.raises(ConfigError, match=rf"cluster\.{next(iter(keys))} needs bokeh: pip install bokeh,"),
             connect(ClusterConfig(workers=1, memory_limit="1GiB", **keys)),
         ):
             pass
