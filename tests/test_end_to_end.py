@@ -145,6 +145,18 @@ def test_the_page_on_files_names_what_a_run_leaves(finished_run) -> None:
     assert named - {"superposed.nc"} == there
 
 
+@pytest.mark.parametrize(("page", "last"), [("occurrence", "quiet"), ("storms", "around")])
+def test_the_code_of_a_page_runs(page: str, last: str, finished_run, padflow: Callable, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sym_h.txt", "Kp_ap_since_1932.txt"):  # what is in a file says what it is
+        shutil.copy(finished_run.archive / "sym_h_simulated.txt", name)
+    assert padflow("storms", "sym_h.txt", "--output", "storms.csv").status == 0
+    text = (REPOSITORY / "docs" / f"{page}.md").read_text().replace("my-run", str(finished_run.directory))
+    session: dict[str, object] = {}
+    exec("".join(re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)), session)
+    assert last in session
+
+
 def test_running_again_does_nothing(finished_run, padflow: Callable, serial, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("something was done again")
