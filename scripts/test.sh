@@ -23,6 +23,6 @@ fi
 setup_environment test
 
 scripts/lint.sh
-# Four processes keep two cores busy, for tests often wait. Those of a file stay together in one of them, as they share
+# Three processes keep two cores busy, for tests often wait. Those of a file stay together in one of them, as they share
 # what takes long to make, and the longest files come first.
-.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder "$@"
+.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
