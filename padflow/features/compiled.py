@@ -11,7 +11,7 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 LINE = 16
-"""Numbers of float32 in a line of the processor's memory."""
+"""Numbers of float32 in a line (64 bytes) of the processor's cache."""
 
 
 LEAST_NORMAL_HALF, HALVES_IN_ONE, HALF_NAN = np.float32(2.0**-14), np.float32(2.0**24), np.int32(0x7E00)
@@ -22,7 +22,7 @@ LEAST_NORMAL_HALF, HALVES_IN_ONE, HALF_NAN = np.float32(2.0**-14), np.float32(2.
 def put_window_counts(flux: np.ndarray, counts_per_flux: np.ndarray, averaged: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` with `padflow.features.kernels.window_counts`, bins first.
 
-    A few records are turned at a time: so the lines of memory that they are written to are still at hand.
+    It turns `LINE` records at a time. So each line of memory is filled while the processor's cache holds it.
 
     Parameters
     ----------
